@@ -1,0 +1,35 @@
+"""What can go wrong in a way a user may meet. Each message says what, where, and what to do."""
+
+from __future__ import annotations
+
+
+class RestoreError(Exception):
+    """Base of every error this project raises on purpose; the CLI prints it as one line."""
+
+
+class ConfigError(RestoreError, ValueError):
+    """A network or training configuration that cannot be built; names the field."""
+
+
+class SizeError(RestoreError, ValueError):
+    """An input whose height or width a network cannot take; names the multiple needed."""
+
+
+class ImageError(RestoreError, ValueError):
+    """A picture that cannot be read, written or processed."""
+
+
+class CheckpointError(RestoreError):
+    """A model file that is missing, damaged, or not what it claims to be."""
+
+
+class DownloadError(CheckpointError):
+    """A download that did not produce the file it promised."""
+
+
+class ModelNotFound(CheckpointError):
+    """No installed model answers to the name or the task; the message says how to get one."""
+
+
+class TrainingError(RestoreError):
+    """Training data, a training state, or a training run that cannot be used."""

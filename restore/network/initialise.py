@@ -1,0 +1,82 @@
+"""Fresh weights for training from scratch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from restore.network.blocks import (
+    ChannelAttentionBlock,
+    DenseChannelAttentionBlock,
+    MultiAxisBlock,
+)
+from restore.network.layers import Dense, LayerNorm
+from restore.network.maxim import Maxim
+from restore.network.mixing import AxisGmlp, MultiAxisGating, SpatialMix
+
+# Flax draws LeCun-normal weights from a normal truncated at two sigma, widened so that the
+# variance is 1 / fan_in all the same.
+TRUNCATED_STD = 0.87962566103423978
+GMLP_STD = 0.02
+
+
+def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = True) -> Maxim:
+    """Draw the official initialisation in place, and return the model.
+
+    Normal(0.02) for the dense layers of the gMLPs and for every spatial mix, LeCun normal for
+    the other dense layers and convolutions; biases zero, except ones for the spatial mixes of the
+    cross-gating. ``quiet_branches`` starts the last layer of each residual branch at zero, ours:
+    the network then begins near the identity and learns faster.
+    """
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, LayerNorm):
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, Dense | nn.Conv2d | nn.ConvTranspose2d):
+                _lecun_normal(module, generator)
+            elif isinstance(module, SpatialMix):
+                module.weight.normal_(0, GMLP_STD, generator=generator)
+                _zero_bias(module)
+        for module in model.modules():
+            if isinstance(module, AxisGmlp):
+                for dense in (module.in_project, module.out_project):
+                    dense.weight.normal_(0, GMLP_STD, generator=generator)
+            elif isinstance(module, MultiAxisGating):
+                for mix in (module.grid_mix, module.block_mix):
+                    if mix.bias is not None:
+                        nn.init.ones_(mix.bias)
+        if quiet_branches:
+            for last in _branch_ends(model):
+                nn.init.zeros_(last.weight)
+    return model
+
+
+def _branch_ends(model: Maxim) -> list[Dense | nn.Conv2d]:
+    ends: list[Dense | nn.Conv2d] = []
+    for module in model.modules():
+        if isinstance(module, AxisGmlp | MultiAxisBlock):
+            ends.append(module.out_project)
+        elif isinstance(module, ChannelAttentionBlock):
+            ends.append(module.conv2)
+        elif isinstance(module, DenseChannelAttentionBlock):
+            ends.append(module.dense2)
+    return ends
+
+
+def _lecun_normal(module: nn.Module, generator: torch.Generator) -> None:
+    weight = module.weight
+    # A transposed convolution stores (in, out, h, w); with stride = kernel each output pixel
+    # reads one tap, but Flax counts all of them as fan-in.
+    inputs = weight.shape[0] if isinstance(module, nn.ConvTranspose2d) else weight.shape[1]
+    fan_in = inputs * math.prod(weight.shape[2:])
+    std = 1 / math.sqrt(fan_in) / TRUNCATED_STD
+    nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std, generator=generator)
+    _zero_bias(module)
+
+
+def _zero_bias(module: nn.Module) -> None:
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

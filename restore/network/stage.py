@@ -1,0 +1,171 @@
+"""One stage of MAXIM: a U-Net whose skips are gated across all its levels (figure 2a)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from restore.network.blocks import (
+    BottleneckBlock,
+    ConvFusion,
+    CrossGatingBlock,
+    DecoderBlock,
+    EncoderBlock,
+    SupervisedAttention,
+)
+from restore.network.config import MaximConfig
+from restore.network.layers import Conv, Dense, Resample
+
+
+@dataclass
+class StageFeatures:
+    """What a stage hands to the next; lists are indexed by level, 0 = finest.
+
+    ``images`` are the supervised pictures (level i at 1 / 2**i of the resolution); in the last
+    stage only those that were asked for.
+    """
+
+    encoded: list[Tensor]
+    decoded: list[Tensor]
+    attended: list[Tensor]
+    images: list[Tensor]
+
+
+class Stage(nn.Module):
+    """``index`` 0 reads the pictures alone; later stages also read the one before."""
+
+    def __init__(self, config: MaximConfig, index: int):
+        super().__init__()
+        self.config = config
+        self.first = index == 0
+        self.last = index == config.num_stages - 1
+        bias, widths = config.use_bias, [config.width(i) for i in range(config.depth)]
+        scales = range(config.num_supervision_scales)
+        levels = range(config.depth)
+        upward = levels[::-1]
+        pixels = 3 * config.stem_factor**2
+
+        self.input_convs = nn.ModuleList(Conv(pixels, widths[i], bias) for i in scales)
+        self.input_fusions = nn.ModuleList(
+            () if self.first else (_input_fusion(config, i) for i in scales)
+        )
+        self.encoders = nn.ModuleList(
+            EncoderBlock(config, i, self._encoder_input(i), fuse=not self.first) for i in levels
+        )
+        self.bottleneck = nn.Sequential(
+            *(BottleneckBlock(config) for _ in range(config.num_bottleneck_blocks))
+        )
+        # Indexed by level of arrival; each holds one entry per level of departure, in the order
+        # in which their outputs are concatenated.
+        self.bridge_resamples = nn.ModuleList(
+            nn.ModuleList(Resample(widths[j], widths[i], j - i, bias) for j in levels)
+            for i in levels
+        )
+        self.skip_resamples = nn.ModuleList(
+            nn.ModuleList(Resample(widths[j], widths[i], j - i, bias) for j in upward)
+            for i in levels
+        )
+        self.skip_fusions = nn.ModuleList(self._skip_fusion(i) for i in levels)
+        self.decoders = nn.ModuleList(
+            DecoderBlock(config, i, _width_below(config, i), config.depth * widths[i])
+            for i in levels
+        )
+        self.attentions = nn.ModuleList(
+            () if self.last else (SupervisedAttention(config, i) for i in scales)
+        )
+        outputs = config.num_outputs * config.stem_factor**2
+        self.output_convs = nn.ModuleList(
+            (Conv(widths[i], outputs, bias) for i in scales) if self.last else ()
+        )
+
+    def _encoder_input(self, level: int) -> int:
+        config = self.config
+        # Level 0 receives the first scale both as its input and as its skip.
+        from_above = config.width(level - 1) if level else config.width(0)
+        has_scale = level < config.num_supervision_scales
+        return from_above + (config.width(level) if has_scale else 0)
+
+    def _skip_fusion(self, level: int) -> nn.Module:
+        config = self.config
+        channels = config.depth * config.width(level)
+        if not config.use_cross_gating:
+            return ConvFusion(config, level, channels)
+        return CrossGatingBlock(config, level, channels, _width_below(config, level), y_below=True)
+
+    def forward(
+        self, pictures: list[Tensor], previous: StageFeatures | None, finest_only: bool
+    ) -> StageFeatures:
+        """``pictures``: N x h x w x 3 (times stem_factor squared) per supervised scale.
+
+        ``finest_only`` spares the last stage the coarser images.
+        """
+        depth = self.config.depth
+        inputs = [conv(picture) for conv, picture in zip(self.input_convs, pictures, strict=True)]
+        if previous is not None:
+            inputs = [self._fuse(i, x, previous.attended[i]) for i, x in enumerate(inputs)]
+
+        x, encoded = inputs[0], []
+        for i, encoder in enumerate(self.encoders):
+            if i < len(inputs):
+                x = torch.cat((x, inputs[i]), dim=-1)
+            before = None if previous is None else previous.encoded[i] + previous.decoded[i]
+            x, features = encoder(x, before)
+            encoded.append(features)
+
+        x = self.bottleneck(x)
+        skips = self._gate_skips(encoded, x)
+
+        decoded: list[Tensor] = [x] * depth
+        for i in reversed(range(depth)):
+            resampled = [r(s) for r, s in zip(self.skip_resamples[i], skips, strict=True)]
+            x = self.decoders[i](x, torch.cat(resampled, dim=-1))
+            decoded[i] = x
+        attended, images = self._supervise(decoded, pictures, finest_only)
+        return StageFeatures(encoded, decoded, attended, images)
+
+    def _fuse(self, level: int, x: Tensor, attended: Tensor) -> Tensor:
+        fusion = self.input_fusions[level]
+        if isinstance(fusion, CrossGatingBlock):
+            return fusion(x, attended)[0]
+        return fusion(torch.cat((x, attended), dim=-1))
+
+    def _gate_skips(self, encoded: list[Tensor], bottleneck: Tensor) -> list[Tensor]:
+        """The skips, deepest level first."""
+        skips, gating = [], bottleneck
+        for i in reversed(range(self.config.depth)):
+            resampled = [r(e) for r, e in zip(self.bridge_resamples[i], encoded, strict=True)]
+            signal = torch.cat(resampled, dim=-1)
+            fusion = self.skip_fusions[i]
+            if isinstance(fusion, CrossGatingBlock):
+                skip, gating = fusion(signal, gating)
+            else:
+                skip = fusion(signal)
+            skips.append(skip)
+        return skips
+
+    def _supervise(
+        self, decoded: list[Tensor], pictures: list[Tensor], finest_only: bool
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        if not self.last:
+            pairs = [sam(decoded[i], pictures[i]) for i, sam in enumerate(self.attentions)]
+            return [features for features, _ in pairs], [image for _, image in pairs]
+        convs = list(self.output_convs)[: 1 if finest_only else None]
+        residual = self.config.num_outputs == 3
+        images = [conv(decoded[i]) for i, conv in enumerate(convs)]
+        if residual:
+            images = [image + pictures[i] for i, image in enumerate(images)]
+        return [], images
+
+
+def _input_fusion(config: MaximConfig, level: int) -> nn.Module:
+    width = config.width(level)
+    if config.use_cross_gating:
+        return CrossGatingBlock(config, level, width, width, y_below=False)
+    return Dense(2 * width, width, config.use_bias)
+
+
+def _width_below(config: MaximConfig, level: int) -> int:
+    # Below the last level lies the bottleneck, as wide as that level.
+    return config.width(min(level + 1, config.depth - 1))
