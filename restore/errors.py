@@ -27,7 +27,7 @@ class DownloadError(CheckpointError):
     """A download that did not produce the file it promised."""
 
 
-class ModelNotFound(CheckpointError):
+class ModelNotFoundError(CheckpointError):
     """No installed model answers to the name or the task; the message says how to get one."""
 
 

@@ -7,7 +7,7 @@ state may stand beside them and is ignored.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from restore.network.blocks import (
 )
 from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm, Resample
 from restore.network.mixing import AxisGmlp, GatingUnit, GridView, MultiAxisGating, SpatialMix
-from restore.network.stage import Stage
+from restore.network.stage import Gather, Stage
 
 PREFIX = "opt/target/"
 
@@ -110,7 +110,7 @@ def _top_level(model: Maxim) -> Iterator[tuple[str, nn.Module]]:
     ratios, convs = count(), count()
     for s, stage in enumerate(model.stages):
         assert isinstance(stage, Stage)
-        numbered = {
+        numbered: dict[str, Iterable[nn.Module]] = {
             "input_conv": stage.input_convs,
             "input_fuse_sam": [m for m in stage.input_fusions if isinstance(m, CrossGatingBlock)],
             "input_catconv": [m for m in stage.input_fusions if isinstance(m, Dense)],
@@ -124,7 +124,7 @@ def _top_level(model: Maxim) -> Iterator[tuple[str, nn.Module]]:
             for i, module in enumerate(modules):
                 yield f"stage_{s}_{name}_{i}", module
         for i in reversed(range(model.config.depth)):
-            for resample in stage.bridge_resamples[i]:  # type: ignore[union-attr]
+            for resample in _resamples(stage.bridge_gathers[i]):
                 yield f"UpSampleRatio_{next(ratios)}", resample
             fusion = stage.skip_fusions[i]
             if isinstance(fusion, ConvFusion):
@@ -133,8 +133,13 @@ def _top_level(model: Maxim) -> Iterator[tuple[str, nn.Module]]:
             else:
                 yield f"stage_{s}_cross_gating_block_{i}", fusion
         for i in reversed(range(model.config.depth)):
-            for resample in stage.skip_resamples[i]:  # type: ignore[union-attr]
+            for resample in _resamples(stage.skip_gathers[i]):
                 yield f"UpSampleRatio_{next(ratios)}", resample
+
+
+def _resamples(gather: nn.Module) -> Iterable[nn.Module]:
+    assert isinstance(gather, Gather)
+    return gather.resamples
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -149,7 +154,9 @@ def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         yield f"{axis}GatingUnit", module.gate
         yield "out_project", module.out_project
     if isinstance(module, EncoderBlock | BottleneckBlock):
-        attention = "channel_attention_block_1" + ("_" if isinstance(module, BottleneckBlock) else "")
+        attention = "channel_attention_block_1" + (
+            "_" if isinstance(module, BottleneckBlock) else ""
+        )
         for g, group in enumerate(module.groups):
             assert isinstance(group, MixingGroup)
             if group.multi_axis is not None:

@@ -12,7 +12,7 @@ from restore.network.mixing import AxisGmlp, BlockView, GridView, MultiAxisGatin
 
 
 class MultiAxisBlock(nn.Module):
-    """Multi-axis gMLP block: half the channels through the grid gMLP, half through the block one."""
+    """Multi-axis gMLP block: half the channels through a grid gMLP, half through a block gMLP."""
 
     def __init__(self, config: MaximConfig, level: int):
         super().__init__()
@@ -122,7 +122,12 @@ class EncoderBlock(nn.Module):
     """
 
     def __init__(
-        self, config: MaximConfig, level: int, in_channels: int, fuse: bool = False, down: bool = True
+        self,
+        config: MaximConfig,
+        level: int,
+        in_channels: int,
+        fuse: bool = False,
+        down: bool = True,
     ):
         super().__init__()
         channels = config.width(level)
@@ -136,9 +141,7 @@ class EncoderBlock(nn.Module):
         )
         self.down = Conv(channels, channels, config.use_bias, shrink=True) if down else None
 
-    def forward(
-        self, x: Tensor, previous: Tensor | None = None
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, previous: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """``previous``: sum of the previous stage's encoder and decoder features of this level."""
         shortcut = x = self.conv(x)
         for group in self.groups:
@@ -217,7 +220,7 @@ class SupervisedAttention(nn.Module):
 
     def forward(self, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         restored = self.image(x, image)
-        features = self.conv_features(x) * torch.sigmoid(self.conv_gate(restored)) + x
+        features = self.conv_features(x) * torch.sigmoid(self.conv_gate(restored.to(x.dtype))) + x
         return features, restored
 
 

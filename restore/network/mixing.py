@@ -37,7 +37,7 @@ class BlockView(TokenView):
     TOKENS_BACK = (2, 3, 0, 4, 1, 5)
 
     def split(self, x: Tensor) -> Tensor:
-        n, height, width, c = x.shape
+        _, height, width, _ = x.shape
         h, w = self.size
         return x.unflatten(1, (height // h, h)).unflatten(3, (width // w, w))
 
@@ -47,7 +47,7 @@ class GridView(TokenView):
     TOKENS_BACK = (2, 0, 3, 1, 4, 5)
 
     def split(self, x: Tensor) -> Tensor:
-        n, height, width, c = x.shape
+        _, height, width, _ = x.shape
         h, w = self.size
         return x.unflatten(1, (h, height // h)).unflatten(3, (w, width // w))
 

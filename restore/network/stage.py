@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,21 @@ class StageFeatures:
     images: list[Tensor]
 
 
+class Gather(nn.Module):
+    """Features of several levels, brought to one level and concatenated in the order given."""
+
+    def __init__(self, config: MaximConfig, sources: Sequence[int], level: int):
+        super().__init__()
+        width = config.width(level)
+        self.resamples = nn.ModuleList(
+            Resample(config.width(j), width, j - level, config.use_bias) for j in sources
+        )
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        pairs = zip(self.resamples, features, strict=True)
+        return torch.cat([resample(x) for resample, x in pairs], dim=-1)
+
+
 class Stage(nn.Module):
     """``index`` 0 reads the pictures alone; later stages also read the one before."""
 
@@ -41,13 +57,13 @@ class Stage(nn.Module):
         self.config = config
         self.first = index == 0
         self.last = index == config.num_stages - 1
-        bias, widths = config.use_bias, [config.width(i) for i in range(config.depth)]
+        bias = config.use_bias
         scales = range(config.num_supervision_scales)
         levels = range(config.depth)
         upward = levels[::-1]
         pixels = 3 * config.stem_factor**2
 
-        self.input_convs = nn.ModuleList(Conv(pixels, widths[i], bias) for i in scales)
+        self.input_convs = nn.ModuleList(Conv(pixels, config.width(i), bias) for i in scales)
         self.input_fusions = nn.ModuleList(
             () if self.first else (_input_fusion(config, i) for i in scales)
         )
@@ -57,19 +73,11 @@ class Stage(nn.Module):
         self.bottleneck = nn.Sequential(
             *(BottleneckBlock(config) for _ in range(config.num_bottleneck_blocks))
         )
-        # Indexed by level of arrival; each holds one entry per level of departure, in the order
-        # in which their outputs are concatenated.
-        self.bridge_resamples = nn.ModuleList(
-            nn.ModuleList(Resample(widths[j], widths[i], j - i, bias) for j in levels)
-            for i in levels
-        )
-        self.skip_resamples = nn.ModuleList(
-            nn.ModuleList(Resample(widths[j], widths[i], j - i, bias) for j in upward)
-            for i in levels
-        )
+        self.bridge_gathers = nn.ModuleList(Gather(config, levels, i) for i in levels)
+        self.skip_gathers = nn.ModuleList(Gather(config, upward, i) for i in levels)
         self.skip_fusions = nn.ModuleList(self._skip_fusion(i) for i in levels)
         self.decoders = nn.ModuleList(
-            DecoderBlock(config, i, _width_below(config, i), config.depth * widths[i])
+            DecoderBlock(config, i, _width_below(config, i), config.depth * config.width(i))
             for i in levels
         )
         self.attentions = nn.ModuleList(
@@ -77,7 +85,7 @@ class Stage(nn.Module):
         )
         outputs = config.num_outputs * config.stem_factor**2
         self.output_convs = nn.ModuleList(
-            (Conv(widths[i], outputs, bias) for i in scales) if self.last else ()
+            (Conv(config.width(i), outputs, bias) for i in scales) if self.last else ()
         )
 
     def _encoder_input(self, level: int) -> int:
@@ -102,7 +110,10 @@ class Stage(nn.Module):
         ``finest_only`` spares the last stage the coarser images.
         """
         depth = self.config.depth
-        inputs = [conv(picture) for conv, picture in zip(self.input_convs, pictures, strict=True)]
+        # Pictures stay in the caller's precision, so that the result is rounded once, at its end.
+        dtype = next(self.parameters()).dtype
+        pairs = zip(self.input_convs, pictures, strict=True)
+        inputs = [conv(picture.to(dtype)) for conv, picture in pairs]
         if previous is not None:
             inputs = [self._fuse(i, x, previous.attended[i]) for i, x in enumerate(inputs)]
 
@@ -119,8 +130,7 @@ class Stage(nn.Module):
 
         decoded: list[Tensor] = [x] * depth
         for i in reversed(range(depth)):
-            resampled = [r(s) for r, s in zip(self.skip_resamples[i], skips, strict=True)]
-            x = self.decoders[i](x, torch.cat(resampled, dim=-1))
+            x = self.decoders[i](x, self.skip_gathers[i](skips))
             decoded[i] = x
         attended, images = self._supervise(decoded, pictures, finest_only)
         return StageFeatures(encoded, decoded, attended, images)
@@ -135,8 +145,7 @@ class Stage(nn.Module):
         """The skips, deepest level first."""
         skips, gating = [], bottleneck
         for i in reversed(range(self.config.depth)):
-            resampled = [r(e) for r, e in zip(self.bridge_resamples[i], encoded, strict=True)]
-            signal = torch.cat(resampled, dim=-1)
+            signal = self.bridge_gathers[i](encoded)
             fusion = self.skip_fusions[i]
             if isinstance(fusion, CrossGatingBlock):
                 skip, gating = fusion(signal, gating)

@@ -21,6 +21,8 @@ from restore.network.mixing import AxisGmlp, MultiAxisGating, SpatialMix
 TRUNCATED_STD = 0.87962566103423978
 GMLP_STD = 0.02
 
+Linear = Dense | nn.Conv2d | nn.ConvTranspose2d
+
 
 def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = True) -> Maxim:
     """Draw the official initialisation in place, and return the model.
@@ -35,7 +37,7 @@ def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = 
             if isinstance(module, LayerNorm):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
-            elif isinstance(module, Dense | nn.Conv2d | nn.ConvTranspose2d):
+            elif isinstance(module, Linear):
                 _lecun_normal(module, generator)
             elif isinstance(module, SpatialMix):
                 module.weight.normal_(0, GMLP_STD, generator=generator)
@@ -66,7 +68,7 @@ def _branch_ends(model: Maxim) -> list[Dense | nn.Conv2d]:
     return ends
 
 
-def _lecun_normal(module: nn.Module, generator: torch.Generator) -> None:
+def _lecun_normal(module: Linear, generator: torch.Generator) -> None:
     weight = module.weight
     # A transposed convolution stores (in, out, h, w); with stride = kernel each output pixel
     # reads one tap, but Flax counts all of them as fan-in.
@@ -77,6 +79,6 @@ def _lecun_normal(module: nn.Module, generator: torch.Generator) -> None:
     _zero_bias(module)
 
 
-def _zero_bias(module: nn.Module) -> None:
+def _zero_bias(module: Linear | SpatialMix) -> None:
     if module.bias is not None:
         nn.init.zeros_(module.bias)

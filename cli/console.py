@@ -1,0 +1,103 @@
+"""What commands say: results on stdout, everything else on stderr, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from restore.errors import RestoreError
+
+COULD_NOT_RESTORE = 1
+INTERRUPTED = 130
+
+
+@contextmanager
+def complain_in_one_line() -> Iterator[None]:
+    """Turn the errors a user may meet into one line on stderr and an exit code.
+
+    ``--debug`` anywhere on the command line lets the traceback through.
+    """
+    try:
+        yield
+    except RestoreError as error:
+        if "--debug" in sys.argv:
+            raise
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; nothing unfinished was left behind", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone; point stdout elsewhere so that the interpreter's
+        # last flush does not complain as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(COULD_NOT_RESTORE)
+    except MemoryError:
+        _fail("not enough memory; try a smaller --tile")
+
+
+def _fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(COULD_NOT_RESTORE)
+
+
+class Reporter:
+    """How one command talks: ``--json`` prints one JSON line, ``--quiet`` prints nothing."""
+
+    def __init__(self, as_json: bool = False, quiet: bool = False):
+        self.as_json = as_json
+        self.quiet = quiet
+
+    def result(self, text: str, **values: Any) -> None:
+        """The outcome: a sentence for people, or the values for programs."""
+        if self.as_json:
+            print(json.dumps(values))
+        elif not self.quiet:
+            print(text)
+
+    def progress(self, what: str, of_bytes: bool = False) -> Any:
+        """Context manager of a callback (done, total): a bar on a terminal, lines in a pipe."""
+        if self.quiet:
+            return nullcontext(lambda done, total: None)
+        return _bar(what, of_bytes) if sys.stderr.isatty() else _lines(what, of_bytes)
+
+
+@contextmanager
+def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    counts = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task(what, total=None)
+        yield lambda done, total: display.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _lines(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None]]:
+    last = -1
+
+    def report(done: int, total: int | None) -> None:
+        # A line at every tenth; small jobs say nothing.
+        nonlocal last
+        tenth = done * 10 // total if total else done // 100_000_000
+        if tenth == last or (not of_bytes and (total or 0) < 10):
+            return
+        last = tenth
+        amount = f"{done / 1e6:.0f} MB" if of_bytes else str(done)
+        whole = "" if not total else f" of {total / 1e6:.0f} MB" if of_bytes else f" of {total}"
+        print(f"{what}: {amount}{whole}", file=sys.stderr, flush=True)
+
+    yield report

@@ -1,0 +1,65 @@
+"""`restore weights`: convert, download and check model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restore.cli.console import COULD_NOT_RESTORE, Reporter
+
+app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="FILE.npz", help="An official checkpoint.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
+    task: Annotated[str, typer.Option(help="What the checkpoint was trained for.")],
+    variant: Annotated[str, typer.Option(help="S-1, S-2, S-3, M-1, M-2 or M-3.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Turn an official .npz checkpoint into a model file with a card."""
+    from restore.checkpoints import store
+
+    card = store.convert(source, target, task, variant, overwrite)
+    typer.echo(f"{source} -> {target} ({card.parameters:,} parameters, {card.task}, {variant})")
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="An available model (see: restore models).")],
+    sha256: Annotated[
+        str | None, typer.Option(help="Accept only a download with this SHA-256.")
+    ] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Download an official checkpoint and convert it."""
+    from restore.checkpoints import store
+
+    reporter = Reporter(quiet=quiet)
+    with reporter.progress(name, of_bytes=True) as progress:
+        model = store.pull(name, sha256, progress)
+    reporter.result(
+        f"{model.card.name} is installed ({model.path}; use: restore {model.card.task} IN OUT "
+        f"--model {model.card.name})"
+    )
+
+
+@app.command()
+def verify(debug: Debug = False) -> None:
+    """Check every installed model against the SHA-256 on its card."""
+    from restore.checkpoints import store
+
+    bad = 0
+    for path, problem in store.verify_all():
+        typer.echo(f"ok       {path}" if problem is None else f"DAMAGED  {problem}")
+        bad += problem is not None
+    if bad:
+        raise typer.Exit(COULD_NOT_RESTORE)

@@ -1,0 +1,125 @@
+"""The card of a model: what a caller must know before using it, and where it comes from.
+
+A model is two files side by side, ``NAME.safetensors`` and ``NAME.json``. A model without its card
+is not loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from restore.errors import CheckpointError, ConfigError
+from restore.network import MaximConfig
+from restore.tasks import TASKS
+
+FLOAT32 = "float32"
+BFLOAT16 = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One quality figure and how it was measured, e.g. "PSNR 29.2 dB on CBSD68, sigma 25"."""
+
+    data: str
+    metric: str
+    value: float
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.value:g} on {self.data} ({self.protocol})"
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Pictures a model has learned from."""
+
+    name: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class TilePolicy:
+    """How large pictures are cut: tiles of ``size`` pixels a side, ``overlap`` shared by
+    neighbours; pictures of up to ``whole_up_to`` pixels are not cut at all."""
+
+    size: int
+    overlap: int
+    whole_up_to: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """``network`` fixes every shape; ``precisions`` are those the model passed its tests in.
+
+    ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
+    SHA-256 of a download, or the run that trained them).
+    """
+
+    name: str
+    task: str
+    network: MaximConfig
+    sha256: str
+    variant: str = "custom"
+    licence: str = "unknown"
+    paper: str = "MAXIM: Multi-Axis MLP for Image Processing, CVPR 2022, arXiv:2201.02973"
+    precisions: tuple[str, ...] = (FLOAT32,)
+    tile: TilePolicy | None = None
+    training_patch: int | None = None
+    training_data: tuple[TrainingSet, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the size rule spelled out for readers that have no code."""
+        values = asdict(self)
+        values["network"] = self.network.to_dict()
+        values["size_multiple"] = list(self.network.size_multiple)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Card:
+        """Raises `CheckpointError` naming what is missing or wrong."""
+        try:
+            known = {f.name for f in fields(cls)}
+            kept = {k: v for k, v in values.items() if k in known}
+            kept["network"] = MaximConfig.from_dict(values["network"])
+            kept["precisions"] = tuple(values.get("precisions", (FLOAT32,)))
+            kept["figures"] = tuple(Figure(**f) for f in values.get("figures", ()))
+            kept["training_data"] = tuple(TrainingSet(**t) for t in values.get("training_data", ()))
+            if values.get("tile") is not None:
+                kept["tile"] = TilePolicy(**values["tile"])
+            card = cls(**kept)
+        except KeyError as error:
+            raise CheckpointError(f"the card has no field {error}") from error
+        except (TypeError, ValueError, AttributeError, ConfigError) as error:
+            raise CheckpointError(f"the card is not valid: {error}") from error
+        if card.task not in TASKS:
+            raise CheckpointError(f"the card names an unknown task, {card.task!r}")
+        return card
+
+
+def card_path(weights: Path) -> Path:
+    return weights.with_suffix(".json")
+
+
+def read_card(weights: Path) -> Card:
+    """The card that stands beside a weights file. Raises `CheckpointError` without one."""
+    path = card_path(weights)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{weights}: has no card; expected {path.name} beside it") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read as a card: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: is not a card")
+    try:
+        return Card.from_dict(values)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error

@@ -1,0 +1,311 @@
+"""One file over HTTP: resumed where it stopped, checked, and never half there under its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
+
+from restore.errors import DownloadError
+
+if TYPE_CHECKING:
+    import httpx
+
+Progress = Callable[[int, int | None], None]
+
+RETRIES = 5  # after the first attempt, within one call
+BACKOFF = 0.5  # seconds before the first retry; doubles with each
+CONNECT_TIMEOUT = 10.0  # seconds
+READ_TIMEOUT = 30.0  # seconds without a byte
+
+
+def download(
+    url: str, target: Path, *, sha256: str | None = None, progress: Progress | None = None
+) -> str:
+    """Fetch an http or https `url` to `target` and return the file's SHA-256, in lower-case hex.
+
+    A `target` that exists and matches is returned as it is. What arrives is kept in ``NAME.part``
+    beside it, and a later call goes on from there. Of two processes the second waits for the
+    first; the empty ``NAME.lock`` stays, since removing it could let two in. `progress` is called
+    with the bytes so far and the total (None where the server does not say); the former falls back
+    to 0 when the file has to start over. Proxies are the environment's (HTTPS_PROXY, NO_PROXY).
+
+    Raises `DownloadError` where the file cannot be fetched or written, or is not the one promised.
+    """
+    expected = None if sha256 is None else sha256.lower()
+    if expected is not None and not re.fullmatch("[0-9a-f]{64}", expected):
+        raise DownloadError(f"{sha256!r} is not a SHA-256: expected 64 hexadecimal digits")
+    _check_url(url)
+    if (present := _present(target, expected)) is not None:
+        return present
+    from filelock import FileLock
+
+    with ExitStack() as held:
+        with _disk(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(target.with_name(f"{target.name}.lock")))
+        if (present := _present(target, expected)) is not None:  # came while we waited
+            return present
+        part = _Part(url, target)
+        _fetch(part, progress or (lambda done, total: None))
+        return part.finish(expected)
+
+
+class _TransientError(Exception):
+    """An attempt that failed in a way the next one may not."""
+
+
+class _Part:
+    """The file so far in ``NAME.part``; ``NAME.part.json`` says what it is the beginning of."""
+
+    def __init__(self, url: str, target: Path) -> None:
+        self.url = url
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self.notes = target.with_name(f"{target.name}.part.json")
+        self.size = 0
+        self.total: int | None = None
+        self.validator: str | None = None  # None: nothing can safely be added to it later
+        try:
+            notes = json.loads(self.notes.read_text("utf-8"))
+            size = self.path.stat().st_size
+        except (OSError, ValueError):
+            return
+        if isinstance(notes, dict) and notes.get("url") == url:
+            self.size = size
+            self.total = notes["total"] if type(notes.get("total")) is int else None
+            self.validator = _sendable(notes.get("validator"))
+
+    @property
+    def resumable(self) -> bool:
+        return self.size > 0 and self.validator is not None
+
+    def begin(self, validator: str | None, total: int | None) -> None:
+        self.size, self.total, self.validator = 0, total, validator
+        with _disk(self.path):
+            # In this order a crash in between cannot leave notes beside another file's bytes.
+            self.notes.unlink(missing_ok=True)
+            self.path.write_bytes(b"")
+            if validator is not None:
+                notes = {"url": self.url, "validator": validator, "total": total}
+                self.notes.write_text(json.dumps(notes), "utf-8")
+
+    def receive(self, chunks: Iterable[bytes], progress: Progress) -> None:
+        """Append `chunks`. On any failure the part stays if it can be resumed."""
+        try:
+            with self._opened() as file:
+                progress(self.size, self.total)
+                for chunk in chunks:
+                    self._append(file, chunk)
+                    progress(self.size, self.total)
+            if self.total is not None and self.size < self.total:
+                raise _TransientError("the server stopped before the end of the file")
+        except BaseException:
+            if not self.resumable:
+                self.discard()
+            raise
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        with _disk(self.path):
+            # Unbuffered, so that a killed process leaves all it had received.
+            file = open(self.path, "ab", buffering=0)  # noqa: SIM115
+        try:
+            yield file
+        finally:
+            with _disk(self.path):
+                file.close()
+
+    def _append(self, file: BinaryIO, chunk: bytes) -> None:
+        if self.total is not None and self.size + len(chunk) > self.total:
+            self.validator = None
+            raise DownloadError(f"{self.url}: the server sent more than its {self.total} bytes")
+        rest = memoryview(chunk)
+        while rest:  # an unbuffered write may take only some of it
+            with _disk(self.path, "; run again to resume" if self.resumable else ""):
+                written = file.write(rest)
+            self.size += written
+            rest = rest[written:]
+
+    def discard(self) -> None:
+        """Remove it. `size` and `total` stay, to be told."""
+        self.validator = None
+        with _disk(self.path):
+            self.notes.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+
+    def is_of(self, headers: httpx.Headers) -> bool:
+        """Whether the answer to a resuming request is about the version begun here."""
+        assert self.validator is not None
+        name = "etag" if self.validator.startswith('"') else "last-modified"
+        return bool(headers.get(name, self.validator) == self.validator)
+
+    def arrived(self) -> str:
+        """The end of an error message: what is here, and what running again does with it."""
+        if not self.size:
+            return ""
+        of_total = "" if self.total is None else f" of {self.total}"
+        again = "resume" if self.resumable else "start over"
+        return f"; {self.size}{of_total} bytes arrived, run again to {again}"
+
+    def finish(self, expected: str | None) -> str:
+        """Check the whole file, give it its name, and return its SHA-256."""
+        with _disk(self.path), open(self.path, "r+b") as file:
+            found = _hash(file)  # from disk: earlier processes may have written some of it
+            os.fsync(file.fileno())
+        if expected not in (None, found):
+            self.discard()
+            raise DownloadError(f"{self.url}: has SHA-256 {found}, expected {expected}; removed")
+        with _disk(self.target, "; run again to finish"):
+            os.replace(self.path, self.target)
+            self.notes.unlink(missing_ok=True)
+        return found
+
+
+def _fetch(part: _Part, progress: Progress) -> None:
+    """Bring `part` to its end, in as many attempts as `RETRIES` allows."""
+    import httpx
+
+    reached = False
+    with _client() as client:
+        for retry in range(RETRIES + 1):
+            if retry:
+                time.sleep(BACKOFF * 2 ** (retry - 1))
+            try:
+                return _attempt(client, part, progress)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                reason = f"cannot reach {error.request.url.host}: {_why(error)}"
+                if not reached:  # offline, or a wrong name: waiting would only delay saying so
+                    break
+            except (
+                _TransientError,
+                httpx.TimeoutException,
+                httpx.NetworkError,
+                httpx.RemoteProtocolError,
+            ) as error:
+                reason, reached = _why(error), True
+            except (httpx.HTTPError, httpx.InvalidURL) as error:  # say, a redirect to ftp://
+                reason = _why(error)
+                break
+    raise DownloadError(f"{part.url}: {reason}{part.arrived()}")
+
+
+def _client() -> httpx.Client:
+    import httpx
+
+    try:
+        timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+        return httpx.Client(follow_redirects=True, timeout=timeout)
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+        raise DownloadError(
+            f"the proxy or certificate settings of the environment do not work: {_why(error)}"
+        ) from error
+
+
+def _attempt(client: httpx.Client, part: _Part, progress: Progress) -> None:
+    headers = {"Accept-Encoding": "identity"}  # offsets count the file's own bytes
+    if part.resumable and part.validator is not None:
+        headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator}
+    with client.stream("GET", part.url, headers=headers) as response:
+        if _has_rest(response, part, resuming="Range" in headers):
+            part.receive(response.iter_raw(), progress)
+
+
+def _has_rest(response: httpx.Response, part: _Part, *, resuming: bool) -> bool:
+    """Whether a body to append to `part` follows; False where the part is whole already."""
+    status, headers = response.status_code, response.headers
+    answer = f"the server answered {status} {response.reason_phrase}".rstrip()
+    if status == 429 or status >= 500:
+        raise _TransientError(answer)
+    encoding = headers.get("content-encoding", "")
+    if status in (200, 206) and encoding.lower() not in ("", "identity"):
+        # Neither its length nor its bytes would be the file's.
+        raise DownloadError(f"{part.url}: the server only sends it encoded as {encoding}")
+    if resuming and status in (206, 416):
+        start, total = _content_range(headers, part.total)
+        same = part.is_of(headers) and part.total in (None, total)
+        if status == 416 and same and part.size == total:  # nothing follows the last byte
+            return False
+        if status == 416 or not same or part.size != start:
+            part.discard()
+            raise _TransientError("the server does not continue the file begun")
+        part.total = total
+    elif status == 200:
+        etag = headers.get("etag", "")
+        # If-Range takes no weak ETag: it would match another version with "the same" content.
+        validator = _sendable(etag if etag.startswith('"') else headers.get("last-modified"))
+        length = headers.get("content-length")
+        part.begin(validator, None if length is None else int(length))
+    else:
+        raise DownloadError(f"{part.url}: {answer}")
+    return True
+
+
+def _content_range(headers: httpx.Headers, total: int | None) -> tuple[int | None, int | None]:
+    """Where the body starts, and the file's length; `total` where that is not said."""
+    form = r"bytes (?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)"
+    match = re.fullmatch(form, headers.get("content-range", ""), re.IGNORECASE)
+    if match is None:
+        return None, total
+    start = None if match[1] is None else int(match[1])
+    return start, total if match[2] == "*" else int(match[2])
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port or an address that is none
+        usable = False
+    if not usable:
+        raise DownloadError(f"{url!r}: only http:// and https:// addresses can be downloaded")
+
+
+def _present(target: Path, expected: str | None) -> str | None:
+    """The SHA-256 of `target`, checked; None where there is no such file."""
+    try:
+        with open(target, "rb") as file:
+            found = _hash(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DownloadError(f"{target}: cannot be read: {error.strerror or error}") from error
+    if expected not in (None, found):
+        raise DownloadError(
+            f"{target}: has SHA-256 {found}, expected {expected}; remove it to download it again"
+        )
+    return found
+
+
+@contextmanager
+def _disk(path: Path, remedy: str = "") -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise DownloadError(f"{path}: cannot be written: {reason}{remedy}") from error
+
+
+def _hash(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _sendable(validator: object) -> str | None:
+    """`validator` if it can stand in a request header."""
+    if isinstance(validator, str) and validator.isascii() and validator.isprintable():
+        return validator or None
+    return None
+
+
+def _why(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

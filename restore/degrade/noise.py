@@ -1,0 +1,154 @@
+"""Noise of photographs: Gaussian, and that of a camera seen through its processing.
+
+Images are N x 3 x H x W, float32, sRGB-encoded in [0, 1]. Every function is pure: the randomness
+comes from the generator, which lives on the image's device.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+# sRGB <- XYZ, and XYZ -> camera matrices of four cameras, as in "Unprocessing Images for Learned
+# Raw Denoising" (CVPR 2019), which took them from the public DNG profiles of the DND cameras.
+_RGB_TO_XYZ = (
+    (0.4124564, 0.3575761, 0.1804375),
+    (0.2126729, 0.7151522, 0.0721750),
+    (0.0193339, 0.1191920, 0.9503041),
+)
+_XYZ_TO_CAMERA = (
+    ((1.0234, -0.2969, -0.2266), (-0.5625, 1.6328, -0.0469), (-0.0703, 0.2188, 0.6406)),
+    ((0.4913, -0.0541, -0.0202), (-0.6130, 1.3513, 0.2906), (-0.1564, 0.2151, 0.7183)),
+    ((0.8380, -0.2630, -0.0639), (-0.2887, 1.0725, 0.2496), (-0.0627, 0.1427, 0.5438)),
+    ((0.6596, -0.2079, -0.0562), (-0.4782, 1.3016, 0.1933), (-0.0970, 0.1581, 0.5181)),
+)
+
+
+@dataclass(frozen=True)
+class CameraNoise:
+    """Parameter ranges of `camera_noise`; every pair is (low, high)."""
+
+    shot: tuple[float, float] = (1e-4, 1.2e-2)
+    """Variance per unit of linear signal, drawn log-uniformly."""
+    red_gain: tuple[float, float] = (1.9, 2.4)
+    blue_gain: tuple[float, float] = (1.5, 1.9)
+    correlated: float = 0.7
+    """Fraction of samples whose noise passes through a bilinear demosaic."""
+    jpeg: float = 0.5
+    """Fraction of samples that are JPEG-compressed afterwards."""
+    jpeg_quality: tuple[float, float] = (60.0, 100.0)
+
+
+def gaussian_noise(image: Tensor, sigma: Tensor | float, generator: Generator) -> Tensor:
+    """Add white Gaussian noise of standard deviation ``sigma`` (a number, or one per picture).
+
+    ``sigma`` is on the image's scale, so 25 / 255 for the level called 25. Nothing is clipped.
+    """
+    if isinstance(sigma, Tensor) and sigma.ndim == 1:
+        sigma = sigma[:, None, None, None]
+    return image + _normal(image, generator) * sigma
+
+
+def camera_noise(
+    image: Tensor, generator: Generator, ranges: CameraNoise = CameraNoise(), scale: float = 1.0
+) -> Tensor:
+    """What a camera would have delivered: noise added to the raw signal, then processed again.
+
+    The picture is taken back to linear camera colours (tone curve, gamma, colour matrix and white
+    balance inverted), gets Poisson-Gaussian noise there, and returns the same way; half of the
+    results are JPEG-compressed. Levels and formulas are those of "Unprocessing Images for Learned
+    Raw Denoising" (Brooks et al., CVPR 2019, section 3); that noise has the correlation a
+    bilinear demosaic leaves is ours. ``scale`` multiplies the noise; 0 switches all of it off.
+
+    The result is in [0, 1].
+    """
+    if scale == 0:
+        return image.clamp(0, 1)
+    n = image.shape[0]
+    matrix, gains = _camera(n, image, generator, ranges)
+    linear = _unprocess(image, matrix, gains)
+    log_shot = _uniform(n, image, generator, *map(math.log, ranges.shot))
+    log_read = (
+        2.18 * log_shot + 1.20 + 0.26 * torch.randn(n, generator=generator, device=image.device)
+    )
+    shot, read = (scale**2 * torch.exp(v)[:, None, None, None] for v in (log_shot, log_read))
+    noise = _normal(linear, generator) * (read + shot * linear.clamp(min=0)).sqrt()
+    correlated = _uniform(n, image, generator, 0, 1) < ranges.correlated
+    noise = torch.where(correlated[:, None, None, None], _demosaic(noise), noise)
+    noisy = _process((linear + noise).clamp(0, 1), matrix, gains)
+    return _maybe_jpeg(noisy, generator, ranges)
+
+
+def _camera(
+    n: int, like: Tensor, generator: Generator, ranges: CameraNoise
+) -> tuple[Tensor, Tensor]:
+    """Colour matrices (N x 3 x 3, sRGB -> camera) and white-balance gains (N x 3)."""
+    to_camera = torch.tensor(_XYZ_TO_CAMERA, device=like.device)
+    weights = torch.rand(n, len(_XYZ_TO_CAMERA), generator=generator, device=like.device)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    mixed = torch.einsum("nk,kij->nij", weights, to_camera)
+    matrix = mixed @ torch.tensor(_RGB_TO_XYZ, device=like.device)
+    matrix = matrix / matrix.sum(dim=-1, keepdim=True)  # white stays white
+    red = _uniform(n, like, generator, *ranges.red_gain)
+    blue = _uniform(n, like, generator, *ranges.blue_gain)
+    exposure = 1 / (0.8 + 0.1 * torch.randn(n, generator=generator, device=like.device))
+    gains = torch.stack((red, torch.ones_like(red), blue), dim=1)
+    return matrix, gains * exposure.clamp(0.8, 2.0)[:, None]
+
+
+def _unprocess(image: Tensor, matrix: Tensor, gains: Tensor) -> Tensor:
+    x = image.clamp(0, 1)
+    x = 0.5 - torch.sin(torch.asin(1 - 2 * x) / 3)  # inverse of the smoothstep tone curve
+    x = x.clamp(min=1e-8) ** 2.2
+    x = torch.einsum("nij,njhw->nihw", matrix, x)
+    # Dividing highlights by the gains would turn clipped white into colour: near white the
+    # division fades out, as in the paper.
+    inverse = 1 / gains[:, :, None, None]
+    bright = ((x.mean(dim=1, keepdim=True) - 0.9) / 0.1).clamp(min=0) ** 2
+    return x * torch.maximum(bright + (1 - bright) * inverse, inverse)
+
+
+def _process(linear: Tensor, matrix: Tensor, gains: Tensor) -> Tensor:
+    x = (linear * gains[:, :, None, None]).clamp(0, 1)
+    x = torch.einsum("nij,njhw->nihw", torch.linalg.inv(matrix), x).clamp(1e-8, 1)
+    x = x ** (1 / 2.2)
+    return 3 * x**2 - 2 * x**3
+
+
+def _demosaic(noise: Tensor) -> Tensor:
+    """Keep each channel's noise at its places in an RGGB mosaic and interpolate the rest."""
+    h, w = noise.shape[2:]
+    rows = torch.arange(h, device=noise.device)[:, None] % 2
+    columns = torch.arange(w, device=noise.device)[None, :] % 2
+    red, blue = (rows + columns == 0), (rows + columns == 2)
+    mosaic = noise * torch.stack((red, ~(red | blue), blue)).to(noise.dtype)
+    quarter = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]], device=noise.device) / 4
+    cross = torch.tensor([[0.0, 1, 0], [1, 4, 1], [0, 1, 0]], device=noise.device) / 4
+    kernel = torch.stack((quarter, cross, quarter))[:, None]
+    return F.conv2d(F.pad(mosaic, (1, 1, 1, 1), mode="reflect"), kernel, groups=3)
+
+
+def _maybe_jpeg(image: Tensor, generator: Generator, ranges: CameraNoise) -> Tensor:
+    n = image.shape[0]
+    chosen = _uniform(n, image, generator, 0, 1) < ranges.jpeg
+    quality = _uniform(n, image, generator, *ranges.jpeg_quality)
+    if not bool(chosen.any()):
+        return image
+    from kornia.enhance import jpeg_codec_differentiable
+
+    compressed = jpeg_codec_differentiable(image[chosen], quality[chosen])
+    image = image.clone()
+    image[chosen] = compressed.clamp(0, 1)
+    return image
+
+
+def _uniform(n: int, like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
+    return low + (high - low) * torch.rand(n, generator=generator, device=like.device)
+
+
+def _normal(like: Tensor, generator: Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)

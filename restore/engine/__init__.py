@@ -1,0 +1,1 @@
+"""Inference: one `Restorer` turns an array into a better array."""

@@ -1,0 +1,54 @@
+"""Between the arrays callers have and the float32 H x W x 3 the engine works on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from restore.errors import ImageError
+
+_FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+
+
+def to_float(image: np.ndarray) -> np.ndarray:
+    """H x W or H x W x 3, uint8, uint16 or float32, to H x W x 3 float32 in units of full scale.
+
+    Floats are not clipped. Raises `ImageError` for anything else, and for NaN or infinity.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"expected a numpy array, got {type(image).__name__}")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
+        raise ImageError(f"expected an H x W x 3 or H x W array, got shape {image.shape}")
+    if 0 in image.shape:
+        raise ImageError(f"the picture is empty: shape {image.shape}")
+    if image.dtype in _FULL:
+        result = image.astype(np.float32) / np.float32(_FULL[image.dtype])
+    elif image.dtype == np.float32:
+        if not np.isfinite(image).all():
+            raise ImageError("the picture holds NaN or infinity")
+        result = image
+    else:
+        raise ImageError(f"expected uint8, uint16 or float32 pixels, got {image.dtype}")
+    return np.repeat(result[..., None], 3, axis=2) if image.ndim == 2 else result
+
+
+def from_float(restored: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """H x W x 3 float32 to the shape and dtype of ``like``; clipped, integers rounded.
+
+    Where ``like`` is grey, with one channel or three equal ones, so is the result, exactly.
+    """
+    if is_grey(like):
+        grey = restored.mean(axis=2)
+        restored = grey if like.ndim == 2 else np.repeat(grey[..., None], 3, axis=2)
+    restored = np.clip(restored, 0, 1)
+    if like.dtype in _FULL:
+        # Rounded in float64: float32 cannot tell all 65,536 levels from their neighbours' halves.
+        return np.rint(restored * np.float64(_FULL[like.dtype])).astype(like.dtype)
+    return restored.astype(np.float32)
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the picture has one channel, or three that are equal everywhere."""
+    if image.ndim == 2:
+        return True
+    red, green, blue = (image[..., c] for c in range(3))
+    return bool(np.array_equal(red, green) and np.array_equal(green, blue))

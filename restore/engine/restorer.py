@@ -1,0 +1,161 @@
+"""The one way from a picture to a better picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from restore.checkpoints import store, weights
+from restore.checkpoints.card import TilePolicy
+from restore.engine import pixels
+from restore.engine.padding import Padding, margin
+from restore.engine.precision import choose
+from restore.engine.tiling import plan_axis, run_tiled
+from restore.errors import RestoreError
+
+DEFAULT_TILES = TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024)
+"""For a model whose card has no tile policy."""
+
+Progress = Callable[[int, int], None]
+
+
+def _ignore(done: int, total: int) -> None:
+    pass
+
+
+class Restorer:
+    """Restores pictures with one model, which is loaded once.
+
+    Arguments:
+        task: one of `restore.TASKS`.
+        model: a model's name or file; by default the head's first installed one.
+        device: "auto" (cuda, then mps, then cpu), "cpu", "cuda", "cuda:1", "mps".
+        precision: "auto" (the fastest the model's card says is safe), "float32", "bfloat16".
+        tile: "auto" (the card's policy), "off" (the whole picture at once), or the side of a
+            tile in pixels.
+        strength: blend with the input; 0 returns it, 1 is the full effect.
+        ensemble: average the results of the eight flips and quarter turns: 8 times the time,
+            a little more quality.
+
+    Raises `ModelNotFoundError` where no weights are installed, with the command that gets them,
+    `CheckpointError` for a file that is not a model of the task, and `RestoreError` for a device
+    or an option that does not exist.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        model: str | Path | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: str | int = "auto",
+        strength: float = 1.0,
+        ensemble: bool = False,
+    ):
+        if not 0 <= strength <= 1:
+            raise RestoreError(f"strength is {strength}; it must be between 0 and 1")
+        found = store.find(task, model)
+        self.task = task
+        self.card = found.card
+        self.strength = strength
+        self.ensemble = ensemble
+        self.compute = choose(device, precision, self.card)
+        self._tiles = _tile_policy(tile, self.card.tile or DEFAULT_TILES)
+        network = weights.load(found.path, found.card)
+        self._network = network.to(self.compute.device, self.compute.dtype)
+
+    def __call__(self, image: np.ndarray, progress: Progress = _ignore) -> np.ndarray:
+        """Restore one picture.
+
+        ``image``: H x W x 3 (RGB) or H x W (grey), uint8, uint16, or float32 nominally in
+        [0, 1] (noise may lie outside and is not clipped), encoded as a file is. At least 1 x 1.
+        Returns the same shape and dtype; integers are rounded, floats clipped to [0, 1]. A
+        picture with three equal channels keeps them equal.
+
+        ``progress`` is called with the number of finished tiles and of all. Raises `ImageError`
+        for another shape or dtype and for NaN or infinity, `RestoreError` if the result is not
+        finite. The same picture gives the same bytes on a CPU.
+        """
+        source = pixels.to_float(image)
+        views = range(8) if self.ensemble else range(1)
+        total = np.zeros_like(source) if self.ensemble else None
+        for view in views:
+
+            def report(done: int, tiles: int, view: int = view) -> None:
+                progress(view * tiles + done, len(views) * tiles)
+
+            turned = _turn(source, view)
+            result = _turn_back(self._run(turned, report), view)
+            if total is None:
+                total = result
+            else:
+                total += result
+        assert total is not None
+        restored = total / len(views) if self.ensemble else total
+        if not np.isfinite(restored).all():
+            raise RestoreError(
+                f"{self.card.name} produced NaN or infinity in {self.compute.precision}; "
+                "try precision float32"
+            )
+        if self.strength < 1:
+            restored = source + np.float32(self.strength) * (restored - source)
+        return pixels.from_float(restored, image)
+
+    def _run(self, image: np.ndarray, progress: Progress) -> np.ndarray:
+        """H x W x 3 float32 through the network, whole or tiled."""
+        shape, multiples = image.shape[:2], self.card.network.size_multiple
+        policy = self._tiles
+        if shape[0] * shape[1] <= policy.whole_up_to:
+            limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
+        else:
+            limits = tuple(max(m, policy.size // m * m) for m in multiples)
+        # An axis that fits into one tile is padded to the size rule; a longer one is covered by
+        # tiles that obey it by themselves.
+        fits = [length <= limit for length, limit in zip(shape, limits, strict=True)]
+        margins = [
+            margin(length, m) if fit else (0, 0)
+            for length, m, fit in zip(shape, multiples, fits, strict=True)
+        ]
+        padding = Padding(*margins)
+        padded = padding.apply(image)
+        rows, columns = (
+            plan_axis(length, limit, policy.overlap, m)
+            for length, limit, m in zip(padded.shape[:2], limits, multiples, strict=True)
+        )
+        return padding.crop(run_tiled(padded, rows, columns, self._forward, progress))
+
+    @torch.inference_mode()
+    def _forward(self, tile: np.ndarray) -> np.ndarray:
+        """h x w x 3 float32 whose size the network takes, to the same."""
+        x = torch.from_numpy(np.ascontiguousarray(tile)).to(self.compute.device)
+        y = self._network(x.permute(2, 0, 1)[None])
+        return y[0].permute(1, 2, 0).float().cpu().numpy()
+
+
+def _tile_policy(tile: str | int, automatic: TilePolicy) -> TilePolicy:
+    if tile == "auto":
+        return automatic
+    if tile == "off":
+        return TilePolicy(size=0, overlap=0, whole_up_to=2**62)
+    try:
+        size = int(tile)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise RestoreError(f"tile is {tile!r}; use auto, off, or a side in pixels")
+    return TilePolicy(size=size, overlap=automatic.overlap, whole_up_to=0)
+
+
+def _turn(image: np.ndarray, view: int) -> np.ndarray:
+    """One of the eight symmetries of the square: ``view % 4`` quarter turns, then a flip."""
+    turned = np.rot90(image, view % 4)
+    return turned[:, ::-1] if view >= 4 else turned
+
+
+def _turn_back(image: np.ndarray, view: int) -> np.ndarray:
+    flipped = image[:, ::-1] if view >= 4 else image
+    return np.rot90(flipped, -(view % 4))

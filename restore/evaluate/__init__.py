@@ -1,0 +1,1 @@
+"""Measuring: metrics with their protocol, and tables over sets of pictures."""

@@ -1,0 +1,134 @@
+"""The state of a run on disk: complete or absent, and enough to continue exactly.
+
+A state is a folder ``state-<step>`` of safetensors shards, none above 16 MB, and a
+``state.json``. It is written under another name and renamed, so a kill, a power cut or a full
+disk leaves the one before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from restore.errors import TrainingError
+
+if TYPE_CHECKING:
+    from restore.train.loop import Trainer
+
+SHARD_BYTES = 16_000_000
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def save(trainer: Trainer) -> Path:
+    """Write the trainer's state, then drop older ones. Raises `TrainingError`."""
+    target = trainer.folder / f"state-{trainer.step:08d}"
+    partial = target.with_suffix(".partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for index, shard in enumerate(_shards(_tensors(trainer))):
+            _sync(save_file, shard, partial / f"shard-{index:03d}.safetensors")
+        header = {
+            "config": trainer.config.to_dict(),
+            "step": trainer.step,
+            "patches": trainer.patches,
+            "skipped": trainer.skipped,
+        }
+        _sync(lambda text, path: path.write_text(text), json.dumps(header), partial / "state.json")
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingError(
+            f"{trainer.folder}: the training state cannot be written: {reason}; "
+            "the one before it is intact"
+        ) from error
+    for old in _states(trainer.folder):
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def load(trainer: Trainer) -> bool:
+    """Put the newest saved state into the trainer; False if there is none."""
+    states = _states(trainer.folder)
+    if not states:
+        return False
+    newest = states[-1]
+    try:
+        header = json.loads((newest / "state.json").read_text())
+        tensors: dict[str, Tensor] = {}
+        for shard in sorted(newest.glob("shard-*.safetensors")):
+            tensors.update(load_file(shard, device=str(trainer.device)))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise TrainingError(f"{newest}: damaged training state: {error}") from error
+    _check_config(header["config"], trainer, newest)
+    try:
+        for part, model in (("model", trainer.model), ("ema", trainer.ema)):
+            model.load_state_dict(_part(tensors, part))
+        moments = {name: _part(tensors, name) for name in _MOMENTS}
+        for name, parameter in trainer.model.named_parameters():
+            trainer.optimizer.state[parameter] = {
+                "step": torch.tensor(float(header["step"] - header["skipped"])),
+                **{moment: moments[moment][name] for moment in _MOMENTS},
+            }
+    except (RuntimeError, KeyError) as error:
+        raise TrainingError(f"{newest}: does not fit this run: {error}") from error
+    trainer.step, trainer.patches = header["step"], header["patches"]
+    trainer.skipped = header["skipped"]
+    return True
+
+
+def _check_config(saved: dict[str, Any], trainer: Trainer, path: Path) -> None:
+    current = json.loads(json.dumps(trainer.config.to_dict()))
+    for name in current:
+        if saved.get(name) != current[name]:
+            raise TrainingError(
+                f"{path}: belongs to a run with {name} = {saved.get(name)!r}, not "
+                f"{current[name]!r}; give another folder, or the same settings"
+            )
+
+
+def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+    tensors = {f"model/{k}": v for k, v in trainer.model.state_dict().items()}
+    tensors |= {f"ema/{k}": v for k, v in trainer.ema.state_dict().items()}
+    for name, parameter in trainer.model.named_parameters():
+        for moment in _MOMENTS:
+            value = trainer.optimizer.state[parameter].get(moment, torch.zeros_like(parameter))
+            tensors[f"{moment}/{name}"] = value
+    return {k: v.detach().contiguous() for k, v in tensors.items()}
+
+
+def _part(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {k.removeprefix(f"{part}/"): v for k, v in tensors.items() if k.startswith(f"{part}/")}
+
+
+def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    shards: list[dict[str, Tensor]] = [{}]
+    room = SHARD_BYTES
+    for name, tensor in tensors.items():
+        if shards[-1] and tensor.nbytes > room:
+            shards.append({})
+            room = SHARD_BYTES
+        shards[-1][name] = tensor
+        room -= tensor.nbytes
+    return shards
+
+
+def _states(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("state-*") if p.is_dir() and not p.suffix)
+
+
+def _sync(write: Any, content: Any, path: Path) -> None:
+    write(content, path)
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
