@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from restore.errors import DownloadError
+from restore.files import sha256_of
 
 if TYPE_CHECKING:
     import httpx
@@ -157,9 +157,10 @@ class _Part:
 
     def finish(self, expected: str | None) -> str:
         """Check the whole file, give it its name, and return its SHA-256."""
-        with _disk(self.path), open(self.path, "r+b") as file:
-            found = _hash(file)  # from disk: earlier processes may have written some of it
-            os.fsync(file.fileno())
+        with _disk(self.path):
+            found = sha256_of(self.path)  # from disk: earlier processes may have written some of it
+            with open(self.path, "r+b") as file:
+                os.fsync(file.fileno())
         if expected not in (None, found):
             self.discard()
             raise DownloadError(f"{self.url}: has SHA-256 {found}, expected {expected}; removed")
@@ -271,8 +272,7 @@ def _check_url(url: str) -> None:
 def _present(target: Path, expected: str | None) -> str | None:
     """The SHA-256 of `target`, checked; None where there is no such file."""
     try:
-        with open(target, "rb") as file:
-            found = _hash(file)
+        found = sha256_of(target)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -291,13 +291,6 @@ def _disk(path: Path, remedy: str = "") -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise DownloadError(f"{path}: cannot be written: {reason}{remedy}") from error
-
-
-def _hash(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _sendable(validator: object) -> str | None:

@@ -15,7 +15,7 @@ import platformdirs
 from restore.checkpoints.card import Card, card_path, read_card
 from restore.checkpoints.zoo import OFFICIAL, TILES, Official
 from restore.errors import CheckpointError, ModelNotFoundError, RestoreError
-from restore.files import atomic_path
+from restore.files import atomic_path, sha256_of
 from restore.network import VARIANTS
 from restore.tasks import TASKS
 
@@ -62,8 +62,8 @@ def _files() -> Iterator[tuple[Path, str]]:
 def find(task: str, model: str | Path | None = None) -> Model:
     """The model a user means: a name, a file, or by default the head's first installed one.
 
-    Raises `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that has
-    no card or is for another task.
+    Raises `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that
+    has no card or is for another task.
     """
     if task not in TASKS:
         raise ModelNotFoundError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
@@ -139,7 +139,7 @@ def convert(source: Path, target: Path, task: str, variant: str, overwrite: bool
         variant=variant,
         training_patch=256,
         tile=TILES,
-        source={"file": source.name, "sha256": weights.sha256_of(source)},
+        source={"file": source.name, "sha256": sha256_of(source)},
     )
     return weights.save(network, card, target)
 
@@ -163,15 +163,35 @@ def pull(
 
     The SHA-256 of the first download is recorded in the cache and demanded of every later one;
     ``sha256`` demands one of the caller's. ``progress`` is called with bytes done and in all.
+    Of two processes the second waits, and finds the model.
+
     Raises `DownloadError` or `CheckpointError`; nothing half-made stays under a model's name.
     """
+    from filelock import FileLock
+
+    entry = official(name)
+    folder = home() / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{entry.name}.lock")
+        with lock:
+            return _pull(entry, folder, sha256, progress)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _pull(
+    entry: Official,
+    folder: Path,
+    sha256: str | None,
+    progress: Callable[[int, int | None], None] | None,
+) -> Model:
     from restore.checkpoints import official as official_format
     from restore.checkpoints import weights
     from restore.checkpoints.download import download
 
-    entry = official(name)
-    target = home() / "models" / f"{entry.name}.safetensors"
-    record = home() / "models" / f"{entry.name}.npz.sha256"
+    target = folder / f"{entry.name}.safetensors"
+    record = folder / f"{entry.name}.npz.sha256"
     recorded = record.read_text().split()[0] if record.is_file() else None
     if sha256 and recorded and sha256.lower() != recorded:
         raise CheckpointError(
@@ -184,16 +204,16 @@ def pull(
         return model
     archive = home() / "downloads" / f"{entry.name}.npz"
     found = download(entry.url, archive, sha256=sha256 or recorded, progress=progress)
-    card = replace(entry.card(), source={"url": entry.url, "sha256": found})
-    network = official_format.load(archive, card.network)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(record) as temporary:
-            temporary.write_text(f"{found}  {archive.name}\n")
-    except OSError as error:
-        raise CheckpointError(f"{record}: cannot be written: {error.strerror}") from error
-    card = weights.save(network, card, target)
-    archive.unlink(missing_ok=True)
+        network = official_format.load(archive, entry.card().network)
+    except CheckpointError:
+        archive.unlink()  # whole, but no checkpoint: keeping it would block the next attempt
+        raise
+    with atomic_path(record) as temporary:
+        temporary.write_text(f"{found}  {archive.name}\n")
+    source = {"url": entry.url, "sha256": found}
+    card = weights.save(network, replace(entry.card(), source=source), target)
+    archive.unlink()
     return Model(target, card, "downloaded")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from safetensors.torch import save_file
 
 from restore.checkpoints.card import Card, card_path, read_card
 from restore.errors import CheckpointError
-from restore.files import atomic_path
+from restore.files import atomic_path, sha256_of
 from restore.network import Maxim
 
 
@@ -93,12 +92,3 @@ def verify(path: Path, card: Card) -> None:
             f"{path}: is damaged or not the file its card describes (SHA-256 {found[:12]}..., "
             f"expected {card.sha256[:12] or 'none'}...)"
         )
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -133,7 +133,10 @@ class EncoderBlock(nn.Module):
         channels = config.width(level)
         self.conv = Dense(in_channels, channels, config.use_bias)
         self.groups = nn.ModuleList(
-            MixingGroup(config, level, ChannelAttentionBlock(config, level))
+            MixingGroup(
+                MultiAxisBlock(config, level) if config.use_global_mlp else None,
+                ChannelAttentionBlock(config, level),
+            )
             for _ in range(config.num_groups)
         )
         self.fuse = (
@@ -174,7 +177,7 @@ class BottleneckBlock(nn.Module):
         channels = _level_width(config, level)
         self.conv = Dense(channels, channels, config.use_bias)
         self.groups = nn.ModuleList(
-            MixingGroup(config, level, DenseChannelAttentionBlock(config, level))
+            MixingGroup(MultiAxisBlock(config, level), DenseChannelAttentionBlock(config, level))
             for _ in range(config.num_groups)
         )
 
@@ -186,11 +189,11 @@ class BottleneckBlock(nn.Module):
 
 
 class MixingGroup(nn.Module):
-    """A multi-axis block (where the configuration has one) and a channel attention block."""
+    """A multi-axis block, which encoders and decoders may lack, and a channel attention block."""
 
-    def __init__(self, config: MaximConfig, level: int, attention: nn.Module):
+    def __init__(self, multi_axis: MultiAxisBlock | None, attention: nn.Module):
         super().__init__()
-        self.multi_axis = MultiAxisBlock(config, level) if config.use_global_mlp else None
+        self.multi_axis = multi_axis
         self.attention = attention
 
     def forward(self, x: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class MaximConfig:
             raise ConfigError(f"lrelu_slope is {self.lrelu_slope!r}; it must be finite")
         if self.dropout_rate != 0:
             raise ConfigError(
-                f"dropout_rate is {self.dropout_rate!r}; only 0, which all released models use, is built"
+                f"dropout_rate is {self.dropout_rate!r}; only 0 is built, as in all releases"
             )
 
     @classmethod

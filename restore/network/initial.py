@@ -15,6 +15,7 @@ from restore.network.blocks import (
 from restore.network.layers import Dense, LayerNorm
 from restore.network.maxim import Maxim
 from restore.network.mixing import AxisGmlp, MultiAxisGating, SpatialMix
+from restore.network.stage import Stage
 
 # Flax draws LeCun-normal weights from a normal truncated at two sigma, widened so that the
 # variance is 1 / fan_in all the same.
@@ -29,8 +30,8 @@ def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = 
 
     Normal(0.02) for the dense layers of the gMLPs and for every spatial mix, LeCun normal for
     the other dense layers and convolutions; biases zero, except ones for the spatial mixes of the
-    cross-gating. ``quiet_branches`` starts the last layer of each residual branch at zero, ours:
-    the network then begins near the identity and learns faster.
+    cross-gating. ``quiet_branches`` starts the last layer of each residual branch, and of the
+    network, at zero, ours: training then begins at the identity and gets on faster.
     """
     with torch.no_grad():
         for module in model.modules():
@@ -65,6 +66,8 @@ def _branch_ends(model: Maxim) -> list[Dense | nn.Conv2d]:
             ends.append(module.conv2)
         elif isinstance(module, DenseChannelAttentionBlock):
             ends.append(module.dense2)
+        elif isinstance(module, Stage):
+            ends.extend(conv for conv in module.output_convs if isinstance(conv, nn.Conv2d))
     return ends
 
 

@@ -208,9 +208,12 @@ def test_a_length_never_reached_is_an_error(server: Server, target: Path) -> Non
     assert len(server.requests) > 1
 
 
-def test_a_short_range_is_asked_for_more(server: Server, target: Path) -> None:
-    # Properly ended, but only some of what was asked for.
+@pytest.mark.parametrize("total", [len(BODY), None])
+def test_a_short_range_is_asked_for_more(server: Server, target: Path, total: int | None) -> None:
+    # Properly ended, but only some of what was asked for; only Content-Range tells.
     url = begin(server, target, 4000, Answer(body=BODY, length=-1, cut=100), Answer(body=BODY))
+    notes = target.with_name(target.name + ".part.json")
+    notes.write_text(json.dumps(json.loads(notes.read_text()) | {"total": total}))
     assert download(url, target) == sha(BODY)
     assert [r.range for r in server.requests] == ["bytes=4000-", "bytes=4100-"]
 
@@ -398,12 +401,37 @@ def test_a_redirect_to_nowhere_is_one_line(server: Server, target: Path, to: str
     assert {r.path for r in server.requests} == {"/m"}
 
 
-def test_a_refused_connection_names_the_host(target: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/m"
-        assert "cannot reach 127.0.0.1: " in fails(url, target)
+@pytest.fixture
+def dead() -> Iterator[str]:
+    """An address nothing listens on, and nothing else will."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/m"
+
+
+def test_a_refused_connection_names_the_host_at_once(
+    target: Path, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACKOFF", -1)  # a wait would be a ValueError
+    assert "cannot reach 127.0.0.1: " in fails(dead, target)
     assert beside(target) == set()
+
+
+def test_a_network_gone_in_the_middle_is_waited_for(
+    server: Server, target: Path, dead: str
+) -> None:
+    here = server.serve("/real", Answer(body=BODY, cut=4000), Answer(body=BODY))
+    to = [Answer(status=302, location=place) for place in (here, dead, dead, here)]
+    assert download(server.serve("/m", *to), target) == sha(BODY)
+    assert sum(r.sent for r in server.requests) == len(BODY)
+
+
+def test_a_network_gone_for_good_says_what_arrived(server: Server, target: Path, dead: str) -> None:
+    here = server.serve("/real", Answer(body=BODY, cut=4000))
+    to = [Answer(status=302, location=place) for place in (here, dead)]
+    message = fails(server.serve("/m", *to), target)
+    assert "cannot reach 127.0.0.1: " in message
+    assert message.endswith(f"4000 of {len(BODY)} bytes arrived, run again to resume")
 
 
 def test_an_unknown_host_is_named(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
