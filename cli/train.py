@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +41,10 @@ def train(
     from restore.train import job
 
     plan = job.plan(task, config, steps=steps, seed=seed, init=init)
-    reporter = Reporter(quiet=quiet)
-    with reporter.progress(f"train {task}") as progress:
+    # A terminal gets a bar, anything else a line a report; both together would overwrite each
+    # other. The run's log.csv has it all in either case.
+    lines = not sys.stderr.isatty()
+    with Reporter(quiet=quiet or lines).progress(f"train {task}") as progress:
         outcome = job.run(
             plan,
             run,
@@ -50,7 +53,7 @@ def train(
             out=out,
             device=device,
             threads=threads,
-            say=lambda line: None if quiet else typer.echo(line, err=True),
+            say=lambda line: typer.echo(line, err=True) if lines and not quiet else None,
             progress=progress,
         )
-    reporter.result(outcome)
+    Reporter(quiet=quiet).result(outcome)

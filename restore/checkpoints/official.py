@@ -196,6 +196,14 @@ def load(path: str | Path, config: MaximConfig) -> Maxim:
     return model
 
 
+def official_shapes(model: Maxim) -> dict[str, tuple[int, ...]]:
+    """Official name of every parameter (without `PREFIX`) and the shape it has there.
+
+    A matrix that may be a Flax Dense or a 1x1 convolution is given as the former.
+    """
+    return {name: shapes[0] for name, (_, _, shapes) in _official_parameters(model).items()}
+
+
 def _official_parameters(
     model: Maxim,
 ) -> dict[str, tuple[str, nn.Module, tuple[tuple[int, ...], ...]]]:
@@ -237,7 +245,8 @@ def _to_torch(module: nn.Module, name: str, array: np.ndarray) -> Tensor:
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The arrays under `PREFIX`, without it."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, since NumPy leaves a damaged archive open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise CheckpointError(f"{path}: not an .npz archive")
             arrays = {

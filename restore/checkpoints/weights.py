@@ -74,7 +74,9 @@ def load(path: Path, card: Card | None = None) -> Maxim:
                     )
                 if not tensor.is_floating_point():
                     raise CheckpointError(f"{path}: tensor {name} is {tensor.dtype}, not floats")
-                state[name] = tensor.float()
+                # A copy, as the tensor is a view of the mapped file: whoever truncates that
+                # would take the process down.
+                state[name] = tensor.to(torch.float32, copy=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors: {error}") from error
     model.load_state_dict(state, assign=True)

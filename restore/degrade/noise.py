@@ -122,6 +122,8 @@ def _process(linear: Tensor, matrix: Tensor, gains: Tensor) -> Tensor:
 def _demosaic(noise: Tensor) -> Tensor:
     """Keep each channel's noise at its places in an RGGB mosaic and interpolate the rest."""
     h, w = noise.shape[2:]
+    if min(h, w) < 2:  # no neighbours to interpolate from
+        return noise
     rows = torch.arange(h, device=noise.device)[:, None] % 2
     columns = torch.arange(w, device=noise.device)[None, :] % 2
     red, blue = (rows + columns == 0), (rows + columns == 2)

@@ -1,4 +1,4 @@
-"""Bringing a picture to a size the network takes, and back."""
+"""Bringing a picture to a size the network takes, and back, as the official evaluation does."""
 
 from __future__ import annotations
 
@@ -11,28 +11,35 @@ Margin = tuple[int, int]
 
 @dataclass(frozen=True)
 class Padding:
-    """Pixels added (before, after) on each axis."""
+    """Pixels added on each axis, in two steps: (after it to make it even, then on either side)."""
 
     rows: Margin
     columns: Margin
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """H x W x C, mirrored without repeating the edge; a single row or column is repeated."""
-        if not any((*self.rows, *self.columns)):
-            return image
-        return np.pad(image, (self.rows, self.columns, (0, 0)), mode="reflect")
+        """H x W x C, mirrored without repeating the edge; a single row or column is repeated.
+
+        The second step mirrors what the first has made, so that one step would not do.
+        """
+        (odd_rows, rows), (odd_columns, columns) = self.rows, self.columns
+        even = _mirror(image, (0, odd_rows), (0, odd_columns))
+        return _mirror(even, (rows, rows), (columns, columns))
 
     def crop(self, image: np.ndarray) -> np.ndarray:
         """Undo `apply`, as a view."""
         height, width = image.shape[:2]
-        return image[
-            self.rows[0] : height - self.rows[1], self.columns[0] : width - self.columns[1]
-        ]
+        (odd_rows, rows), (odd_columns, columns) = self.rows, self.columns
+        return image[rows : height - rows - odd_rows, columns : width - columns - odd_columns]
 
 
 def margin(length: int, multiple: int) -> Margin:
-    """Where the official evaluation puts the padding of one axis: first one pixel after an odd
-    length, then half of what lacks to the multiple on either side."""
+    """What an axis needs: one pixel after an odd length, then half of what lacks to the multiple
+    (which is even) on either side."""
     odd = length % 2
-    lacking = -(length + odd) % multiple
-    return lacking // 2, odd + lacking - lacking // 2
+    return odd, -(length + odd) % multiple // 2
+
+
+def _mirror(image: np.ndarray, rows: Margin, columns: Margin) -> np.ndarray:
+    if not any((*rows, *columns)):
+        return image
+    return np.pad(image, (rows, columns, (0, 0)), mode="reflect")

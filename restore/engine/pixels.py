@@ -37,7 +37,8 @@ def from_float(restored: np.ndarray, like: np.ndarray) -> np.ndarray:
     Where ``like`` is grey, with one channel or three equal ones, so is the result, exactly.
     """
     if is_grey(like):
-        grey = restored.mean(axis=2)
+        # In float64: the float32 mean of three equal values can differ from them.
+        grey = restored.mean(axis=2, dtype=np.float64)
         restored = grey if like.ndim == 2 else np.repeat(grey[..., None], 3, axis=2)
     restored = np.clip(restored, 0, 1)
     if like.dtype in _FULL:

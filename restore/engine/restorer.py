@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from restore.checkpoints import store, weights
-from restore.checkpoints.card import TilePolicy
+from restore.checkpoints.card import FLOAT32, TilePolicy
 from restore.engine import pixels
 from restore.engine.padding import Padding, margin
 from restore.engine.precision import choose
@@ -97,10 +97,9 @@ class Restorer:
         assert total is not None
         restored = total / len(views) if self.ensemble else total
         if not np.isfinite(restored).all():
-            raise RestoreError(
-                f"{self.card.name} produced NaN or infinity in {self.compute.precision}; "
-                "try precision float32"
-            )
+            precision = self.compute.precision
+            advice = "" if precision == FLOAT32 else f"; try precision {FLOAT32}"
+            raise RestoreError(f"{self.card.name} produced NaN or infinity in {precision}{advice}")
         if self.strength < 1:
             restored = source + np.float32(self.strength) * (restored - source)
         return pixels.from_float(restored, image)
@@ -131,7 +130,8 @@ class Restorer:
     @torch.inference_mode()
     def _forward(self, tile: np.ndarray) -> np.ndarray:
         """h x w x 3 float32 whose size the network takes, to the same."""
-        x = torch.from_numpy(np.ascontiguousarray(tile)).to(self.compute.device)
+        # torch shares the memory, and warns where it may not write to it.
+        x = torch.from_numpy(np.require(tile, requirements=["C", "W"])).to(self.compute.device)
         y = self._network(x.permute(2, 0, 1)[None])
         return y[0].permute(1, 2, 0).float().cpu().numpy()
 

@@ -42,7 +42,7 @@ class Axis:
             window[:shared] *= _rise(shared)
         if index + 1 < len(self.starts):
             shared = start + self.size - self.starts[index + 1]
-            window[-shared:] *= _rise(shared)[::-1]
+            window[self.size - shared :] *= _rise(shared)[::-1]
         return window
 
 

@@ -43,8 +43,8 @@ def gaussian_cases(targets: Path, sigma: float) -> Iterator[Case]:
 
 def paired_cases(inputs: Path, targets: Path) -> Iterator[Case]:
     """Pictures of the same name in two folders. Raises `ImageError` naming one without partner,
-    or a pair of different sizes."""
-    sides = [{path.stem: path for path in _pictures(folder)} for folder in (inputs, targets)]
+    a pair of different sizes, or two pictures of one name."""
+    sides = [_by_name(folder) for folder in (inputs, targets)]
     for name in sorted(sides[0].keys() ^ sides[1].keys()):
         folder = targets if name in sides[0] else inputs
         raise ImageError(f"{folder}: has no picture called {name}")
@@ -84,6 +84,15 @@ def mean(rows: list[Row]) -> Row:
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else np.rint(image * PEAK).astype(np.uint8)
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    pictures: dict[str, Path] = {}
+    for path in _pictures(folder):
+        other = pictures.setdefault(path.stem, path)
+        if other != path:
+            raise ImageError(f"{folder}: {other.name} and {path.name} have one name; keep one")
+    return pictures
 
 
 def _pictures(folder: Path) -> list[Path]:

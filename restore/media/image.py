@@ -6,13 +6,17 @@ and written back. Orientation is applied once, to the pixels, and the tag reset.
 
 from __future__ import annotations
 
+import math
+import struct
+import threading
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from restore.errors import ImageError
 from restore.files import atomic_path
@@ -29,6 +33,21 @@ FORMATS = {
 SUFFIXES = frozenset(FORMATS)
 MAX_PIXELS = 500_000_000
 """Larger pictures are refused before they are decoded: a few bytes can claim any size."""
+
+_READABLE = frozenset(FORMATS.values()) | {"MPO"}
+"""MPO is what Pillow calls a JPEG with more pictures behind the first, as many phones write."""
+
+_ACCEPTED = "so far, 8-bit grey and RGB can be processed"
+
+_STORAGE_TAGS = frozenset(
+    (
+        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 292, 293, 317),
+        *(320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529, 530),
+        *(532, 700, 33723, 34377, 34675, 37724),
+    )
+)
+"""What EXIF and TIFF say of how and where the old pixels are stored, which would be false of the
+new; and profiles and Photoshop's layers, embedded as if they were tags."""
 
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _JPEG_QUALITY = 95
@@ -58,7 +77,7 @@ def read(path: str | Path) -> Picture:
             # Pillow warns of large pictures and of oddities in metadata; the first is decided
             # below, the second does not concern the pixels.
             warnings.simplefilter("ignore")
-            with Image.open(path) as file:
+            with _open(path) as file:
                 return _decode(file, path)
     except ImageError:
         raise
@@ -69,43 +88,78 @@ def read(path: str | Path) -> Picture:
     except UnidentifiedImageError:
         raise ImageError(f"{path}: not a picture in a format that can be read") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{path}: claims more than {MAX_PIXELS:,} pixels; refused") from None
+        raise ImageError(f"{path}: a tile in it claims too many pixels; refused") from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error) as error:
         # Pillow's decoders let these through on damaged files.
         raise ImageError(f"{path}: damaged: {error}") from error
 
 
-def _decode(file: Image.Image, path: Path) -> Picture:
-    if file.format not in FORMATS.values():
+_opening = threading.Lock()
+
+
+def _open(path: Path) -> ImageFile.ImageFile:
+    """Identify a file, with our limit of pixels (see `_decode`) in place of Pillow's lower one."""
+    with _opening:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _decode(file: ImageFile.ImageFile, path: Path) -> Picture:
+    if file.format not in _READABLE:
         raise ImageError(
             f"{path}: {file.format} is not supported; use one of {', '.join(sorted(SUFFIXES))}"
         )
     if file.width * file.height > MAX_PIXELS:
         raise ImageError(f"{path}: has more than {MAX_PIXELS:,} pixels; refused")
-    info = {k: file.info[k] for k in ("icc_profile", "dpi") if file.info.get(k)}
-    if file.format == "JPEG":
+    if _is_deep(file):
+        raise ImageError(f"{path}: holds more than 8 bits a channel; {_ACCEPTED}")
+    info = {"icc_profile": file.info.get("icc_profile") or None, "dpi": _dpi(file)}
+    if file.format in ("JPEG", "MPO"):
         info["jpeg_sampling"] = _jpeg_sampling(file)
     image = ImageOps.exif_transpose(file)
-    exif = image.getexif()
-    exif.pop(ExifTags.Base.Orientation, None)
-    if len(exif):
-        info["exif"] = exif.tobytes()
+    info["exif"] = _exif(file)
+    info = {k: v for k, v in info.items() if v is not None}
     has_alpha = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
     if image.mode in ("L", "LA", "1"):
         mode = "LA" if has_alpha else "L"
     elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBX"):
         mode = "RGBA" if has_alpha else "RGB"
     else:
-        raise ImageError(
-            f"{path}: holds {image.mode} pixels; so far, 8-bit grey and RGB can be processed"
-        )
+        raise ImageError(f"{path}: holds {image.mode} pixels; {_ACCEPTED}")
     data = np.asarray(image.convert(mode))
     if not has_alpha:
         return Picture(data, None, info)
     pixels = data[..., 0] if mode == "LA" else data[..., :3]
     return Picture(np.ascontiguousarray(pixels), np.ascontiguousarray(data[..., -1]), info)
+
+
+def _is_deep(file: ImageFile.ImageFile) -> bool:
+    """Whether the file has over 8 bits a channel, which Pillow may cut to 8 without a word."""
+    if isinstance(file, TiffImageFile):
+        return max(file.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) > 8
+    return file.format == "PNG" and any(";16" in str(tile.args) for tile in file.tile)
+
+
+def _dpi(file: Image.Image) -> tuple[float, float] | None:
+    """The resolution, if the file states one that other formats can hold."""
+    dpi = file.info.get("dpi")
+    if dpi is None or dpi == (1, 1):  # what Pillow makes up for a TIFF that states none
+        return None
+    x, y = float(dpi[0]), float(dpi[1])
+    return (x, y) if all(math.isfinite(v) and 0 < v < 65535 for v in (x, y)) else None
+
+
+def _exif(file: Image.Image) -> bytes | None:
+    """EXIF of a file whose pixels have been read and turned upright, as it is to be written."""
+    exif = file.getexif()
+    for tag in (ExifTags.Base.Orientation, *_STORAGE_TAGS):
+        exif.pop(tag, None)
+    return exif.tobytes() if len(exif) else None
 
 
 def _jpeg_sampling(file: Image.Image) -> str | int | None:
@@ -169,8 +223,9 @@ def _compression(format_: str | None, picture: Picture) -> dict[str, Any]:
         sampling = picture.info.get("jpeg_sampling")
         return {"quality": _JPEG_QUALITY, "subsampling": 0 if sampling is None else sampling}
     if format_ == "WEBP":
-        # Alpha is kept exactly, so colours under it must be too.
-        return {"quality": _WEBP_QUALITY, "alpha_quality": 100, "method": 4}
+        # Exact: alpha is kept as it is, and so must be the colours where it hides them.
+        return {"quality": _WEBP_QUALITY, "alpha_quality": 100, "exact": True, "method": 4}
     if format_ == "TIFF":
-        return {"compression": "tiff_lzw"}
+        # libtiff, which compresses, cannot write the directories inside EXIF through Pillow.
+        return {"compression": "raw" if "exif" in picture.info else "tiff_lzw"}
     return {}

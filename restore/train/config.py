@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NoReturn
 
 from restore.errors import ConfigError
 from restore.network import MaximConfig
@@ -28,6 +29,11 @@ SMALL = MaximConfig(
 Near and far pixels are mixed in the cross-gating of every level and in the bottleneck. Encoders and
 decoders go without multi-axis blocks, and width was chosen over depth, because that learns fastest
 within a CPU's time: the races are in weights/TRAINING.md."""
+
+_WHOLE = {"seed": 0, "steps": 1, "pixels_per_step": 1, "warmup_steps": 0}
+_ABOVE_ZERO = ("learning_rate", "clip_norm", "charbonnier_eps")
+_NOT_NEGATIVE = ("weight_decay", "fft_weight")
+_FRACTIONS = ("final_learning_rate", "ema_decay", "pairs_fraction")
 
 
 @dataclass(frozen=True)
@@ -61,17 +67,30 @@ class TrainConfig:
     """float32, bfloat16 (autocast), or auto: bfloat16 where the machine is built for it."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "pixels_per_step"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("ema_decay", "pairs_fraction"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1]")
+        for name, least in _WHOLE.items():
+            if not _is_whole(getattr(self, name), least):
+                self._refuse(name, f"it must be a whole number of at least {least}")
+        for name in _ABOVE_ZERO:
+            if not _is_number(getattr(self, name)) or getattr(self, name) <= 0:
+                self._refuse(name, "it must be a number above 0")
+        for name in _NOT_NEGATIVE:
+            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+                self._refuse(name, "it must be a number of at least 0")
+        for name in _FRACTIONS:
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
+                self._refuse(name, "it must be in [0, 1]")
+        if not _is_pair(self.betas) or not all(_is_number(b) and 0 <= b < 1 for b in self.betas):
+            self._refuse("betas", "they must be two numbers in [0, 1)")
         if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ConfigError(f"precision is {self.precision!r}; use auto, float32 or bfloat16")
+            self._refuse("precision", "use auto, float32 or bfloat16")
+        self._check_patches()
+
+    def _check_patches(self) -> None:
+        if not isinstance(self.patches, tuple) or not self.patches:
+            self._refuse("patches", "it must list at least one (height, width)")
+        for patch in self.patches:
+            if not _is_pair(patch) or not all(_is_whole(side, least=1) for side in patch):
+                self._refuse("patches", "each must be a (height, width) in pixels")
         rows, columns = self.network.size_multiple
         for height, width in self.patches:
             if height % rows or width % columns:
@@ -79,6 +98,9 @@ class TrainConfig:
                     f"patches holds {height} x {width}; this network needs multiples of "
                     f"{rows} x {columns}"
                 )
+
+    def _refuse(self, name: str, rule: str) -> NoReturn:
+        raise ConfigError(f"{name} is {getattr(self, name)!r}; {rule}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"network": self.network.to_dict()}
@@ -91,9 +113,24 @@ class TrainConfig:
         if unknown:
             raise ConfigError(f"unknown training field: {', '.join(unknown)}")
         if "network" in values:
+            if not isinstance(values["network"], Mapping):
+                raise ConfigError(f"network is {values['network']!r}; it must hold network fields")
             values["network"] = MaximConfig.from_dict(values["network"])
-        if "patches" in values:
-            values["patches"] = tuple((int(h), int(w)) for h, w in values["patches"])
-        if "betas" in values:
-            values["betas"] = tuple(values["betas"])
-        return cls(**values)
+        return cls(**{name: _tuples(value) for name, value in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; a frozen configuration holds tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

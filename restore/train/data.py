@@ -40,9 +40,7 @@ def read_clean(folder: Path) -> tuple[np.ndarray, ...]:
 
 def read_pairs(folder: Path) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """``folder/input`` and ``folder/target``, paired by name; a mismatch is named."""
-    inputs, targets = (
-        {path.stem: path for path in _pictures(folder / side)} for side in ("input", "target")
-    )
+    inputs, targets = (_by_name(folder / side) for side in ("input", "target"))
     for name in sorted(inputs.keys() ^ targets.keys()):
         side = "input" if name in inputs else "target"
         raise TrainingError(f"{folder}: {side}/{name} has no partner of the same name")
@@ -130,6 +128,15 @@ def _pictures(folder: Path) -> list[Path]:
     if not paths:
         raise TrainingError(f"{folder}: holds no pictures")
     return paths
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for path in _pictures(folder):
+        if path.stem in named:
+            raise TrainingError(f"{path}: has the name of {named[path.stem].name}; rename one")
+        named[path.stem] = path
+    return named
 
 
 def _read(path: Path) -> np.ndarray:

@@ -79,6 +79,8 @@ def run(
     """
     if out is not None and out.suffix != ".safetensors":
         raise CheckpointError(f"{out}: a model file must end in .safetensors")
+    if out is not None and not out.parent.is_dir():
+        raise CheckpointError(f"{out}: folder {out.parent} does not exist")
     if threads is not None:
         torch.set_num_threads(threads)
     data = TrainingData(
@@ -90,14 +92,17 @@ def run(
     if trainer.resume():
         say(f"{folder}: resuming at step {trainer.step:,} of {plan.config.steps:,}")
     log = _Log(folder)
+    reported = trainer.patches
 
     def report(row: Progress) -> None:
+        nonlocal reported
         log.append(row)
         progress(row.step, row.steps)
-        speed = plan.config.pixels_per_step and row.seconds
+        speed = (row.patches - reported) / max(row.seconds, 1e-9)
+        reported = row.patches
         say(
             f"step {row.step:,} of {row.steps:,}  loss {row.loss:.4f}  PSNR {row.psnr:.2f}  "
-            f"{row.patches:,} patches  {speed:.0f} s  waiting {row.waiting:.0%}"
+            f"{row.patches:,} patches  {speed:.1f} patches/s  waiting {row.waiting:.0%}"
         )
 
     trainer.run(report)

@@ -20,6 +20,7 @@ from restore.train.data import Sampler
 from restore.train.losses import charbonnier, fft_l1
 
 SAVE_EVERY_SECONDS = 100.0
+MAX_SKIPPED_IN_A_ROW = 100
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Trainer:
         self.step = 0
         self.patches = 0
         self.skipped = 0
+        self._skipped_in_a_row = 0
 
     def resume(self) -> bool:
         """Take up the state saved in the folder; False if there is none."""
@@ -132,9 +134,11 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
+            self._skipped_in_a_row = 0
         else:  # one bad batch must not end a run of hours, but a run of them must
             self.skipped += 1
-            if self.skipped > 100:
+            self._skipped_in_a_row += 1
+            if self._skipped_in_a_row > MAX_SKIPPED_IN_A_ROW:
                 raise TrainingError("the loss stays infinite; lower the learning rate")
         self._average()
         error = (pictures[-1].detach().float().clamp(0, 1) - clean).square().mean()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from restore.train.loop import Trainer
 
 SHARD_BYTES = 16_000_000
+ENTRY_BYTES = 150
+"""More than a tensor takes in a shard's header, besides its name."""
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -46,13 +48,14 @@ def save(trainer: Trainer) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error
         raise TrainingError(
             f"{trainer.folder}: the training state cannot be written: {reason}; "
             "the one before it is intact"
         ) from error
-    for old in _states(trainer.folder):
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    for old in trainer.folder.glob("state-*"):  # also what a killed run left half-written
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
     return target
@@ -66,25 +69,26 @@ def load(trainer: Trainer) -> bool:
     newest = states[-1]
     try:
         header = json.loads((newest / "state.json").read_text())
+        config = dict(header["config"])
+        step, patches, skipped = (int(header[k]) for k in ("step", "patches", "skipped"))
         tensors: dict[str, Tensor] = {}
         for shard in sorted(newest.glob("shard-*.safetensors")):
             tensors.update(load_file(shard, device=str(trainer.device)))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise TrainingError(f"{newest}: damaged training state: {error}") from error
-    _check_config(header["config"], trainer, newest)
-    try:
-        for part, model in (("model", trainer.model), ("ema", trainer.ema)):
-            model.load_state_dict(_part(tensors, part))
-        moments = {name: _part(tensors, name) for name in _MOMENTS}
-        for name, parameter in trainer.model.named_parameters():
-            trainer.optimizer.state[parameter] = {
-                "step": torch.tensor(float(header["step"] - header["skipped"])),
-                **{moment: moments[moment][name] for moment in _MOMENTS},
-            }
-    except (RuntimeError, KeyError) as error:
-        raise TrainingError(f"{newest}: does not fit this run: {error}") from error
-    trainer.step, trainer.patches = header["step"], header["patches"]
-    trainer.skipped = header["skipped"]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise TrainingError(f"{newest}: damaged training state: {error!r}") from error
+    _check_config(config, trainer, newest)
+    for name, tensor in _tensors(trainer).items():
+        if name not in tensors or tensors[name].shape != tensor.shape:
+            raise TrainingError(f"{newest}: damaged training state: no {name} of this network")
+    for part, model in (("model", trainer.model), ("ema", trainer.ema)):
+        model.load_state_dict(_part(tensors, part))
+    moments = {name: _part(tensors, name) for name in _MOMENTS}
+    for name, parameter in trainer.model.named_parameters():
+        trainer.optimizer.state[parameter] = {
+            "step": torch.tensor(float(step - skipped)),
+            **{moment: moments[moment][name] for moment in _MOMENTS},
+        }
+    trainer.step, trainer.patches, trainer.skipped = step, patches, skipped
     return True
 
 
@@ -116,11 +120,12 @@ def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     shards: list[dict[str, Tensor]] = [{}]
     room = SHARD_BYTES
     for name, tensor in tensors.items():
-        if shards[-1] and tensor.nbytes > room:
+        size = tensor.nbytes + len(name) + ENTRY_BYTES
+        if shards[-1] and size > room:
             shards.append({})
             room = SHARD_BYTES
         shards[-1][name] = tensor
-        room -= tensor.nbytes
+        room -= size
     return shards
 
 

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tiny_run import CONFIG, NETWORK
+
+from restore.errors import ConfigError
+from restore.network import VARIANTS
+from restore.train.config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    "config",
+    [TrainConfig(), CONFIG, replace(CONFIG, patches=((32, 64), (96, 32)), betas=(0.8, 0.9))],
+)
+def test_a_config_survives_json(config: TrainConfig) -> None:
+    back = TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert back == config
+    assert hash(back) == hash(config)
+
+
+def test_fields_left_open_have_their_defaults() -> None:
+    config = TrainConfig.from_dict({"steps": 7, "network": {"variant": "S-1"}})
+    assert config == TrainConfig(steps=7, network=VARIANTS["S-1"])
+
+
+WRONG = [
+    *[("steps", value) for value in (0, -1, 10.5, "many", True, None)],
+    ("pixels_per_step", 0),
+    ("seed", -1),
+    ("warmup_steps", -1),
+    *[("learning_rate", value) for value in (0, -1e-3, float("nan"), float("inf"), "1e-3")],
+    ("clip_norm", 0),
+    ("charbonnier_eps", 0),
+    ("fft_weight", -0.1),
+    ("weight_decay", None),
+    *[("ema_decay", value) for value in (-0.1, 1.1, "0.9")],
+    ("final_learning_rate", 2),
+    ("pairs_fraction", 1.5),
+    *[("betas", value) for value in (0.9, [0.9], [0.9, 1.0], ["0.9", 0.99])],
+    *[("precision", value) for value in ("float16", 32, ["auto"])],
+    *[("patches", value) for value in (64, [], [64], [[32]], [[0, 32]], [[-32, 32]], [["32", 32]])],
+    *[("network", value) for value in ("S-1", None, [1])],
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is "):
+        TrainConfig.from_dict({"network": NETWORK.to_dict(), name: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"stepz": 1}, "stepz"),
+        ({"network": {"feature": 1}}, "feature"),
+        ({"network": {"features": 0}}, "features"),
+    ],
+)
+def test_an_unknown_field_and_a_wrong_network_are_named(values: dict, named: str) -> None:
+    with pytest.raises(ConfigError, match=rf"\b{named}\b"):
+        TrainConfig.from_dict(values)
+
+
+@pytest.mark.parametrize("patch", [(32, 48), (16, 32)])
+def test_patches_must_fit_the_network(patch: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match=f"patches holds {patch[0]} x {patch[1]}.*32 x 32"):
+        replace(CONFIG, patches=((64, 64), patch))
