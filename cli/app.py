@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restore import TASKS, __version__
-from restore.cli import evaluate, models, task, train, weights
+from restore.cli import degrade, evaluate, models, task, train, weights
 from restore.cli.console import complain_in_one_line
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ for _task in TASKS.values():
     )
 app.command("models", rich_help_panel="Models")(models.models)
 app.add_typer(weights.app, name="weights", rich_help_panel="Models")
+app.add_typer(degrade.app, name="degrade", rich_help_panel="Make and measure")
 app.command("train", rich_help_panel="Make and measure")(train.train)
 app.command("eval", rich_help_panel="Make and measure")(evaluate.evaluate)
 

@@ -27,9 +27,10 @@ def complain_in_one_line() -> Iterator[None]:
         if "--debug" in sys.argv:
             raise
         _fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted; nothing unfinished was left behind", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+            print("interrupted; nothing unfinished was left behind", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # The reader of our output has gone; point stdout elsewhere so that the interpreter's
         # last flush does not complain as well.

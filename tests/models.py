@@ -28,7 +28,10 @@ def tiny_network(identity: bool = False) -> Maxim:
     """Random weights, always the same; or the network that returns its input bit by bit."""
     generator = torch.Generator().manual_seed(0)
     network = initialise(Maxim(TINY), generator, quiet_branches=identity)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    # Otherwise nearly all it does would lie outside [0, 1] and be clipped away.
+    network.stages[0].output_convs[0].weight.mul_(0.02)
+    return network
 
 
 def save_model(

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from restore.degrade import gaussian_noise
 from restore.network import MaximConfig
 from restore.train.config import TrainConfig
-from restore.train.data import Sampler, TrainingData
+from restore.train.data import Degradation, Sampler, TrainingData
 from restore.train.loop import Trainer
 
 CPU = torch.device("cpu")
@@ -50,8 +50,8 @@ def noise(clean: Tensor, generator: Generator) -> Tensor:
     return gaussian_noise(clean, 0.2, generator)
 
 
-def sampler(config: TrainConfig = CONFIG) -> Sampler:
-    return Sampler(TrainingData((picture(40, 56), picture(64, 48, seed=1))), config, noise)
+def sampler(config: TrainConfig = CONFIG, degrade: Degradation = noise) -> Sampler:
+    return Sampler(TrainingData((picture(40, 56), picture(64, 48, seed=1))), config, degrade)
 
 
 def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
@@ -59,12 +59,13 @@ def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
 
 
 def values(trainer: Trainer) -> dict[str, Tensor]:
-    """All that the next steps depend on."""
+    """All that the next steps depend on; moments only of parameters that were ever trained."""
     found = {f"model {name}": value for name, value in trainer.model.state_dict().items()}
     found |= {f"ema {name}": value for name, value in trainer.ema.state_dict().items()}
     for name, parameter in trainer.model.named_parameters():
-        for key, value in trainer.optimizer.state[parameter].items():
-            found[f"{key} {name}"] = value
+        moments = trainer.optimizer.state.get(parameter, {})
+        if moments and moments["exp_avg_sq"].any():
+            found |= {f"{key} {name}": value for key, value in moments.items()}
     counts = torch.tensor((trainer.step, trainer.patches, trainer.skipped))
     return {name: value.detach().clone() for name, value in found.items()} | {"counts": counts}
 

@@ -249,7 +249,7 @@ def test_jpeg_of_lower_quality_does_more_harm() -> None:
         return (camera_noise(clean, seeded(), ranges, scale=BARELY) - clean).abs().mean().item()
 
     clean = F.interpolate(colours(side=8), scale_factor=4, mode="bilinear")
-    assert harm(60) > 1.5 * harm(90)
+    assert harm(60) > 1.3 * harm(90)
 
 
 # What the denoiser is trained against

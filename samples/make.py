@@ -1,0 +1,41 @@
+"""Make the pictures of this folder again: ``python samples/make.py`` (needs scikit-image)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from skimage import data
+
+HERE = Path(__file__).parent
+RESTORE = (sys.executable, "-m", "restore.cli")
+
+
+def main() -> None:
+    clean = HERE / "coffee-clean.png"
+    # Half size: small files, and what noise the original had is gone.
+    photograph = Image.fromarray(data.coffee())
+    photograph.resize((300, 200), Image.Resampling.LANCZOS).save(clean, optimize=True)
+    noisy = HERE / "coffee-noisy.png"
+    run("degrade", "noise", clean, noisy, "--severity", "0.5", "--seed", "7", "--overwrite")
+    run("denoise", noisy, HERE / "coffee-denoised.png", "--overwrite")
+    side_by_side([noisy, HERE / "coffee-denoised.png"], HERE / "denoise.png")
+
+
+def run(*arguments: object) -> None:
+    subprocess.run([*RESTORE, *map(str, arguments)], check=True)
+
+
+def side_by_side(paths: list[Path], target: Path) -> None:
+    pictures = [Image.open(path) for path in paths]
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (len(pictures) * width + 8 * (len(pictures) - 1), height), "white")
+    for i, picture in enumerate(pictures):
+        sheet.paste(picture, (i * (width + 8), 0))
+    sheet.save(target, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

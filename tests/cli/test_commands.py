@@ -1,0 +1,272 @@
+"""The program as a user runs it: real subprocesses, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Outcome, restore
+from models import save_model
+from PIL import Image
+
+from restore.checkpoints import store
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (21, 34, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    return save_model(tmp_path, identity=True)
+
+
+def denoise(photo: Path, out: Path, model: Path, *options: str) -> Outcome:
+    return restore("denoise", photo, out, "--model", model, *options)
+
+
+def one_error_line(outcome: Outcome, code: int = 1) -> str:
+    assert outcome.code == code, outcome
+    lines = outcome.stderr.strip().splitlines()
+    assert len(lines) == 1, outcome.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def test_restores_a_picture(photo: Path, identity: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    outcome = denoise(photo, out, identity)
+    assert outcome.code == 0, outcome.stderr
+    assert "tiny" in outcome.stdout
+    with Image.open(photo) as before, Image.open(out) as after:
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_json_is_one_object_and_quiet_is_silent(
+    photo: Path, identity: Path, tmp_path: Path
+) -> None:
+    values = json.loads(denoise(photo, tmp_path / "a.png", identity, "--json").stdout)
+    assert values["task"] == "denoise"
+    assert (values["width"], values["height"]) == (34, 21)
+    assert values["seconds"] > 0
+    quiet = denoise(photo, tmp_path / "b.png", identity, "--quiet")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+
+
+def test_an_existing_output_is_kept_without_overwrite(
+    photo: Path, identity: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    out.write_bytes(b"precious")
+    assert "--overwrite" in one_error_line(denoise(photo, out, identity))
+    assert out.read_bytes() == b"precious"
+    assert denoise(photo, out, identity, "--overwrite").code == 0
+    assert out.read_bytes() != b"precious"
+
+
+def test_a_picture_can_replace_itself(photo: Path, identity: Path) -> None:
+    assert denoise(photo, photo, identity, "--overwrite").code == 0
+    assert [p.name for p in photo.parent.glob("*.png")] == ["photo.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("absent.png", "out.png"), "no such file"),
+        (("photo.png", "out.xyz"), "unknown output format"),
+        (("photo.png", "nowhere/out.png"), "does not exist"),
+        (("photo.png", "out.png", "--device", "abacus"), "abacus"),
+        (("photo.png", "out.png", "--precision", "int3"), "int3"),
+        (("photo.png", "out.png", "--tile", "huge"), "huge"),
+        (("photo.png", "out.png", "--model", "no-such"), "restore models"),
+        (("photo.png", "out.png", "--model", "no-such.safetensors"), "no such model file"),
+        (("broken.png", "out.png"), "broken.png"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
+    photo: Path, identity: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    folder = photo.parent
+    (folder / "broken.png").write_bytes(photo.read_bytes()[:200])
+    before = sorted(folder.iterdir())
+    model = () if "--model" in arguments else ("--model", identity)
+    outcome = restore("denoise", *arguments, *model, cwd=folder)
+    assert message in one_error_line(outcome)
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [("denoise",), ("denoise", "a.png", "b.png", "--strength", "2"), ("sharpen", "x")]
+)
+def test_wrong_usage_exits_with_two(arguments: tuple[str, ...]) -> None:
+    assert restore(*arguments).code == 2
+
+
+def test_debug_shows_the_traceback(photo: Path, tmp_path: Path) -> None:
+    outcome = restore("denoise", tmp_path / "absent.png", tmp_path / "out.png", "--debug")
+    assert outcome.code == 1
+    assert "Traceback" in outcome.stderr
+
+
+def test_a_head_without_weights_explains_itself(photo: Path, tmp_path: Path) -> None:
+    outcome = restore("enhance", photo, tmp_path / "out.png", home=tmp_path / "empty")
+    assert "restore weights pull enhance-lol" in one_error_line(outcome)
+
+
+def test_a_model_for_another_task_is_refused(photo: Path, identity: Path, tmp_path: Path) -> None:
+    outcome = restore("deblur", photo, tmp_path / "out.png", "--model", identity)
+    assert "not for deblur" in one_error_line(outcome)
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing_behind(identity: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.new("RGB", (3000, 3000)).save(large)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "restore.cli", "denoise", large, tmp_path / "out.png"),
+            *("--model", identity, "--tile", "32"),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()  # the first progress line: it is at work
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert rest.strip().splitlines()[-1].startswith("interrupted")
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["large.png", "tiny.json", "tiny.safetensors"]
+
+
+def test_models_lists_shipped_downloaded_and_available(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    save_model(tmp_path / "models", name="deblur-gopro", task="deblur")
+    outcome = restore("models", "--json", home=tmp_path)
+    state = {row["name"]: row["state"] for row in json.loads(outcome.stdout)}
+    shipped = {path.stem for path in store.shipped_folder().glob("*.safetensors")}
+    assert {name for name, s in state.items() if s == "shipped"} == shipped
+    assert state["deblur-gopro"] == "downloaded"
+    assert sum(s == "available" for s in state.values()) == 10
+    table = restore("models", home=tmp_path).stdout
+    for name in state:
+        assert name in table
+
+
+def test_convert_makes_a_model_that_verifies(tmp_path: Path) -> None:
+    """An S-1 checkpoint, through the command a user would type."""
+    import golden_cases
+    import torch
+
+    from restore.checkpoints import official, weights
+    from restore.network import VARIANTS, Maxim
+
+    with torch.device("meta"):
+        shapes = official.official_shapes(Maxim(VARIANTS["S-1"]))
+    arrays = golden_cases.draw({k: list(v) for k, v in shapes.items()}, seed=1)
+    np.savez(tmp_path / "official.npz", **arrays)
+    out = tmp_path / "mine.safetensors"
+    command = ("weights", "convert", tmp_path / "official.npz", out, "--task", "derain")
+    outcome = restore(*command, "--variant", "S-1")
+    assert outcome.code == 0, outcome.stderr
+    model = weights.load(out)
+    assert store.find("derain", out).card.variant == "S-1"
+    key = "opt/target/stage_0_input_conv_0/bias"
+    bias = model.state_dict()["stages.0.input_convs.0.bias"]
+    np.testing.assert_array_equal(bias.numpy(), arrays[key])
+    assert "overwrite" in one_error_line(restore(*command, "--variant", "S-1"))
+    wrong = restore(*command, "--variant", "S-2", "--overwrite")
+    assert "is missing opt/target/" in one_error_line(wrong)
+    assert out.exists()
+
+
+def test_verify_finds_a_damaged_model(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    path = save_model(tmp_path / "models", name="deblur-gopro", task="deblur")
+    assert restore("weights", "verify", home=tmp_path).code == 0
+    path.write_bytes(path.read_bytes()[:-3])
+    outcome = restore("weights", "verify", home=tmp_path)
+    assert outcome.code == 1
+    assert "DAMAGED" in outcome.stdout
+
+
+def test_pull_without_a_network_is_one_line(tmp_path: Path) -> None:
+    outcome = restore(
+        "weights", "pull", "deblur-gopro", home=tmp_path, RESTORE_WEIGHTS_URL="http://127.0.0.1:9"
+    )
+    assert "cannot reach 127.0.0.1" in one_error_line(outcome)
+    assert "no official checkpoint" in one_error_line(restore("weights", "pull", "nothing"))
+
+
+def test_degrade_is_repeatable_and_zero_is_nothing(photo: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / f"{i}.png" for i in range(4)]
+    for out, options in zip(
+        outs, (("--seed", "3"), ("--seed", "3"), ("--seed", "4"), ("--severity", "0")), strict=True
+    ):
+        assert restore("degrade", "noise", photo, out, *options).code == 0
+    contents = [np.asarray(Image.open(out)) for out in outs]
+    np.testing.assert_array_equal(contents[0], contents[1])
+    assert (contents[0] != contents[2]).any()
+    np.testing.assert_array_equal(contents[3], np.asarray(Image.open(photo)))
+
+
+def test_eval_measures_what_the_identity_leaves(identity: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    for i in range(2):
+        Image.new("RGB", (40, 30), (100, 120, 140)).save(target / f"{i}.png")
+    command = ("eval", "denoise", "--target", target, "--model", identity)
+    values = json.loads(restore(*command, "--sigma", "25", "--json").stdout)
+    assert len(values["rows"]) == 2
+    # 20 log10(255 / 25) = 20.17 dB of noise, minus what rounding adds.
+    assert values["mean"]["input_psnr"] == pytest.approx(20.17, abs=0.3)
+    assert values["mean"]["psnr"] == pytest.approx(values["mean"]["input_psnr"], abs=0.02)
+    assert "uint8" in values["protocol"]
+    assert restore(*command).code == 2
+    missing = restore(*command, "--input", tmp_path / "absent")
+    assert "no such folder" in one_error_line(missing)
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    for option in ("--help", "--version"):
+        outcome = restore(option, PYTHONPROFILEIMPORTTIME="1")
+        assert outcome.code == 0
+        imported = {line.rpartition("|")[2].strip() for line in outcome.stderr.splitlines()}
+        assert "typer" in imported
+        assert not imported & {"torch", "cv2", "kornia", "numpy", "PIL", "httpx"}
+
+
+@pytest.mark.slow
+def test_help_is_nearly_as_quick_as_its_libraries() -> None:
+    def seconds(*command: str) -> float:
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - started
+
+    def best(*command: str) -> float:
+        return min(seconds(*command) for _ in range(7))
+
+    # The best of several runs: what a busy machine adds is not the program's.
+    libraries = best(sys.executable, "-c", "import typer, rich")
+    assert best(sys.executable, "-m", "restore.cli", "--version") <= 1.5 * libraries
+    assert best(sys.executable, "-m", "restore.cli", "--help") <= 1.5 * libraries + 0.15
+
+
+def test_the_installed_program_is_the_module() -> None:
+    program = Path(sys.executable).with_name("restore" + (".exe" if os.name == "nt" else ""))
+    if not program.exists():
+        pytest.skip(f"{program} is not installed")
+    script = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert script.stdout == restore("--version").stdout

@@ -1,0 +1,34 @@
+"""Running the real program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    stdout: str
+    stderr: str
+
+
+def restore(
+    *arguments: object, home: Path | None = None, cwd: Path | None = None, **variables: str
+) -> Outcome:
+    """``restore ARGUMENTS`` in a process of its own; ``home`` is its cache folder."""
+    environment = os.environ | variables | {"COLUMNS": "200", "NO_COLOR": "1"}
+    environment["RESTORE_HOME"] = str(home or Path(tempfile.gettempdir()) / "no-restore-home")
+    done = subprocess.run(
+        [sys.executable, "-m", "restore.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        timeout=240,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)

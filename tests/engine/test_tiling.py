@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from restore.engine.tiling import Axis, plan_axis, run_tiled
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[int, int, int, int]:
+    """Arguments of `plan_axis`, as it demands them."""
+    multiple = draw(st.integers(1, 8))
+    tile, overlap = draw(st.integers(1, 64)), draw(st.integers(0, 64))
+    length = draw(st.integers(1, 300))
+    if length <= limit(tile, multiple):
+        length = -(-length // multiple) * multiple
+    return length, tile, overlap, multiple
+
+
+def limit(tile: int, multiple: int) -> int:
+    """The largest tile allowed: the request, made to obey the size rule."""
+    return max(multiple, tile // multiple * multiple)
+
+
+def nothing(done: int, total: int) -> None:
+    pass
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
+
+
+@given(requests())
+def test_tiles_cover_the_axis_and_obey_the_size_rule(request: tuple[int, int, int, int]) -> None:
+    length, tile, _, multiple = request
+    axis = plan_axis(*request)
+    assert axis.length == length
+    assert axis.size % multiple == 0
+    assert axis.size <= limit(tile, multiple)
+    assert axis.starts[0] == 0
+    assert axis.starts[-1] + axis.size == length
+    assert list(axis.starts) == sorted(set(axis.starts))
+
+
+@given(requests())
+def test_neighbours_share_at_least_the_overlap(request: tuple[int, int, int, int]) -> None:
+    _, tile, overlap, multiple = request
+    axis = plan_axis(*request)
+    # More than half of a tile in common would only cost time.
+    least = min(overlap, limit(tile, multiple) // 2)
+    assert all(b - a <= axis.size - least for a, b in pairwise(axis.starts))
+
+
+@given(requests())
+def test_tiles_are_few_and_small(request: tuple[int, int, int, int]) -> None:
+    length, tile, overlap, multiple = request
+    axis = plan_axis(*request)
+    count = len(axis.starts)
+    assume(count > 1)
+    overlap = min(overlap, limit(tile, multiple) // 2)
+
+    def covered(tiles: int, size: int) -> int:
+        return tiles * size - (tiles - 1) * overlap
+
+    assert covered(count - 1, limit(tile, multiple)) < length
+    assert covered(count, axis.size - multiple) < length
+
+
+@given(requests())
+def test_weights_sum_to_one(request: tuple[int, int, int, int]) -> None:
+    axis = plan_axis(*request)
+    total = np.zeros(axis.length)
+    for i, start in enumerate(axis.starts):
+        weights = axis.weights(i)
+        assert (weights > 0).all()
+        total[start : start + axis.size] += weights
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_tiles_fade_into_each_other_without_a_step() -> None:
+    rows, columns = plan_axis(8, 8, 0, 8), plan_axis(112, 64, 16, 8)
+    assert columns.starts == (0, 48)
+    results = iter([0, 1])
+    out = run_tiled(
+        noise(8, 112), rows, columns, lambda tile: np.full_like(tile, next(results)), nothing
+    )
+    line = out[0, :, 0]
+    steps = np.diff(line)
+    assert (line[:48] == 0).all()
+    assert (line[64:] == 1).all()
+    assert (steps >= 0).all()
+    assert steps.max() < np.pi / 2 / 16  # the slope of a raised cosine over 16 pixels
+    assert steps[47] < 0.01  # which begins and ends flat
+    assert steps[63] < 0.01
+
+
+@given(requests(), requests())
+def test_blending_reproduces_what_every_tile_agrees_on(
+    vertical: tuple[int, int, int, int], horizontal: tuple[int, int, int, int]
+) -> None:
+    rows, columns = plan_axis(*vertical), plan_axis(*horizontal)
+    assume(len(rows.starts) * len(columns.starts) < 50)
+    image = noise(rows.length, columns.length)
+    before = image.copy()
+    out = run_tiled(image, rows, columns, lambda tile: 1 - 2 * tile, nothing)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, 1 - 2 * image, atol=1e-6)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_every_tile_has_the_same_shape_and_is_counted() -> None:
+    rows, columns = plan_axis(50, 24, 6, 4), plan_axis(70, 24, 6, 4)
+    shapes: list[tuple[int, ...]] = []
+    counts: list[tuple[int, int]] = []
+
+    def run(tile: np.ndarray) -> np.ndarray:
+        shapes.append(tile.shape)
+        return tile
+
+    run_tiled(noise(50, 70), rows, columns, run, lambda *count: counts.append(count))
+    assert set(shapes) == {(rows.size, columns.size, 3)}
+    assert len(shapes) == len(rows.starts) * len(columns.starts)
+    assert counts == [(i + 1, len(shapes)) for i in range(len(shapes))]
+
+
+def test_a_single_tile_is_counted_too() -> None:
+    counts: list[tuple[int, int]] = []
+    axis = Axis(8, 8, (0,))
+    run_tiled(noise(8, 8), axis, axis, lambda tile: tile, lambda *count: counts.append(count))
+    assert counts == [(1, 1)]
+
+
+@pytest.mark.parametrize("failing", [1, 3])
+def test_an_error_in_a_tile_reaches_the_caller(failing: int) -> None:
+    axis = plan_axis(60, 32, 4, 4)
+    calls = 0
+
+    def run(tile: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise MemoryError("tile")
+        return tile
+
+    with pytest.raises(MemoryError, match="tile"):
+        run_tiled(noise(60, 60), axis, axis, run, nothing)
+    assert calls == failing

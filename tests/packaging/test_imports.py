@@ -1,0 +1,67 @@
+"""Who may import whom, as the house plan has it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAY_IMPORT = {
+    "network": {"errors", "network"},
+    "media": {"errors", "files", "media"},
+    "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
+    "engine": {"errors", "network", "tasks", "checkpoints", "media", "engine"},
+    "degrade": {"errors", "degrade"},
+    "evaluate": {"errors", "media", "tasks", "checkpoints", "engine", "degrade", "evaluate"},
+    "train": {
+        *("errors", "files", "network", "tasks", "checkpoints", "media", "engine", "degrade"),
+        "train",
+    },
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+def test_imports_run_downward_only(package: str) -> None:
+    packages = {path.name for path in (ROOT / "restore").iterdir() if path.is_dir()} | {"cli"}
+    for path in (ROOT / "restore" / package).rglob("*.py"):
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "restore" and len(parts) > 1 and parts[1] in packages:
+                assert parts[1] in MAY_IMPORT[package], f"{path.name} imports {name}"
+
+
+def test_media_and_the_public_names_need_no_torch() -> None:
+    code = (
+        "import sys, restore, restore.media.image, restore.checkpoints.store\n"
+        "restore.TASKS, restore.__version__\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_file_is_longer_than_a_house_allows() -> None:
+    for folder in ("restore", "cli", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 420, path
+
+
+def test_weights_never_go_through_pickle() -> None:
+    for folder in ("restore", "cli"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert not imports(path) & {"pickle", "dill", "joblib"}, path
+            assert "torch.load(" not in path.read_text(), path

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tiny_run import CONFIG, picture
+
+from restore.checkpoints.card import read_card
+from restore.errors import CheckpointError
+from restore.files import sha256_of
+from restore.train import job
+
+PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
+SHORT = replace(CONFIG, steps=3, pairs_fraction=0.5)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with pictures, pairs, a configuration and, once trained, a run and a model."""
+
+    root: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.root / name
+
+    def fill(self) -> Place:
+        for i, folder in enumerate(("clean", "pairs/input", "pairs/target")):
+            (self / folder).mkdir(parents=True)
+            for name in ("a.png", "b.png"):
+                Image.fromarray(picture(40, 50, seed=i)).save(self / folder / name)
+        (self / "empty").mkdir()
+        self.configure("config.json")
+        return self
+
+    def configure(self, name: str, **changes: object) -> None:
+        (self / name).write_text(json.dumps(SHORT.to_dict() | changes))
+
+    def restore(self, *words: str, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess:
+        environment = os.environ | {"RESTORE_HOME": str(self / "home"), "OMP_NUM_THREADS": "1"}
+        return subprocess.run(
+            [*PROGRAM, *words],
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            timeout=120,
+        )
+
+
+TRAIN = ("train", "denoise", "--clean", "clean", "--pairs", "pairs", "--config", "config.json")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, subprocess.CompletedProcess]:
+    place = Place(tmp_path_factory.mktemp("job")).fill()
+    return place, place.restore(*TRAIN, "--run", "run", "--out", "model.safetensors")
+
+
+@pytest.fixture
+def place(trained: tuple[Place, subprocess.CompletedProcess]) -> Place:
+    return trained[0]
+
+
+# What a run leaves
+
+
+@pytest.mark.slow
+def test_a_run_says_what_it_did(trained: tuple[Place, subprocess.CompletedProcess]) -> None:
+    _, process = trained
+    assert process.returncode == 0
+    assert process.stdout.startswith("run: 3 steps, 6 patches -> model.safetensors (")
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("step 3 of 3  loss 0.")
+    assert "  6 patches  " in line
+    assert " patches/s  waiting " in line
+
+
+@pytest.mark.slow
+def test_a_run_writes_a_log(place: Place) -> None:
+    with open(place / "run/log.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["step"], row["steps"], row["patches"]) == ("3", "3", "6")
+    assert 0 < float(row["loss"]) < 1
+    assert 5 < float(row["psnr"]) < 50
+
+
+@pytest.mark.slow
+def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
+    card = read_card(place / "model.safetensors")
+    assert (card.name, card.task, card.network) == ("model", "denoise", SHORT.network)
+    assert card.sha256 == sha256_of(place / "model.safetensors")
+    assert card.training == json.loads(json.dumps(SHORT.to_dict())) | {"patches_seen": 6}
+    assert [used.name for used in card.training_data] == ["clean", "pairs"]
+
+
+@pytest.mark.slow
+def test_the_model_restores_a_picture(place: Place) -> None:
+    words = ("denoise", "clean/a.png", "out.png", "--model", "model.safetensors", "--json")
+    process = place.restore(*words)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert json.loads(process.stdout)["model"] == "model"
+    assert Image.open(place / "out.png").size == (50, 40)
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_a_bar_and_no_lines(place: Place) -> None:
+    ours, theirs = pty.openpty()
+    process = place.restore(*TRAIN, "--run", "shown", stderr=theirs)
+    os.close(theirs)
+    with open(ours, "rb", buffering=0) as terminal:
+        shown = terminal.read(65536).decode()
+    assert process.returncode == 0
+    assert "train denoise" in shown
+    assert "loss" not in shown
+
+
+# The same again, in this process
+
+
+def again(place: Place, run: str, out: str, steps: int = 3) -> tuple[str, list[str]]:
+    said: list[str] = []
+    plan = job.plan("denoise", place / "config.json", steps=steps)
+    summary = job.run(
+        plan,
+        place / run,
+        clean=(place / "clean",),
+        pairs=(place / "pairs",),
+        out=place / out,
+        device="cpu",
+        say=said.append,
+    )
+    return summary, said
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_exported_again_without_a_step(place: Place) -> None:
+    _, said = again(place, "run", "again.safetensors")
+    assert said == [f"{place / 'run'}: resuming at step 3 of 3"]
+    assert sha256_of(place / "again.safetensors") == sha256_of(place / "model.safetensors")
+
+
+def test_speed_is_that_since_the_last_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(trainer: job.Trainer, report: Callable[[job.Progress], None]) -> None:
+        for step, patches, seconds in ((50, 100, 10.0), (100, 400, 20.0)):
+            report(job.Progress(step, 100, patches, 0.1, 30, 1e-3, seconds, 0.25))
+
+    monkeypatch.setattr(job.Trainer, "run", run)
+    _, said = again(Place(tmp_path).fill(), "run", "model.safetensors")
+    assert [line.split("  ")[-2] for line in said] == ["10.0 patches/s", "15.0 patches/s"]
+
+
+@pytest.mark.parametrize(
+    ("out", "told"),
+    [("model.pt", "must end in .safetensors"), ("no/model.safetensors", "no does not exist")],
+)
+def test_a_model_that_could_not_be_written_is_refused_at_once(
+    tmp_path: Path, out: str, told: str
+) -> None:
+    with pytest.raises(CheckpointError, match=told):
+        again(Place(tmp_path).fill(), "run", out)
+    assert not (tmp_path / "run").exists()
+
+
+# Refusals
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("denoise", "--clean", "nowhere"), "nowhere: no such folder"),
+        (("denoise", "--clean", "empty"), "empty: holds no pictures"),
+        (("denoise",), "no training pictures"),
+        (("denoise", "--clean", "clean", "--config", "unknown.json"), "unknown training field: st"),
+        (("denoise", "--clean", "clean", "--config", "config.json", "--seed", "5"), "seed = 0, no"),
+        (("colour", "--clean", "clean"), "no training recipe for 'colour'"),
+    ],
+    ids=["missing folder", "empty folder", "no folder", "field", "config", "task"],
+)
+def test_what_cannot_be_trained_is_refused_in_one_line(
+    place: Place, words: tuple[str, ...], told: str
+) -> None:
+    place.configure("unknown.json", stepz=3)
+    process = place.restore("train", *words, "--run", "run")
+    assert (process.returncode, process.stdout) == (1, "")
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert told in line
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"steps"'])
+def test_a_config_that_is_no_json_object_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(job.ConfigError, match=r"config\.json: "):
+        job.plan("denoise", tmp_path / "config.json")

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_run import CONFIG, CPU, NETWORK, assert_same, sampler, trainer, values
+from torch import Tensor
+
+from restore.errors import TrainingError
+from restore.network import Maxim, MaximConfig
+from restore.train import loop
+from restore.train.config import TrainConfig
+from restore.train.loop import Progress, Trainer
+
+TESTS = Path(__file__).parents[1]
+TWO_STAGES = replace(NETWORK, num_stages=2, num_supervision_scales=2)
+
+
+def rows(run: Trainer) -> list[Progress]:
+    """Run to the end, reporting every step."""
+    found: list[Progress] = []
+    run.run(found.append, report_every=1)
+    return found
+
+
+class Stop(Exception):
+    pass
+
+
+def run_until(run: Trainer, step: int) -> None:
+    def stop(row: Progress) -> None:
+        if row.step == step:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run.run(stop, report_every=1)
+
+
+# Learning
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_average_learns_to_brighten(tmp_path: Path, precision: str) -> None:
+    config = replace(CONFIG, steps=30, learning_rate=3e-3, warmup_steps=10, precision=precision)
+    data = sampler(config, lambda clean, generator: clean / 2)
+    run = Trainer(config, data, tmp_path, CPU)
+    losses = [row.loss for row in rows(run)]
+    assert sum(losses[-5:]) < 0.75 * sum(losses[:5])
+    dark, clean = run.sampler.batch(1000, CPU)
+    with torch.no_grad():
+        restored = run.ema(dark)
+    assert (restored - clean).square().mean() < 0.5 * (dark - clean).square().mean()
+
+
+@pytest.mark.parametrize("network", [NETWORK, TWO_STAGES], ids=["one stage", "two stages"])
+def test_every_stage_is_trained(tmp_path: Path, network: MaximConfig) -> None:
+    run = trainer(tmp_path, replace(CONFIG, network=network))
+    before = {name: value.detach().clone() for name, value in run.model.named_parameters()}
+    rows(run)
+    for stage in range(network.num_stages):
+        changed = [
+            not torch.equal(value, before[name])
+            for name, value in run.model.named_parameters()
+            if name.startswith(f"stages.{stage}.")
+        ]
+        assert sum(changed) > 0.9 * len(changed) > 0
+
+
+def test_the_config_fixes_the_run(tmp_path: Path) -> None:
+    one, other, third = (
+        trainer(tmp_path / str(i), replace(CONFIG, seed=seed)) for i, seed in enumerate((0, 0, 1))
+    )
+    for run in (one, other, third):
+        rows(run)
+    assert_same(one, other)
+    with pytest.raises(AssertionError):
+        assert_same(one, third)
+
+
+def test_reports_say_what_was_seen(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    noisy, clean = run.sampler.batch(0, CPU)
+    error = (noisy.clamp(0, 1) - clean).square().mean()
+    first, *_, last = rows(run)
+    # Training starts at the identity.
+    assert first.psnr == pytest.approx(-10 * torch.log10(error).item(), abs=1e-3)
+    assert [first.step, first.patches] == [1, 2]
+    assert [last.step, last.steps, last.patches] == [6, 6, 12]
+
+
+def test_losses_are_means_since_the_last_report(tmp_path: Path) -> None:
+    single = [row.loss for row in rows(trainer(tmp_path / "one"))]
+    grouped: list[Progress] = []
+    trainer(tmp_path / "two").run(grouped.append, report_every=4)
+    assert [row.step for row in grouped] == [4, 6]
+    assert [row.loss for row in grouped] == pytest.approx(
+        [sum(single[:4]) / 4, sum(single[4:]) / 2], rel=1e-5
+    )
+
+
+def test_the_learning_rate_warms_up_and_falls_to_its_end(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=10, warmup_steps=4, final_learning_rate=0.1)
+    run = trainer(tmp_path, config)
+    rates = []
+    for run.step in range(11):
+        rates.append(run._learning_rate() / config.learning_rate)
+    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+    assert rates[7] == pytest.approx(0.55)  # half of the cosine
+    assert rates[10] == pytest.approx(0.1)
+    assert sorted(rates[4:], reverse=True) == rates[4:]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_the_average_follows_the_weights(tmp_path: Path, decay: float) -> None:
+    run = trainer(tmp_path, replace(CONFIG, steps=1, ema_decay=decay))
+    before = values(run)
+    rows(run)
+    after = values(run)
+    kept = min(decay, 0.1)  # little at first, or the initialisation would last
+    for name in run.model.state_dict():
+        expected = kept * before[f"model {name}"] + (1 - kept) * after[f"model {name}"]
+        torch.testing.assert_close(after[f"ema {name}"], expected)
+
+
+def test_a_run_starts_from_a_given_model(tmp_path: Path) -> None:
+    model = trainer(tmp_path).model
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(0.125)
+    run = Trainer(CONFIG, sampler(), tmp_path, CPU, start_from=model)
+    for part in (run.model, run.ema):
+        assert all((parameter == 0.125).all() for parameter in part.parameters())
+
+
+def test_a_model_of_another_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="another network configuration"):
+        Trainer(CONFIG, sampler(), tmp_path, CPU, start_from=Maxim(TWO_STAGES))
+
+
+# Batches that cannot be learned from
+
+
+class Spoilt:
+    """A sampler whose batches at some steps are not finite."""
+
+    def __init__(self, steps: set[int]):
+        self.good, self.steps = sampler(), steps
+
+    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        degraded, clean = self.good.batch(step, device)
+        return (degraded * float("nan") if step in self.steps else degraded), clean
+
+
+def spoilt(folder: Path, steps: set[int]) -> Trainer:
+    return Trainer(CONFIG, Spoilt(steps), folder, CPU)  # type: ignore[arg-type]
+
+
+def test_a_batch_that_is_not_finite_is_skipped(tmp_path: Path) -> None:
+    run = spoilt(tmp_path, {3})
+    run_until(run, 3)
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run_until(run, 4)
+    torch.testing.assert_close(dict(run.model.state_dict()), before, rtol=0, atol=0)
+    rows(run)
+    assert (run.step, run.skipped) == (6, 1)
+    assert all(value.isfinite().all() for value in values(run).values())
+    assert any(not torch.equal(v, before[n]) for n, v in run.model.state_dict().items())
+
+
+def test_a_run_that_skipped_resumes_exactly(tmp_path: Path) -> None:
+    once = spoilt(tmp_path / "once", {1})
+    rows(once)
+    cut = spoilt(tmp_path / "cut", {1})
+    run_until(cut, 3)
+    cut.save()
+    again = spoilt(tmp_path / "cut", {1})
+    assert again.resume()
+    rows(again)
+    assert_same(again, once)
+
+
+def test_only_skips_in_a_row_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "MAX_SKIPPED_IN_A_ROW", 2)
+    rows(spoilt(tmp_path / "scattered", {0, 1, 3, 4}))
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        rows(spoilt(tmp_path / "in a row", {1, 2, 3}))
+
+
+# Exact resume
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        replace(CONFIG, precision="bfloat16"),
+        replace(CONFIG, network=TWO_STAGES, pixels_per_step=32 * 32, steps=5, weight_decay=0.1),
+    ],
+    ids=["float32", "bfloat16", "two stages"],
+)
+def test_an_interrupted_run_goes_on_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: TrainConfig
+) -> None:
+    once = trainer(tmp_path / "once", config)
+    rows(once)
+    monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0)  # after every step
+    run_until(trainer(tmp_path / "cut", config), 4)
+    again = trainer(tmp_path / "cut", config)
+    assert again.resume()
+    assert again.step == 3  # the report of step 4 came before its save
+    rows(again)
+    assert_same(again, once)
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
+    once = trainer(tmp_path)
+    rows(once)
+    again = trainer(tmp_path)
+    assert again.resume()
+    assert rows(again) == []
+    assert_same(again, once)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from tiny_run import trainer
+from restore.train import loop, state
+
+folder, moment = Path(sys.argv[1]), sys.argv[2]
+torch.set_num_threads(1)
+loop.SAVE_EVERY_SECONDS = 0
+state.SHARD_BYTES = 100_000
+run = trainer(folder)
+write = state.save_file
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def write_or_die(tensors, path):
+    if run.step == 4 and path.stem == "shard-001":
+        path.write_bytes(b"half")
+        die()
+    write(tensors, path)
+
+if moment == "in a save":
+    state.save_file = write_or_die
+run.run(lambda row: die() if row.step == 4 and moment == "in a step" else None, report_every=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["in a step", "in a save"])
+def test_a_killed_run_goes_on_exactly(tmp_path: Path, moment: str) -> None:
+    command = [sys.executable, "-B", "-W", "error", "-c", KILLED, str(tmp_path / "cut"), moment]
+    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=60)
+    assert (child.returncode, child.stderr) == (-signal.SIGKILL, "")
+    once, again = trainer(tmp_path / "once"), trainer(tmp_path / "cut")
+    rows(once)
+    assert again.resume()
+    assert again.step == 3
+    rows(again)
+    assert_same(again, once)
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["state-00000006"]
