@@ -14,6 +14,8 @@ app = typer.Typer(
     help="Take noise, blur, rain, haze and darkness out of photographs.",
     epilog="Exit codes: 0 fine, 1 could not restore, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
+    # Rich help costs more start-up time than all the rest; plain help does not.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,14 +38,12 @@ def _root(
 
 
 for _task in TASKS.values():
-    app.command(_task.name, help=_task.summary, rich_help_panel="Restore a picture")(
-        task.command(_task)
-    )
-app.command("models", rich_help_panel="Models")(models.models)
-app.add_typer(weights.app, name="weights", rich_help_panel="Models")
-app.add_typer(degrade.app, name="degrade", rich_help_panel="Make and measure")
-app.command("train", rich_help_panel="Make and measure")(train.train)
-app.command("eval", rich_help_panel="Make and measure")(evaluate.evaluate)
+    app.command(_task.name, help=_task.summary)(task.command(_task))
+app.command("models")(models.models)
+app.add_typer(weights.app, name="weights")
+app.add_typer(degrade.app, name="degrade")
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
 
 
 def main() -> None:

@@ -30,7 +30,10 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the mean alone.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Measure PSNR and SSIM on RGB, rounded to 8 bits, without cropping borders."""
+    """Measure PSNR and SSIM against the true pictures.
+
+    On RGB, rounded to 8 bits, without cropping borders.
+    """
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
     from restore import Restorer

@@ -12,7 +12,7 @@ def models(
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """List every model: shipped, downloaded, and available for download."""
+    """List all models: shipped, downloaded and available."""
     from restore.checkpoints import store
 
     listed = store.catalogue()

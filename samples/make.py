@@ -14,14 +14,12 @@ RESTORE = (sys.executable, "-m", "restore.cli")
 
 
 def main() -> None:
-    clean = HERE / "coffee-clean.png"
-    # Half size: small files, and what noise the original had is gone.
-    photograph = Image.fromarray(data.coffee())
-    photograph.resize((300, 200), Image.Resampling.LANCZOS).save(clean, optimize=True)
-    noisy = HERE / "coffee-noisy.png"
+    clean = HERE / "cat-clean.png"
+    Image.fromarray(data.chelsea()).save(clean, optimize=True)
+    noisy = HERE / "cat-noisy.png"
     run("degrade", "noise", clean, noisy, "--severity", "0.5", "--seed", "7", "--overwrite")
-    run("denoise", noisy, HERE / "coffee-denoised.png", "--overwrite")
-    side_by_side([noisy, HERE / "coffee-denoised.png"], HERE / "denoise.png")
+    run("denoise", noisy, HERE / "cat-denoised.png", "--overwrite")
+    side_by_side([noisy, HERE / "cat-denoised.png"], HERE / "denoise.png")
 
 
 def run(*arguments: object) -> None:

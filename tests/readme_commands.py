@@ -22,14 +22,15 @@ SETUP = ("python3 -m venv", ". .venv/bin/activate", "pip install", "git clone", 
 
 
 def commands(readme: str) -> list[str]:
-    """The commands of the marked blocks in order, without those that set up."""
+    """The commands of the marked blocks, without those that set up; the tests come last, so that
+    their closing line closes the log."""
     lines: list[str] = []
     for block in BLOCK.findall(readme):
         for part in re.split(r"\n|&&", block.replace("\\\n", " ")):
             command = part.strip()
             if command and not command.startswith(("#", *SETUP)):
                 lines.append(command)
-    return lines
+    return sorted(lines, key=lambda command: command.split()[0] == "pytest")
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-# sRGB <- XYZ, and XYZ -> camera matrices of four cameras, as in "Unprocessing Images for Learned
+# Linear sRGB -> XYZ, and XYZ -> camera matrices of four cameras, as in "Unprocessing Images for Learned
 # Raw Denoising" (CVPR 2019), which took them from the public DNG profiles of the DND cameras.
 _RGB_TO_XYZ = (
     (0.4124564, 0.3575761, 0.1804375),

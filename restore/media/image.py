@@ -12,7 +12,7 @@ import threading
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -77,7 +77,9 @@ def read(path: str | Path) -> Picture:
             # Pillow warns of large pictures and of oddities in metadata; the first is decided
             # below, the second does not concern the pixels.
             warnings.simplefilter("ignore")
-            with _open(path) as file:
+            # Given a path, Pillow 13 maps an uncompressed TIFF that lies on its side into memory
+            # with height and width confused.
+            with open(path, "rb") as stream, _open(stream) as file:
                 return _decode(file, path)
     except ImageError:
         raise
@@ -99,12 +101,12 @@ def read(path: str | Path) -> Picture:
 _opening = threading.Lock()
 
 
-def _open(path: Path) -> ImageFile.ImageFile:
+def _open(stream: BinaryIO) -> ImageFile.ImageFile:
     """Identify a file, with our limit of pixels (see `_decode`) in place of Pillow's lower one."""
     with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path)
+            return Image.open(stream)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 

@@ -14,7 +14,7 @@ from restore.engine.tiling import Axis, plan_axis, run_tiled
 def requests(draw: st.DrawFn) -> tuple[int, int, int, int]:
     """Arguments of `plan_axis`, as it demands them."""
     multiple = draw(st.integers(1, 8))
-    tile, overlap = draw(st.integers(1, 64)), draw(st.integers(0, 64))
+    tile, overlap = draw(st.integers(6, 64)), draw(st.integers(0, 64))
     length = draw(st.integers(1, 300))
     if length <= limit(tile, multiple):
         length = -(-length // multiple) * multiple

@@ -58,7 +58,7 @@ def test_the_wheel_restores_a_picture_from_another_folder(wheel: Path, tmp_path:
         archive.extractall(site)
     work = tmp_path / "work"
     work.mkdir()
-    noisy = ROOT / "samples" / "coffee-noisy.png"
+    noisy = ROOT / "samples" / "cat-noisy.png"
     code = (
         f"import sys; sys.path[:0] = [{str(site)!r}]\n"
         "import restore; assert restore.__file__.startswith(sys.path[0]), restore.__file__\n"

@@ -7,8 +7,10 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from PIL import Image
@@ -17,10 +19,17 @@ from tiny_run import CONFIG, picture
 from restore.checkpoints.card import read_card
 from restore.errors import CheckpointError
 from restore.files import sha256_of
+from restore.media import image as media
 from restore.train import job
 
 PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
 SHORT = replace(CONFIG, steps=3, pairs_fraction=0.5)
+
+
+class Outcome(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -44,30 +53,34 @@ class Place:
     def configure(self, name: str, **changes: object) -> None:
         (self / name).write_text(json.dumps(SHORT.to_dict() | changes))
 
-    def restore(self, *words: str, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess:
-        environment = os.environ | {"RESTORE_HOME": str(self / "home"), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(
+    def start(self, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        settings = {"RESTORE_HOME": str(self / "home"), "OMP_NUM_THREADS": "1", "TERM": "xterm"}
+        return subprocess.Popen(
             [*PROGRAM, *words],
             cwd=self.root,
-            env=environment,
+            env=os.environ | settings,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            timeout=120,
         )
+
+    def restore(self, *words: str) -> Outcome:
+        with self.start(*words) as process:
+            stdout, stderr = process.communicate(timeout=120)
+        return Outcome(process.returncode, stdout, stderr)
 
 
 TRAIN = ("train", "denoise", "--clean", "clean", "--pairs", "pairs", "--config", "config.json")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, subprocess.CompletedProcess]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Outcome]:
     place = Place(tmp_path_factory.mktemp("job")).fill()
     return place, place.restore(*TRAIN, "--run", "run", "--out", "model.safetensors")
 
 
 @pytest.fixture
-def place(trained: tuple[Place, subprocess.CompletedProcess]) -> Place:
+def place(trained: tuple[Place, Outcome]) -> Place:
     return trained[0]
 
 
@@ -75,9 +88,9 @@ def place(trained: tuple[Place, subprocess.CompletedProcess]) -> Place:
 
 
 @pytest.mark.slow
-def test_a_run_says_what_it_did(trained: tuple[Place, subprocess.CompletedProcess]) -> None:
+def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
     _, process = trained
-    assert process.returncode == 0
+    assert process.code == 0
     assert process.stdout.startswith("run: 3 steps, 6 patches -> model.safetensors (")
     (line,) = process.stderr.splitlines()
     assert line.startswith("step 3 of 3  loss 0.")
@@ -107,21 +120,24 @@ def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
 def test_the_model_restores_a_picture(place: Place) -> None:
     words = ("denoise", "clean/a.png", "out.png", "--model", "model.safetensors", "--json")
     process = place.restore(*words)
-    assert (process.returncode, process.stderr) == (0, "")
+    assert (process.code, process.stderr) == (0, "")
     assert json.loads(process.stdout)["model"] == "model"
-    assert Image.open(place / "out.png").size == (50, 40)
+    assert media.read(place / "out.png").pixels.shape == (40, 50, 3)
 
 
 @pytest.mark.slow
 def test_a_terminal_shows_a_bar_and_no_lines(place: Place) -> None:
     ours, theirs = pty.openpty()
-    process = place.restore(*TRAIN, "--run", "shown", stderr=theirs)
-    os.close(theirs)
-    with open(ours, "rb", buffering=0) as terminal:
-        shown = terminal.read(65536).decode()
+    shown = b""
+    with place.start(*TRAIN, "--run", "shown", stderr=theirs) as process:
+        os.close(theirs)
+        with suppress(OSError):  # how Linux says that the other side is closed
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+    os.close(ours)
     assert process.returncode == 0
-    assert "train denoise" in shown
-    assert "loss" not in shown
+    assert b"train denoise" in shown
+    assert b"loss" not in shown
 
 
 # The same again, in this process
@@ -182,19 +198,18 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
     [
         (("denoise", "--clean", "nowhere"), "nowhere: no such folder"),
         (("denoise", "--clean", "empty"), "empty: holds no pictures"),
-        (("denoise",), "no training pictures"),
         (("denoise", "--clean", "clean", "--config", "unknown.json"), "unknown training field: st"),
         (("denoise", "--clean", "clean", "--config", "config.json", "--seed", "5"), "seed = 0, no"),
         (("colour", "--clean", "clean"), "no training recipe for 'colour'"),
     ],
-    ids=["missing folder", "empty folder", "no folder", "field", "config", "task"],
+    ids=["missing folder", "empty folder", "field", "config", "task"],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(
     place: Place, words: tuple[str, ...], told: str
 ) -> None:
     place.configure("unknown.json", stepz=3)
     process = place.restore("train", *words, "--run", "run")
-    assert (process.returncode, process.stdout) == (1, "")
+    assert (process.code, process.stdout) == (1, "")
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: ")
     assert told in line

@@ -28,16 +28,16 @@ def rows(run: Trainer) -> list[Progress]:
     return found
 
 
-class Stop(Exception):
+class StoppedError(Exception):
     pass
 
 
 def run_until(run: Trainer, step: int) -> None:
     def stop(row: Progress) -> None:
         if row.step == step:
-            raise Stop
+            raise StoppedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         run.run(stop, report_every=1)
 
 
