@@ -14,8 +14,8 @@ from restore.engine.tiling import Axis, plan_axis, run_tiled
 def requests(draw: st.DrawFn) -> tuple[int, int, int, int]:
     """Arguments of `plan_axis`, as it demands them."""
     multiple = draw(st.integers(1, 8))
-    tile, overlap = draw(st.integers(6, 64)), draw(st.integers(0, 64))
-    length = draw(st.integers(1, 300))
+    tile, overlap = draw(st.integers(1, 64)), draw(st.integers(0, 64))
+    length = draw(st.integers(1, 15 * limit(tile, multiple)))
     if length <= limit(tile, multiple):
         length = -(-length // multiple) * multiple
     return length, tile, overlap, multiple
