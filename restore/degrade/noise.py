@@ -13,8 +13,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-# Linear sRGB -> XYZ, and XYZ -> camera matrices of four cameras, as in "Unprocessing Images for Learned
-# Raw Denoising" (CVPR 2019), which took them from the public DNG profiles of the DND cameras.
+# Linear sRGB -> XYZ, and XYZ -> camera matrices of four cameras, as in "Unprocessing Images for
+# Learned Raw Denoising" (CVPR 2019), which took them from the public DNG profiles of the DND
+# cameras.
 _RGB_TO_XYZ = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),

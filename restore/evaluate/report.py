@@ -61,12 +61,9 @@ def evaluate(restore: Callable[[np.ndarray], np.ndarray], cases: Iterator[Case])
     """Restore every case and compare, as `PROTOCOL` says."""
     for case in cases:
         output = to_uint8(restore(case.degraded))
-        unrestored = case.degraded
-        if unrestored.dtype != np.uint8:
-            unrestored = unrestored * PEAK  # the figure of the input itself is not rounded
         yield Row(
             case.name,
-            psnr(unrestored, case.target),
+            psnr(to_uint8(case.degraded), case.target),
             psnr(output, case.target),
             ssim(output, case.target),
         )
@@ -83,7 +80,10 @@ def mean(rows: list[Row]) -> Row:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    return image if image.dtype == np.uint8 else np.rint(image * PEAK).astype(np.uint8)
+    """Rounded and clipped, as a file would hold it; ``image`` is uint8 or float of scale [0, 1]."""
+    if image.dtype == np.uint8:
+        return image
+    return np.rint(np.clip(image, 0, 1) * PEAK).astype(np.uint8)
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from restore.network.blocks import (
     ChannelAttentionBlock,
     DenseChannelAttentionBlock,
     MultiAxisBlock,
+    SupervisedAttention,
 )
 from restore.network.layers import Dense, LayerNorm
 from restore.network.maxim import Maxim
@@ -30,8 +31,8 @@ def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = 
 
     Normal(0.02) for the dense layers of the gMLPs and for every spatial mix, LeCun normal for
     the other dense layers and convolutions; biases zero, except ones for the spatial mixes of the
-    cross-gating. ``quiet_branches`` starts the last layer of each residual branch, and of the
-    network, at zero, ours: training then begins at the identity and gets on faster.
+    cross-gating. ``quiet_branches`` starts the last layer of each residual branch, and those
+    that make pictures, at zero, ours: training then begins at the identity and gets on faster.
     """
     with torch.no_grad():
         for module in model.modules():
@@ -66,6 +67,8 @@ def _branch_ends(model: Maxim) -> list[Dense | nn.Conv2d]:
             ends.append(module.conv2)
         elif isinstance(module, DenseChannelAttentionBlock):
             ends.append(module.dense2)
+        elif isinstance(module, SupervisedAttention):
+            ends.append(module.conv_image)
         elif isinstance(module, Stage):
             ends.extend(conv for conv in module.output_convs if isinstance(conv, nn.Conv2d))
     return ends

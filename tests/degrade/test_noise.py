@@ -120,6 +120,11 @@ def test_highlights_come_back_hardly_brighter() -> None:
     torch.testing.assert_close(back[..., -1], ramp[..., -1], rtol=0, atol=1e-4)
 
 
+def test_blown_out_white_shows_hardly_any_noise() -> None:
+    # It is at the sensor's limit, far above what the white balance needs: noise is cut off there.
+    assert (camera_noise(grey(1.0, 64), seeded(), PLAIN) < 0.99).float().mean() < 0.02
+
+
 def test_grey_stays_grey() -> None:
     ramp = torch.linspace(0, 1, 101).expand(32, 3, 4, 101)
     back = camera_noise(ramp, seeded(), PLAIN, scale=BARELY)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from restore.engine.padding import Padding, margin
@@ -24,6 +24,7 @@ def officially(image: np.ndarray, multiple: int) -> np.ndarray:
     return np.pad(even, ((rows, rows), (columns, columns), (0, 0)), mode="reflect")
 
 
+@settings(deadline=None)
 @given(LENGTHS, LENGTHS, MULTIPLES)
 @example(1, 1, 64)
 @example(1, 7, 64)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from restore.engine.tiling import Axis, plan_axis, run_tiled
@@ -34,6 +34,7 @@ def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
 
 
+@settings(deadline=None)
 @given(requests())
 def test_tiles_cover_the_axis_and_obey_the_size_rule(request: tuple[int, int, int, int]) -> None:
     length, tile, _, multiple = request
@@ -46,6 +47,7 @@ def test_tiles_cover_the_axis_and_obey_the_size_rule(request: tuple[int, int, in
     assert list(axis.starts) == sorted(set(axis.starts))
 
 
+@settings(deadline=None)
 @given(requests())
 def test_neighbours_share_at_least_the_overlap(request: tuple[int, int, int, int]) -> None:
     _, tile, overlap, multiple = request
@@ -55,6 +57,7 @@ def test_neighbours_share_at_least_the_overlap(request: tuple[int, int, int, int
     assert all(b - a <= axis.size - least for a, b in pairwise(axis.starts))
 
 
+@settings(deadline=None)
 @given(requests())
 def test_tiles_are_few_and_small(request: tuple[int, int, int, int]) -> None:
     length, tile, overlap, multiple = request
@@ -70,6 +73,7 @@ def test_tiles_are_few_and_small(request: tuple[int, int, int, int]) -> None:
     assert covered(count, axis.size - multiple) < length
 
 
+@settings(deadline=None)
 @given(requests())
 def test_weights_sum_to_one(request: tuple[int, int, int, int]) -> None:
     axis = plan_axis(*request)
@@ -98,6 +102,7 @@ def test_tiles_fade_into_each_other_without_a_step() -> None:
     assert steps[63] < 0.01
 
 
+@settings(deadline=None)
 @given(requests(), requests())
 def test_blending_reproduces_what_every_tile_agrees_on(
     vertical: tuple[int, int, int, int], horizontal: tuple[int, int, int, int]

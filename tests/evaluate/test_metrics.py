@@ -28,6 +28,7 @@ PAIRS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_psnr_agrees_with_scikit_image(images: tuple[np.ndarray, np.ndarray]) -> None:
     output, target = images

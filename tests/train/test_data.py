@@ -60,9 +60,10 @@ def test_a_batch_follows_from_seed_and_step_alone() -> None:
 @pytest.mark.parametrize(("seed", "step"), [(0, 1), (1, 0)])
 def test_another_seed_or_step_is_another_batch(seed: int, step: int) -> None:
     data = TrainingData((picture(50, 70),))
-    first = sampler(data).batch(0, CPU)
-    for one, other in zip(first, sampler(data, seed=seed).batch(step, CPU), strict=True):
-        assert not torch.equal(one, other)
+    degraded, clean = sampler(data).batch(0, CPU)
+    others, other_clean = sampler(data, seed=seed).batch(step, CPU)
+    assert not torch.equal(clean, other_clean)
+    assert not torch.allclose(degraded - clean, others - other_clean, atol=1e-3)
 
 
 def test_patches_have_the_shapes_asked_for_and_fill_the_step() -> None:
@@ -86,7 +87,7 @@ def test_pixels_keep_their_values() -> None:
 
 def test_patches_come_from_everywhere_in_all_eight_orientations() -> None:
     side = 36
-    orientations, reached = Counter[tuple[int, ...]](), set()
+    orientations, corners = Counter[tuple[int, ...]](), set()
     for _, clean in batches(sampler(TrainingData((rows_and_columns(side),))), 100):
         pixels = (clean[:, :2] * 255).round().int()
         down, right = pixels.diff(dim=2), pixels.diff(dim=3)
@@ -95,11 +96,10 @@ def test_patches_come_from_everywhere_in_all_eight_orientations() -> None:
             slopes = [s[i, c] for s in (down, right) for c in (0, 1)]
             assert all((s == s[0, 0]).all() for s in slopes)
             orientations[tuple(int(s[0, 0]) for s in slopes)] += 1
-            reached |= set(pixels[i].flatten(1).aminmax(dim=1).min.tolist())
-            reached |= set(pixels[i].flatten(1).aminmax(dim=1).max.tolist())
+            corners.add(tuple(pixels[i].amin(dim=(1, 2)).tolist()))
     assert len(orientations) == 8
     assert min(orientations.values()) > 200 / 8 / 3
-    assert reached == {*range(side - 32 + 1), *range(31, side)}
+    assert corners == {(top, left) for top in range(5) for left in range(5)}
 
 
 def test_pairs_stay_aligned() -> None:

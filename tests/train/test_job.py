@@ -23,7 +23,7 @@ from restore.media import image as media
 from restore.train import job
 
 PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
-SHORT = replace(CONFIG, steps=3, pairs_fraction=0.5)
+SHORT = replace(CONFIG, steps=10, pairs_fraction=0.5)
 
 
 class Outcome(NamedTuple):
@@ -91,10 +91,10 @@ def place(trained: tuple[Place, Outcome]) -> Place:
 def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
     _, process = trained
     assert process.code == 0
-    assert process.stdout.startswith("run: 3 steps, 6 patches -> model.safetensors (")
+    assert process.stdout.startswith("run: 10 steps, 20 patches -> model.safetensors (")
     (line,) = process.stderr.splitlines()
-    assert line.startswith("step 3 of 3  loss 0.")
-    assert "  6 patches  " in line
+    assert line.startswith("step 10 of 10  loss 0.")
+    assert "  20 patches  " in line
     assert " patches/s  waiting " in line
 
 
@@ -102,7 +102,7 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
 def test_a_run_writes_a_log(place: Place) -> None:
     with open(place / "run/log.csv", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["step"], row["steps"], row["patches"]) == ("3", "3", "6")
+    assert (row["step"], row["steps"], row["patches"]) == ("10", "10", "20")
     assert 0 < float(row["loss"]) < 1
     assert 5 < float(row["psnr"]) < 50
 
@@ -112,7 +112,7 @@ def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
     card = read_card(place / "model.safetensors")
     assert (card.name, card.task, card.network) == ("model", "denoise", SHORT.network)
     assert card.sha256 == sha256_of(place / "model.safetensors")
-    assert card.training == json.loads(json.dumps(SHORT.to_dict())) | {"patches_seen": 6}
+    assert card.training == json.loads(json.dumps(SHORT.to_dict())) | {"patches_seen": 20}
     assert [used.name for used in card.training_data] == ["clean", "pairs"]
 
 
@@ -143,7 +143,7 @@ def test_a_terminal_shows_a_bar_and_no_lines(place: Place) -> None:
 # The same again, in this process
 
 
-def again(place: Place, run: str, out: str, steps: int = 3) -> tuple[str, list[str]]:
+def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[str]]:
     said: list[str] = []
     plan = job.plan("denoise", place / "config.json", steps=steps)
     summary = job.run(
@@ -161,7 +161,7 @@ def again(place: Place, run: str, out: str, steps: int = 3) -> tuple[str, list[s
 @pytest.mark.slow
 def test_a_finished_run_is_exported_again_without_a_step(place: Place) -> None:
     _, said = again(place, "run", "again.safetensors")
-    assert said == [f"{place / 'run'}: resuming at step 3 of 3"]
+    assert said == [f"{place / 'run'}: resuming at step 10 of 10"]
     assert sha256_of(place / "again.safetensors") == sha256_of(place / "model.safetensors")
 
 

@@ -16,6 +16,7 @@ from restore.network import Maxim, MaximConfig
 from restore.train import loop
 from restore.train.config import TrainConfig
 from restore.train.loop import Progress, Trainer
+from restore.train.losses import charbonnier, fft_l1
 
 TESTS = Path(__file__).parents[1]
 TWO_STAGES = replace(NETWORK, num_stages=2, num_supervision_scales=2)
@@ -72,6 +73,31 @@ def test_every_stage_is_trained(tmp_path: Path, network: MaximConfig) -> None:
         assert sum(changed) > 0.9 * len(changed) > 0
 
 
+def test_the_losses_of_all_stages_count(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=1, network=TWO_STAGES)
+    run = trainer(tmp_path, config)
+    noisy, clean = run.sampler.batch(0, CPU)
+    pictures = [stage[-1].detach() for stage in run.model.outputs(noisy)]
+    assert len(pictures) == 2
+    expected = sum(
+        charbonnier(picture, clean, config.charbonnier_eps).item()
+        + config.fft_weight * fft_l1(picture, clean).item()
+        for picture in pictures
+    )
+    (row,) = rows(run)
+    assert row.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_precision_is_that_of_the_config(tmp_path: Path) -> None:
+    full, half = (
+        trainer(tmp_path / precision, replace(CONFIG, steps=2, precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    full_loss, half_loss = rows(full)[-1].loss, rows(half)[-1].loss
+    assert half_loss == pytest.approx(full_loss, rel=0.02)
+    assert half_loss != full_loss
+
+
 def test_the_config_fixes_the_run(tmp_path: Path) -> None:
     one, other, third = (
         trainer(tmp_path / str(i), replace(CONFIG, seed=seed)) for i, seed in enumerate((0, 0, 1))
@@ -87,8 +113,7 @@ def test_reports_say_what_was_seen(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     noisy, clean = run.sampler.batch(0, CPU)
     error = (noisy.clamp(0, 1) - clean).square().mean()
-    first, *_, last = rows(run)
-    # Training starts at the identity.
+    first, *_, last = rows(run)  # the first at the identity
     assert first.psnr == pytest.approx(-10 * torch.log10(error).item(), abs=1e-3)
     assert [first.step, first.patches] == [1, 2]
     assert [last.step, last.steps, last.patches] == [6, 6, 12]

@@ -95,6 +95,18 @@ def test_only_the_newest_state_is_kept(tmp_path: Path) -> None:
     assert found(tmp_path) == ["state-00000100"]
 
 
+def test_the_newest_state_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainer(tmp_path)
+    # As after a kill between the new state and the end of the old ones.
+    monkeypatch.setattr(state.shutil, "rmtree", lambda *args, **kwargs: None)
+    for run.step in (9, 10, 100):
+        run.save()
+    assert len(found(tmp_path)) == 3
+    back = trainer(tmp_path)
+    assert back.resume()
+    assert back.step == 100
+
+
 # Not this run's, or not whole
 
 
