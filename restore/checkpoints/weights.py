@@ -42,6 +42,7 @@ def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float3
 
 
 def write_card(card: Card, weights: Path) -> None:
+    """Put a card beside its weights file."""
     with atomic_path(card_path(weights)) as temporary:
         temporary.write_text(
             json.dumps(card.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

@@ -8,19 +8,20 @@ from pathlib import Path
 import torch
 
 from restore.checkpoints import weights
-from restore.checkpoints.card import BFLOAT16, FLOAT32, Card, TilePolicy, TrainingSet
+from restore.checkpoints.card import Card, TilePolicy, TrainingSet
 from restore.train.loop import Trainer
 
-# Statistics of the grid mix and of the global means follow the size of what is seen at once, so
-# large pictures are cut into tiles not far from the training patch.
-TILES = TilePolicy(size=256, overlap=32, whole_up_to=256 * 256)
+# The more a model sees at once the better, if by little: on photographs of 0.7 MP with sigma 25,
+# tiles of 256 or 512 lost 0.03 dB against the whole. The limit is memory: 1 kB a pixel in float32.
+TILES = TilePolicy(size=768, overlap=64, whole_up_to=1024 * 1024)
 
 
 def export(trainer: Trainer, target: Path, data: tuple[TrainingSet, ...], licence: str) -> Card:
     """Write the run's averaged weights as float16 with a card; returns the card.
 
-    Half precision halves the file; `load` widens it again, and the card's figures are measured
-    on the result. Raises `CheckpointError`.
+    Half precision halves the file; `load` widens it again, and figures are measured on the result.
+    The card vouches for float32 alone until someone has measured another precision. Raises
+    `CheckpointError`.
     """
     config = trainer.config
     card = Card(
@@ -30,7 +31,6 @@ def export(trainer: Trainer, target: Path, data: tuple[TrainingSet, ...], licenc
         sha256="",
         variant="small",
         licence=licence,
-        precisions=(FLOAT32, BFLOAT16),
         tile=TILES,
         training_patch=max(min(patch) for patch in config.patches),
         training_data=data,
