@@ -61,14 +61,13 @@ def measure(name: str, data: Path) -> Card:
     """Evaluate a model as users run it, every option at its default, and renew its card."""
     path = HERE / f"{name}.safetensors"
     card = read_card(path)
-    means = {
-        precision: {
+    means: dict[str, dict[str, report.Row]] = {}
+    for precision in (FLOAT32, BFLOAT16):
+        restorer = Restorer(card.task, path, precision=precision)
+        means[precision] = {
             title: report.mean(list(report.evaluate(restorer, cases(data))))
             for title, cases in MODELS[name].sets.items()
         }
-        for precision in (FLOAT32, BFLOAT16)
-        if (restorer := Restorer(card.task, path, precision=precision))
-    }
     lost = max(means[FLOAT32][title].psnr - row.psnr for title, row in means[BFLOAT16].items())
     print(f"{name}: bfloat16 loses at most {lost:.4f} dB", file=sys.stderr)
     safe = (FLOAT32, BFLOAT16) if lost <= MOST_LOST_IN_BFLOAT16 else (FLOAT32,)
