@@ -9,6 +9,7 @@ Nothing heavy is imported until it is used.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import RestoreError
@@ -17,6 +18,11 @@ from restore.version import __version__
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer
+
+if not os.path.isdir(os.path.join(__path__[0], "cli")):
+    # In a checkout `restore.cli` and `restore.weights` stand beside this folder; an installation
+    # has them inside. Python run in the checkout's root finds this one first.
+    __path__.append(os.path.dirname(__path__[0]))
 
 __all__ = ["TASKS", "RestoreError", "Restorer", "__version__"]
 

@@ -65,3 +65,15 @@ def test_weights_never_go_through_pickle() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             assert not imports(path) & {"pickle", "dill", "joblib"}, path
             assert "torch.load(" not in path.read_text(), path
+
+
+def test_the_program_runs_from_a_checkout_as_it_is() -> None:
+    """Where the current folder's ``restore`` hides the installed one, and where none is installed."""
+    command = [sys.executable, "-S", "-c", "import restore, sys; print(restore.__path__)"]
+    assert (
+        str(ROOT)
+        in subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    )
+    version = [sys.executable, "-m", "restore.cli", "--version"]
+    done = subprocess.run(version, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("restore ")

@@ -65,9 +65,7 @@ def test_the_wheel_restores_a_picture_from_another_folder(wheel: Path, tmp_path:
         "from restore.cli import main; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code, "denoise", noisy, "out.png"]
-        if sys.version_info >= (3, 11)
-        else [sys.executable, "-c", code, "denoise", noisy, "out.png"],
+        [sys.executable, "-c", code, "denoise", noisy, "out.png"],
         cwd=work,
         capture_output=True,
         text=True,
