@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 
 COULD_NOT_RESTORE = 1
+WRONG_USAGE = 2
 INTERRUPTED = 130
 
 
@@ -21,28 +24,40 @@ def complain_in_one_line() -> Iterator[None]:
 
     ``--debug`` anywhere on the command line lets the traceback through.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal cannot show must not turn a success into a failure.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         yield
-    except RestoreError as error:
-        if "--debug" in sys.argv:
-            raise
-        _fail(str(error))
     except SystemExit as end:
         if end.code == INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
-            print("interrupted; nothing unfinished was left behind", file=sys.stderr)
+            print("interrupted", file=sys.stderr)
         raise
     except BrokenPipeError:
         # The reader of our output has gone; point stdout elsewhere so that the interpreter's
         # last flush does not complain as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(COULD_NOT_RESTORE)
-    except MemoryError:
-        _fail("not enough memory; try a smaller --tile")
+    except (RestoreError, OSError, MemoryError) as error:
+        if "--debug" in sys.argv:
+            raise
+        message = str(error) or "not enough memory"
+        print("error: " + " ".join(message.split()), file=sys.stderr)
+        sys.exit(WRONG_USAGE if isinstance(error, UsageError) else COULD_NOT_RESTORE)
 
 
-def _fail(message: str) -> None:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(COULD_NOT_RESTORE)
+def to_json(values: Any, indent: int | None = None) -> str:
+    """One JSON text; what JSON has no number for (the PSNR of equal pictures) becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(v) for v in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(plain(values), indent=indent, allow_nan=False)
 
 
 class Reporter:
@@ -55,7 +70,7 @@ class Reporter:
     def result(self, text: str, **values: Any) -> None:
         """The outcome: a sentence for people, or the values for programs."""
         if self.as_json:
-            print(json.dumps(values))
+            print(to_json(values))
         elif not self.quiet:
             print(text)
 
@@ -80,7 +95,12 @@ def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None
     )
 
     counts = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *counts,
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task(what, total=None)
         yield lambda done, total: display.update(task, completed=done, total=total)

@@ -34,7 +34,7 @@ def noise(
 
     media.check_target(target, overwrite)
     picture = media.read(source)
-    media.check_alpha(picture, target)
+    media.check_fits(picture, target)
     from restore.degrade import examples
 
     degraded = examples.noise(picture.pixels, severity, seed, camera)

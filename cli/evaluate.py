@@ -41,9 +41,10 @@ def evaluate(
 
     restorer = Restorer(task, model, device=device, precision=precision, tile=tile)
     if source is not None:
-        cases = report.paired_cases(source, target)
+        cases, protocol = report.paired_cases(source, target), report.PROTOCOL
     else:
         cases = report.gaussian_cases(target, sigma or 0.0)
+        protocol = f"{report.PROTOCOL}; {report.GAUSSIAN}"
     rows = []
     if not (quiet or json):
         typer.echo(f"{'picture':24} {'input PSNR':>10} {'PSNR':>8} {'SSIM':>7}")
@@ -54,11 +55,11 @@ def evaluate(
     mean = report.mean(rows)
     Reporter(json).result(
         f"{_line(mean)}\n{restorer.card.name}, {restorer.compute.precision}, tile {tile}; "
-        f"{report.PROTOCOL}",
+        f"{protocol}",
         model=restorer.card.name,
         precision=restorer.compute.precision,
         tile=tile,
-        protocol=report.PROTOCOL,
+        protocol=protocol,
         mean=asdict(mean),
         rows=[asdict(row) for row in rows],
     )

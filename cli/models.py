@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_
 from typing import Annotated, Any
 
 import typer
+
+from restore.cli.console import to_json
+
+_SHOWN = ("name", "task", "variant", "parameters", "licence", "training_data", "figures")
 
 
 def models(
@@ -17,28 +20,19 @@ def models(
 
     listed = store.catalogue()
     if json:
-        typer.echo(json_.dumps([_row(card, origin) for card, origin in listed], indent=1))
+        rows = [{"state": state} | _row(card) for card, state in listed]
+        typer.echo(to_json(rows, indent=1))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("model", "task", "parameters", "state", "licence", "training data", "figures")
-    for card, origin in listed:
-        table.add_row(
-            card.name,
-            card.task,
-            f"{(card.parameters or 0) / 1e6:.1f} M",
-            origin,
-            card.licence,
-            ", ".join(data.name for data in card.training_data),
-            "\n".join(map(str, card.figures)),
-        )
-    console = Console()
-    # In a pipe nobody can widen the window: never wrap or cut there.
-    Console(width=None if console.is_terminal else 300).print(table)
+    for card, state in listed:
+        parameters = f"{(card.parameters or 0) / 1e6:.1f} M parameters"
+        typer.echo(f"{card.name:22} {card.task:8} {state:10} {parameters}, {card.variant}")
+        data = "; ".join(f"{d.name} ({d.licence})" for d in card.training_data) or "unknown"
+        typer.echo(f"    licence: {card.licence}")
+        typer.echo(f"    trained on: {data}")
+        for figure in card.figures:
+            typer.echo(f"    {figure}")
 
 
-def _row(card: Any, origin: str) -> dict[str, Any]:
+def _row(card: Any) -> dict[str, Any]:
     values = card.to_dict()
-    keys = ("name", "task", "variant", "parameters", "licence", "training_data", "figures")
-    return {"state": origin} | {key: values[key] for key in keys}
+    return {key: values[key] for key in _SHOWN}

@@ -19,7 +19,10 @@ Precision = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="A model's name (see: restore models) or a .safetensors file.")
 ]
-Tile = Annotated[str, typer.Option(help="auto, off, or the side of a tile in pixels.")]
+Tile = Annotated[
+    str,
+    typer.Option(help="auto, off, or a tile's side in pixels (rounded to the model's size rule)."),
+]
 
 
 def command(task: Task) -> Callable[..., None]:
@@ -51,7 +54,7 @@ def command(task: Task) -> Callable[..., None]:
         # All that can be refused is refused before torch is loaded.
         media.check_target(target, overwrite)
         picture = media.read(source)
-        media.check_alpha(picture, target)
+        media.check_fits(picture, target)
         from restore import Restorer
 
         restorer = Restorer(

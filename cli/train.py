@@ -27,6 +27,10 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="JSON of training fields; see TrainConfig.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model file if it exists.")
+    ] = False,
+    licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "unknown",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="What fixes the run.")] = None,
     init: Annotated[
@@ -51,6 +55,8 @@ def train(
             clean=tuple(clean or ()),
             pairs=tuple(pairs or ()),
             out=out,
+            overwrite=overwrite,
+            licence=licence,
             device=device,
             threads=threads,
             say=lambda line: typer.echo(line, err=True) if lines and not quiet else None,

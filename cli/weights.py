@@ -57,9 +57,12 @@ def verify(debug: Debug = False) -> None:
     """Check every installed model against the SHA-256 on its card."""
     from restore.checkpoints import store
 
-    bad = 0
+    bad = checked = 0
     for path, problem in store.verify_all():
         typer.echo(f"ok       {path}" if problem is None else f"DAMAGED  {problem}")
+        checked += 1
         bad += problem is not None
+    if not checked:
+        typer.echo("no models are installed")
     if bad:
         raise typer.Exit(COULD_NOT_RESTORE)

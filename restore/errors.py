@@ -11,6 +11,10 @@ class ConfigError(RestoreError, ValueError):
     """A network or training configuration that cannot be built; names the field."""
 
 
+class UsageError(RestoreError, ValueError):
+    """An option or a name that does not exist; the CLI exits as for any wrong usage."""
+
+
 class SizeError(RestoreError, ValueError):
     """An input whose height or width a network cannot take; names the multiple needed."""
 

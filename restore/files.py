@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     On any exception, Ctrl-C included, the temporary file is removed and ``path`` is as before.
     """
-    temporary = path.with_name(f".{path.name[-100:]}.{secrets.token_hex(4)}.part")
+    path = path.resolve()  # a link stays one, and what it points to is replaced
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         yield temporary
+        if path.exists():
+            shutil.copymode(path, temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

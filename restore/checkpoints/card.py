@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from restore.errors import CheckpointError, ConfigError
+from restore.errors import CheckpointError
 from restore.network import MaximConfig
 from restore.tasks import TASKS
 
@@ -49,6 +49,17 @@ class TilePolicy:
     size: int
     overlap: int
     whole_up_to: int
+
+    def __post_init__(self) -> None:
+        for name in ("size", "overlap", "whole_up_to"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"tile {name} is {value!r}; it must be a whole number")
+
+
+TILES = TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024)
+"""For a model of which nobody has measured a better policy: whole pictures up to a megapixel, as
+the official evaluation runs them, then tiles that keep an S-3 within some gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +105,13 @@ class Card:
             kept["training_data"] = tuple(TrainingSet(**t) for t in values.get("training_data", ()))
             if values.get("tile") is not None:
                 kept["tile"] = TilePolicy(**values["tile"])
+            for name in ("name", "task", "sha256", "variant", "licence"):
+                if not isinstance(kept.get(name, ""), str):
+                    raise ValueError(f"{name} is {kept[name]!r}; it must be text")
             card = cls(**kept)
         except KeyError as error:
             raise CheckpointError(f"the card has no field {error}") from error
-        except (TypeError, ValueError, AttributeError, ConfigError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"the card is not valid: {error}") from error
         if card.task not in TASKS:
             raise CheckpointError(f"the card names an unknown task, {card.task!r}")
@@ -115,7 +129,7 @@ def read_card(weights: Path) -> Card:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{weights}: has no card; expected {path.name} beside it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read as a card: {error}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: is not a card")

@@ -255,7 +255,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 if key.startswith(PREFIX)
             }
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        # NumPy's own words would advise unpickling.
+        reason = (isinstance(error, OSError) and error.strerror) or "not one, or damaged"
         raise CheckpointError(f"{path}: cannot be read as an .npz archive: {reason}") from error
     if not arrays:
         raise CheckpointError(f"{path}: holds no array under {PREFIX}; not a MAXIM checkpoint")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import platformdirs
 
-from restore.checkpoints.card import Card, card_path, read_card
-from restore.checkpoints.zoo import OFFICIAL, TILES, Official
-from restore.errors import CheckpointError, ModelNotFoundError, RestoreError
+from restore.checkpoints.card import TILES, Card, read_card
+from restore.checkpoints.zoo import OFFICIAL, Official
+from restore.errors import CheckpointError, ModelNotFoundError, RestoreError, UsageError
 from restore.files import atomic_path, sha256_of
 from restore.network import VARIANTS
 from restore.tasks import TASKS
@@ -59,20 +59,25 @@ def _files() -> Iterator[tuple[Path, str]]:
             yield path, origin
 
 
+def check_task(task: str) -> None:
+    """Raise `UsageError` for a task that does not exist."""
+    if not isinstance(task, str) or task not in TASKS:
+        raise UsageError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
+
+
 def find(task: str, model: str | Path | None = None) -> Model:
     """The model a user means: a name, a file, or by default the head's first installed one.
 
-    Raises `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that
-    has no card or is for another task.
+    Raises `UsageError` for an unknown task, `ModelNotFoundError` with the command that helps, or
+    `CheckpointError` for a file that has no card or is for another task.
     """
-    if task not in TASKS:
-        raise ModelNotFoundError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
+    check_task(task)
     if model is None:
         return _default(task)
     name = str(model)
     if name.endswith(".safetensors") or os.sep in name:
         path = Path(model)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ModelNotFoundError(f"{path}: no such model file")
         found = Model(path, read_card(path), "file")
     else:
@@ -94,13 +99,13 @@ def _named(name: str) -> Model:
 
 
 def _default(task: str) -> Model:
-    by_name = {model.path.stem: model for model in installed()}
-    for name in TASKS[task].models:
+    by_name: dict[str, Model] = {}
+    for model in installed():
+        if model.card.task == task:
+            by_name.setdefault(model.path.stem, model)
+    for name in (*TASKS[task].models, *by_name):
         if name in by_name:
             return by_name[name]
-    for model in by_name.values():
-        if model.card.task == task:
-            return model
     first = next(name for name in TASKS[task].models if name in OFFICIAL)
     raise ModelNotFoundError(
         f"no weights for {task} are installed; get the official ones with: "
@@ -110,7 +115,8 @@ def _default(task: str) -> Model:
 
 def catalogue() -> list[tuple[Card, str]]:
     """Every model's card with its state: shipped, downloaded, or available."""
-    here = [(model.card, model.origin) for model in installed()]
+    # A model goes by the name of its file, which is what `find` takes.
+    here = [(replace(m.card, name=m.path.stem), m.origin) for m in installed()]
     names = {card.name for card, _ in here}
     return here + [(o.card(), "available") for o in OFFICIAL.values() if o.name not in names]
 
@@ -123,13 +129,10 @@ def convert(source: Path, target: Path, task: str, variant: str, overwrite: bool
     from restore.checkpoints import official as official_format
     from restore.checkpoints import weights
 
-    if task not in TASKS:
-        raise CheckpointError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
+    check_task(task)
     if variant not in VARIANTS:
-        raise CheckpointError(f"no variant is called {variant!r}; there are {', '.join(VARIANTS)}")
-    for path in (target, card_path(target)):
-        if path.exists() and not overwrite:
-            raise CheckpointError(f"{path}: exists already; give --overwrite to replace it")
+        raise UsageError(f"no variant is called {variant!r}; there are {', '.join(VARIANTS)}")
+    weights.check_target(target, overwrite)
     network = official_format.load(source, VARIANTS[variant])
     card = Card(
         name=target.stem,
@@ -192,18 +195,23 @@ def _pull(
 
     target = folder / f"{entry.name}.safetensors"
     record = folder / f"{entry.name}.npz.sha256"
-    recorded = record.read_text().split()[0] if record.is_file() else None
-    if sha256 and recorded and sha256.lower() != recorded:
+    recorded = record.read_text().partition(" ")[0] if record.is_file() else None
+    if sha256 is not None and recorded is not None and sha256.lower() != recorded:
         raise CheckpointError(
-            f"{entry.name}: SHA-256 {sha256[:12]}... demanded, but {recorded[:12]}... was recorded "
+            f"{entry.name}: SHA-256 {sha256[:12]!r} demanded, but {recorded[:12]}... was recorded "
             f"at the first download; remove {record} to accept another file"
         )
-    if target.is_file() and recorded:
-        model = Model(target, read_card(target), "downloaded")
-        weights.verify(target, model.card)
-        return model
+    if target.is_file() and recorded is not None:
+        try:
+            model = Model(target, read_card(target), "downloaded")
+            weights.verify(target, model.card)
+            return model
+        except CheckpointError:
+            pass  # damaged since: download it again, which the record guards
     archive = home() / "downloads" / f"{entry.name}.npz"
-    found = download(entry.url, archive, sha256=sha256 or recorded, progress=progress)
+    found = download(
+        entry.url, archive, sha256=recorded if sha256 is None else sha256, progress=progress
+    )
     try:
         network = official_format.load(archive, entry.card().network)
     except CheckpointError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +17,24 @@ from restore.files import atomic_path, sha256_of
 from restore.network import Maxim
 
 
+def check_target(path: Path, overwrite: bool = False) -> None:
+    """Raise `CheckpointError` where a model could not be written, before any work is done."""
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path}: a model file must end in .safetensors")
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: folder {path.parent} does not exist")
+    for existing in (path, card_path(path)):
+        if os.path.lexists(existing) and not overwrite:
+            raise CheckpointError(f"{existing}: exists already; give --overwrite to replace it")
+
+
 def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float32) -> Card:
     """Write ``path`` and its card, each whole or not at all; returns the card as written.
 
     ``dtype`` is that of the stored values. ``sha256`` and ``parameters`` of the card are filled
     in. Raises `CheckpointError`.
     """
-    if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path}: a model file must end in .safetensors")
+    check_target(path, overwrite=True)
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
     try:
         with atomic_path(path) as temporary:

@@ -6,14 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from restore.checkpoints.card import Card, Figure, TilePolicy, TrainingSet
+from restore.checkpoints.card import TILES, Card, Figure, TrainingSet
 from restore.network import VARIANTS
 
 BASE_URL = "https://storage.googleapis.com/gresearch/maxim/ckpt"
-
-# Whole pictures up to here, as the official evaluation runs them; beyond, tiles of the largest
-# size that keeps an S-3 within some gigabytes.
-TILES = TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024)
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Official:
 
     @property
     def url(self) -> str:
-        base = os.environ.get("RESTORE_WEIGHTS_URL", BASE_URL).rstrip("/")
+        base = (os.environ.get("RESTORE_WEIGHTS_URL") or BASE_URL).rstrip("/")
         return f"{base}/{self.path}/checkpoint.npz"
 
     @property
@@ -61,7 +57,7 @@ class Official:
 def _official(
     name: str, task: str, path: str, variant: str, *figures: tuple[str, float, float]
 ) -> Official:
-    data = TrainingSet(path.split("/")[1].replace("_", "-"), "research use; see its authors")
+    data = TrainingSet(path.split("/")[1].replace("_", "-"), "see its authors")
     return Official(name, task, path, variant, data, figures)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from restore.checkpoints.card import BFLOAT16, FLOAT32, Card
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 
 PRECISIONS = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}
 
@@ -35,7 +35,7 @@ def choose(device: str, precision: str, card: Card) -> Compute:
         safe = BFLOAT16 in card.precisions and bfloat16_is_fast(chosen)
         return Compute(chosen, BFLOAT16 if safe else FLOAT32)
     if precision not in PRECISIONS:
-        raise RestoreError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
+        raise UsageError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
     return Compute(chosen, precision)
 
 
@@ -47,8 +47,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        raise RestoreError(f"device {name!r} is unknown; use auto, cpu, cuda or mps") from None
+    except (RuntimeError, TypeError):
+        raise UsageError(f"device {name!r} is unknown; use auto, cpu, cuda or mps") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RestoreError(
             f"device {name!r}: this machine has no usable CUDA GPU; use --device cpu"

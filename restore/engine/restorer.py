@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from restore.checkpoints import store, weights
-from restore.checkpoints.card import FLOAT32, TilePolicy
+from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
 from restore.engine import pixels
 from restore.engine.padding import Padding, margin
 from restore.engine.precision import choose
 from restore.engine.tiling import plan_axis, run_tiled
-from restore.errors import RestoreError
-
-DEFAULT_TILES = TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024)
-"""For a model whose card has no tile policy."""
+from restore.errors import CheckpointError, RestoreError, UsageError
 
 Progress = Callable[[int, int], None]
 
@@ -41,8 +39,8 @@ class Restorer:
             a little more quality.
 
     Raises `ModelNotFoundError` where no weights are installed, with the command that gets them,
-    `CheckpointError` for a file that is not a model of the task, and `RestoreError` for a device
-    or an option that does not exist.
+    `CheckpointError` for a file that is not a model of the task, `UsageError` for an option that
+    does not exist, and `RestoreError` for a device that is not there or too little memory.
     """
 
     def __init__(
@@ -56,15 +54,17 @@ class Restorer:
         strength: float = 1.0,
         ensemble: bool = False,
     ):
-        if not 0 <= strength <= 1:
-            raise RestoreError(f"strength is {strength}; it must be between 0 and 1")
+        if not isinstance(strength, int | float) or not 0 <= strength <= 1:
+            raise UsageError(f"strength is {strength!r}; it must be between 0 and 1")
         found = store.find(task, model)
         self.task = task
         self.card = found.card
         self.strength = strength
         self.ensemble = ensemble
         self.compute = choose(device, precision, self.card)
-        self._tiles = _tile_policy(tile, self.card.tile or DEFAULT_TILES)
+        self._tiles = _tile_policy(tile, self.card.tile or TILES)
+        if self.card.network.num_outputs != 3:
+            raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
         network = weights.load(found.path, found.card)
         self._network = network.to(self.compute.device, self.compute.dtype)
 
@@ -81,6 +81,8 @@ class Restorer:
         finite. The same picture gives the same bytes on a CPU.
         """
         source = pixels.to_float(image)
+        if self.strength == 0:
+            return pixels.from_float(source, image)
         views = range(8) if self.ensemble else range(1)
         total = np.zeros_like(source) if self.ensemble else None
         for view in views:
@@ -108,9 +110,8 @@ class Restorer:
         """H x W x 3 float32 through the network, whole or tiled."""
         shape, multiples = image.shape[:2], self.card.network.size_multiple
         policy = self._tiles
-        if shape[0] * shape[1] <= policy.whole_up_to:
-            limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
-        else:
+        limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
+        if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
             limits = tuple(max(m, policy.size // m * m) for m in multiples)
         # An axis that fits into one tile is padded to the size rule; a longer one is covered by
         # tiles that obey it by themselves.
@@ -132,8 +133,21 @@ class Restorer:
         """h x w x 3 float32 whose size the network takes, to the same."""
         # torch shares the memory, and warns where it may not write to it.
         x = torch.from_numpy(np.require(tile, requirements=["C", "W"])).to(self.compute.device)
-        y = self._network(x.permute(2, 0, 1)[None])
+        # cuDNN would round float32 to TF32, which is less than the precision promised.
+        with torch.backends.cudnn.flags(allow_tf32=False), _memory_errors_explained():
+            y = self._network(x.permute(2, 0, 1)[None])
         return y[0].permute(1, 2, 0).float().cpu().numpy()
+
+
+@contextmanager
+def _memory_errors_explained() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        # On a CPU, torch has no type of its own for this.
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise RestoreError("not enough memory; choose a smaller tile, say 256") from error
+        raise
 
 
 def _tile_policy(tile: str | int, automatic: TilePolicy) -> TilePolicy:
@@ -143,10 +157,10 @@ def _tile_policy(tile: str | int, automatic: TilePolicy) -> TilePolicy:
         return TilePolicy(size=0, overlap=0, whole_up_to=2**62)
     try:
         size = int(tile)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         size = 0
     if size < 1:
-        raise RestoreError(f"tile is {tile!r}; use auto, off, or a side in pixels")
+        raise UsageError(f"tile is {tile!r}; use auto, off, or a side in pixels")
     return TilePolicy(size=size, overlap=automatic.overlap, whole_up_to=0)
 
 

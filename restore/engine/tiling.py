@@ -23,13 +23,14 @@ class Axis:
     size: int
     starts: tuple[int, ...]
 
-    def weights(self, index: int) -> np.ndarray:
-        """Blending weights of a tile: ``size`` values that, over all tiles, sum to one at every
-        place along the axis."""
+    def weights(self) -> list[np.ndarray]:
+        """Blending weights of each tile: ``size`` values that, over all tiles, sum to one at
+        every place along the axis."""
+        indices = range(len(self.starts))
         total = np.zeros(self.length)
-        for i in range(len(self.starts)):
+        for i in indices:
             total[self._span(i)] += self._window(i)
-        return (self._window(index) / total[self._span(index)]).astype(np.float32)
+        return [(self._window(i) / total[self._span(i)]).astype(np.float32) for i in indices]
 
     def _span(self, index: int) -> slice:
         return slice(self.starts[index], self.starts[index] + self.size)
@@ -81,10 +82,11 @@ def run_tiled(
         done(1, 1)
         return result
     out = np.zeros(image.shape, dtype=np.float32)
+    row_weights, column_weights = rows.weights(), columns.weights()
     for finished, (i, j) in enumerate(tiles, 1):
         y, x = rows.starts[i], columns.starts[j]
         place = np.s_[y : y + rows.size, x : x + columns.size]
-        weights = rows.weights(i)[:, None, None] * columns.weights(j)[None, :, None]
+        weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
         out[place] += run(image[place]) * weights
         done(finished, len(tiles))
     return out

@@ -7,6 +7,7 @@ and written back. Orientation is applied once, to the pixels, and the tag reset.
 from __future__ import annotations
 
 import math
+import os
 import struct
 import threading
 import warnings
@@ -49,6 +50,7 @@ _STORAGE_TAGS = frozenset(
 """What EXIF and TIFF say of how and where the old pixels are stored, which would be false of the
 new; and profiles and Photoshop's layers, embedded as if they were tags."""
 
+_LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _JPEG_QUALITY = 95
 _WEBP_QUALITY = 95
@@ -177,17 +179,23 @@ def check_target(path: str | Path, overwrite: bool = False) -> None:
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(sorted(SUFFIXES))
         raise ImageError(f"{path}: unknown output format {path.suffix!r}; use one of {known}")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ImageError(f"{path}: is a folder; name the output file")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise ImageError(f"{path}: folder {path.parent} does not exist")
-    if path.exists() and not overwrite:
+    if not os.access(path.parent, os.W_OK):
+        raise ImageError(f"{path}: folder {path.parent} may not be written to")
+    if os.path.lexists(path) and not overwrite:
         raise ImageError(f"{path}: exists already; give --overwrite to replace it")
 
 
-def check_alpha(picture: Picture, path: str | Path) -> None:
-    """Raise `ImageError` where writing to ``path`` would lose the picture's transparency."""
-    format_ = FORMATS.get(Path(path).suffix.lower())
+def check_fits(picture: Picture, path: str | Path) -> None:
+    """Raise `ImageError` where the format of ``path`` cannot hold the picture: for its size, or
+    because its transparency would be lost."""
+    format_ = FORMATS.get(Path(path).suffix.lower(), "")
+    longest = _LONGEST_SIDE.get(format_)
+    if longest is not None and max(picture.pixels.shape[:2]) > longest:
+        raise ImageError(f"{path}: {format_} cannot hold more than {longest} pixels a side")
     if picture.alpha is not None and format_ in _WITHOUT_ALPHA and (picture.alpha < 255).any():
         raise ImageError(f"{path}: {format_} cannot keep the picture's transparency; use .png")
 
@@ -203,7 +211,7 @@ def write(picture: Picture, path: str | Path) -> None:
     if format_ is None:
         check_target(path, overwrite=True)
     pixels = picture.pixels
-    check_alpha(picture, path)
+    check_fits(picture, path)
     if picture.alpha is not None and format_ not in _WITHOUT_ALPHA:
         pixels = np.dstack((pixels, picture.alpha))
     mode = {2: "L"}.get(pixels.ndim) or {2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]

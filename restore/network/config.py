@@ -90,11 +90,17 @@ class MaximConfig:
                 f"channels_reduction is {self.channels_reduction}; "
                 f"it cannot exceed features ({self.features})"
             )
-        for name in ("input_proj_factor", "block_gmlp_factor", "grid_gmlp_factor"):
-            if getattr(self, name) * self.features % 2:
+        # Channels are halved behind the input projection, and each half widened and halved again.
+        inner = self.input_proj_factor * self.features
+        for name, halved in (
+            ("input_proj_factor", inner),
+            ("block_gmlp_factor", self.block_gmlp_factor * (inner // 2)),
+            ("grid_gmlp_factor", self.grid_gmlp_factor * (inner // 2)),
+        ):
+            if halved % 2:
                 raise ConfigError(
-                    f"{name} is {getattr(self, name)}; times features ({self.features}) "
-                    "it must be even, as the product is halved"
+                    f"{name} is {getattr(self, name)}; with features = {self.features} that makes "
+                    f"{halved} channels, which cannot be halved"
                 )
         if isinstance(self.lrelu_slope, bool) or not isinstance(self.lrelu_slope, int | float):
             raise ConfigError(f"lrelu_slope is {self.lrelu_slope!r}; it must be a number")

@@ -6,7 +6,8 @@ generator state needs saving.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from restore.errors import ImageError, TrainingError
+from restore.media import folder
 from restore.media import image as media
 from restore.train.config import TrainConfig
 
@@ -33,24 +35,36 @@ class TrainingData:
             raise TrainingError("no training pictures: give a folder of clean pictures or of pairs")
 
 
-def read_clean(folder: Path) -> tuple[np.ndarray, ...]:
+def read_clean(path: Path) -> tuple[np.ndarray, ...]:
     """Every picture directly in a folder, in order of name. Raises `TrainingError`."""
-    return tuple(_read(path) for path in _pictures(folder))
+    with _as_training_error():
+        return tuple(_read(picture) for picture in folder.pictures(path))
 
 
-def read_pairs(folder: Path) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """``folder/input`` and ``folder/target``, paired by name; a mismatch is named."""
-    inputs, targets = (_by_name(folder / side) for side in ("input", "target"))
-    for name in sorted(inputs.keys() ^ targets.keys()):
-        side = "input" if name in inputs else "target"
-        raise TrainingError(f"{folder}: {side}/{name} has no partner of the same name")
+def read_pairs(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """``path/input`` and ``path/target``, paired by name. Raises `TrainingError`; a mismatch is
+    named."""
     pairs = []
-    for name in sorted(inputs):
-        pair = _read(inputs[name]), _read(targets[name])
-        if pair[0].shape != pair[1].shape:
-            raise TrainingError(f"{folder}: input/{name} and target/{name} differ in size")
-        pairs.append(pair)
+    with _as_training_error():
+        for source, target in folder.pairs(path / "input", path / "target"):
+            pair = _read(source), _read(target)
+            if pair[0].shape != pair[1].shape:
+                raise TrainingError(f"{source} and {target} differ in size")
+            pairs.append(pair)
     return tuple(pairs)
+
+
+@contextmanager
+def _as_training_error() -> Iterator[None]:
+    try:
+        yield
+    except ImageError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _read(path: Path) -> np.ndarray:
+    pixels = media.read(path).pixels
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
 class Sampler:
@@ -119,29 +133,3 @@ def _stack(patches: Iterable[np.ndarray], device: torch.device) -> Tensor:
 def _area_weights(pictures: Iterable[np.ndarray]) -> np.ndarray:
     areas = np.array([p.shape[0] * p.shape[1] for p in pictures], dtype=float)
     return areas / areas.sum() if len(areas) else areas
-
-
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise TrainingError(f"{folder}: no such folder")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in media.SUFFIXES)
-    if not paths:
-        raise TrainingError(f"{folder}: holds no pictures")
-    return paths
-
-
-def _by_name(folder: Path) -> dict[str, Path]:
-    named: dict[str, Path] = {}
-    for path in _pictures(folder):
-        if path.stem in named:
-            raise TrainingError(f"{path}: has the name of {named[path.stem].name}; rename one")
-        named[path.stem] = path
-    return named
-
-
-def _read(path: Path) -> np.ndarray:
-    try:
-        pixels = media.read(path).pixels
-    except ImageError as error:
-        raise TrainingError(str(error)) from error
-    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels

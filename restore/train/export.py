@@ -9,6 +9,7 @@ import torch
 
 from restore.checkpoints import weights
 from restore.checkpoints.card import Card, TilePolicy, TrainingSet
+from restore.train.config import SMALL
 from restore.train.loop import Trainer
 
 # The more a model sees at once the better, if by little: on photographs of 0.7 MP with sigma 25,
@@ -29,7 +30,7 @@ def export(trainer: Trainer, target: Path, data: tuple[TrainingSet, ...], licenc
         task=config.task,
         network=config.network,
         sha256="",
-        variant="small",
+        variant="small" if config.network == SMALL else "custom",
         licence=licence,
         tile=TILES,
         training_patch=max(min(patch) for patch in config.patches),

@@ -15,7 +15,7 @@ from restore.checkpoints import store, weights
 from restore.checkpoints.card import TrainingSet
 from restore.degrade.recipes import RECIPES
 from restore.engine.precision import choose_device
-from restore.errors import CheckpointError, ConfigError, TrainingError
+from restore.errors import ConfigError, TrainingError
 from restore.network import Maxim
 from restore.tasks import TASKS
 from restore.train.config import TrainConfig
@@ -67,6 +67,8 @@ def run(
     clean: tuple[Path, ...] = (),
     pairs: tuple[Path, ...] = (),
     out: Path | None = None,
+    overwrite: bool = False,
+    licence: str = "unknown",
     device: str = "auto",
     threads: int | None = None,
     say: Callable[[str], None] = print,
@@ -75,12 +77,15 @@ def run(
     """Train to the end, continuing whatever state ``folder`` holds, and return a summary line.
 
     ``folder`` gets ``log.csv``, one row a report, and the state. ``out`` gets the averaged
-    weights. Raises `TrainingError` for data or a state that cannot be used.
+    weights, with ``licence`` on their card. Raises `TrainingError` for data or a state that
+    cannot be used, and `CheckpointError` where ``out`` cannot be written.
     """
-    if out is not None and out.suffix != ".safetensors":
-        raise CheckpointError(f"{out}: a model file must end in .safetensors")
-    if out is not None and not out.parent.is_dir():
-        raise CheckpointError(f"{out}: folder {out.parent} does not exist")
+    if out is not None:
+        weights.check_target(out, overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be a run's folder: {error.strerror}") from error
     if threads is not None:
         torch.set_num_threads(threads)
     data = TrainingData(
@@ -108,8 +113,8 @@ def run(
     trainer.run(report)
     summary = f"{folder}: {trainer.step:,} steps, {trainer.patches:,} patches"
     if out is not None:
-        used = tuple(TrainingSet(path.name, "see weights/TRAINING.md") for path in clean + pairs)
-        card = export(trainer, out, used, licence="see weights/TRAINING.md")
+        used = tuple(TrainingSet(path.name, "unknown") for path in clean + pairs)
+        card = export(trainer, out, used, licence)
         summary += f" -> {out} ({card.parameters:,} parameters)"
     return summary
 
@@ -123,7 +128,6 @@ class _Log:
     def append(self, row: Progress) -> None:
         names = [f.name for f in fields(row)]
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not self.path.exists()
             with open(self.path, "a", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)

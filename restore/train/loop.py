@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from restore.engine.precision import bfloat16_is_fast
 from restore.errors import TrainingError
 from restore.network import Maxim, initialise
+from restore.network.layers import nearest_shrink
 from restore.train import state
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
@@ -123,12 +124,13 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            pictures = [stage[-1] for stage in self.model.outputs(degraded)]
+            stages = self.model.outputs(degraded)
         loss = torch.zeros((), device=self.device)
-        for picture in pictures:
-            picture = picture.float()
-            loss = loss + charbonnier(picture, clean, config.charbonnier_eps)
-            loss = loss + config.fft_weight * fft_l1(picture, clean)
+        for stage in stages:  # as MAXIM: every stage and scale counts alike
+            for level, picture in enumerate(reversed(stage)):
+                output, target = picture.float(), nearest_shrink(clean, level)
+                loss = loss + charbonnier(output, target, config.charbonnier_eps)
+                loss = loss + config.fft_weight * fft_l1(output, target)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -141,7 +143,7 @@ class Trainer:
             if self._skipped_in_a_row > MAX_SKIPPED_IN_A_ROW:
                 raise TrainingError("the loss stays infinite; lower the learning rate")
         self._average()
-        error = (pictures[-1].detach().float().clamp(0, 1) - clean).square().mean()
+        error = (stages[-1][-1].detach().float().clamp(0, 1) - clean).square().mean()
         return loss.detach(), error
 
     def _average(self) -> None:

@@ -133,6 +133,29 @@ def test_what_is_no_checkpoint_is_not_installed(
     assert list((home / "downloads").glob("*.npz")) == []
 
 
+def test_a_damaged_download_is_replaced_by_pulling_again(
+    home: Path, small_release: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server() as server:
+        url = server.serve(PATH, Answer(body=small_release))
+        monkeypatch.setenv("RESTORE_WEIGHTS_URL", url.removesuffix(PATH))
+        path = store.pull(NAME).path
+        good = path.read_bytes()
+        path.write_bytes(good[:-1])
+        store.pull(NAME)
+        assert path.read_bytes() == good
+        with pytest.raises(CheckpointError):
+            store.pull(NAME, sha256="")  # an unset shell variable is not "any file will do"
+
+
+def test_the_default_is_a_model_of_the_task(home: Path) -> None:
+    (home / "models").mkdir()
+    save_model(home / "models", name="enhance-lol", task="deblur")
+    with pytest.raises(ModelNotFoundError):
+        store.find("enhance")
+    assert store.find("deblur").path.stem == "enhance-lol"
+
+
 def test_verify_names_the_damaged_one(home: Path) -> None:
     (home / "models").mkdir()
     path = save_model(home / "models", name="enhance-lol", task="enhance")

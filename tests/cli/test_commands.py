@@ -86,9 +86,6 @@ def test_a_picture_can_replace_itself(photo: Path, identity: Path) -> None:
         (("absent.png", "out.png"), "no such file"),
         (("photo.png", "out.xyz"), "unknown output format"),
         (("photo.png", "nowhere/out.png"), "does not exist"),
-        (("photo.png", "out.png", "--device", "abacus"), "abacus"),
-        (("photo.png", "out.png", "--precision", "int3"), "int3"),
-        (("photo.png", "out.png", "--tile", "huge"), "huge"),
         (("photo.png", "out.png", "--model", "no-such"), "restore models"),
         (("photo.png", "out.png", "--model", "no-such.safetensors"), "no such model file"),
         (("broken.png", "out.png"), "broken.png"),
@@ -111,6 +108,41 @@ def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
 )
 def test_wrong_usage_exits_with_two(arguments: tuple[str, ...]) -> None:
     assert restore(*arguments).code == 2
+
+
+@pytest.mark.parametrize("option", ["--device", "--precision", "--tile"])
+def test_an_option_nobody_knows_is_wrong_usage(
+    photo: Path, identity: Path, tmp_path: Path, option: str
+) -> None:
+    outcome = denoise(photo, tmp_path / "out.png", identity, option, "abacus")
+    assert "'abacus'" in one_error_line(outcome, code=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300 + ".png", "\N{CJK UNIFIED IDEOGRAPH-7530}" * 80 + ".png"]
+)
+def test_long_names_are_written_or_refused_in_one_line(
+    photo: Path, identity: Path, tmp_path: Path, name: str
+) -> None:
+    outcome = denoise(photo, tmp_path / name, identity)
+    if len(name.encode()) < 256:
+        assert outcome.code == 0, outcome.stderr
+        assert (tmp_path / name).exists()
+    else:
+        assert "too long" in one_error_line(outcome)
+
+
+def test_a_link_stays_a_link_and_a_mode_a_mode(photo: Path, identity: Path, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.png", tmp_path / "link.png"
+    real.write_bytes(photo.read_bytes())
+    real.chmod(0o600)
+    link.symlink_to(real)
+    assert denoise(photo, link, identity, "--overwrite").code == 0
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    dangling = tmp_path / "dangling.png"
+    dangling.symlink_to(tmp_path / "nowhere.png")
+    assert "exists already" in one_error_line(denoise(photo, dangling, identity))
 
 
 def test_debug_shows_the_traceback(photo: Path, tmp_path: Path) -> None:
@@ -187,6 +219,7 @@ def test_convert_makes_a_model_that_verifies(tmp_path: Path) -> None:
     bias = model.state_dict()["stages.0.input_convs.0.bias"]
     np.testing.assert_array_equal(bias.numpy(), arrays[key])
     assert "overwrite" in one_error_line(restore(*command, "--variant", "S-1"))
+    assert restore(*command, "--variant", "S-9").code == 2
     wrong = restore(*command, "--variant", "S-2", "--overwrite")
     assert "is missing opt/target/" in one_error_line(wrong)
     assert out.exists()
@@ -235,6 +268,8 @@ def test_eval_measures_what_the_identity_leaves(identity: Path, tmp_path: Path) 
     assert values["mean"]["psnr"] == pytest.approx(values["mean"]["input_psnr"], abs=0.02)
     assert "uint8" in values["protocol"]
     assert restore(*command).code == 2
+    silent = restore(*command, "--sigma", "0", "--json").stdout
+    assert json.loads(silent)["mean"]["psnr"] is None  # equal pictures; JSON knows no infinity
     missing = restore(*command, "--input", tmp_path / "absent")
     assert "no such folder" in one_error_line(missing)
 

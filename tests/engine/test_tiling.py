@@ -78,8 +78,7 @@ def test_tiles_are_few_and_small(request: tuple[int, int, int, int]) -> None:
 def test_weights_sum_to_one(request: tuple[int, int, int, int]) -> None:
     axis = plan_axis(*request)
     total = np.zeros(axis.length)
-    for i, start in enumerate(axis.starts):
-        weights = axis.weights(i)
+    for start, weights in zip(axis.starts, axis.weights(), strict=True):
         assert (weights > 0).all()
         total[start : start + axis.size] += weights
     np.testing.assert_allclose(total, 1, atol=1e-6)

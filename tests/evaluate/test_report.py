@@ -55,8 +55,8 @@ def test_pairs_are_found_by_name_whatever_the_format(tmp_path: Path) -> None:
     [
         ({"a": picture(0), "b": picture(0)}, {"a": picture(0)}, "targets: has no picture called b"),
         ({"b": picture(0)}, {"b": picture(0), "a": picture(0)}, "inputs: has no picture called a"),
-        ({"a": picture(0)}, {"a": picture(0, 20, 31)}, r"a: input is \(20, 30, 3\), target is"),
-        ({"a": picture(0)}, {"a": picture(0)[..., 0]}, r"a: input is .* target is \(20, 30\)"),
+        ({"a": picture(0)}, {"a": picture(0, 20, 31)}, r"a.png: is \(20, 30, 3\), .* is"),
+        ({"a": picture(0)}, {"a": picture(0)[..., 0]}, r"a.png: is .* is \(20, 30\)"),
         ({}, {"a": picture(0)}, "inputs: holds no pictures"),
     ],
     ids=["no target", "no input", "size", "colour", "empty"],

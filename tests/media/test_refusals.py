@@ -24,7 +24,7 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media import image as media
-from restore.media.image import Picture, check_alpha, check_target, read, write
+from restore.media.image import Picture, check_fits, check_target, read, write
 
 # Files that are no pictures
 
@@ -141,7 +141,7 @@ def test_a_target_that_can_be_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".bmp"])
 def test_transparency_is_not_lost_in_silence(tmp_path: Path, suffix: str) -> None:
     picture, target = Picture(smooth(), coverage(), {}), tmp_path / f"out{suffix}"
-    for refuse in (check_alpha, write):
+    for refuse in (check_fits, write):
         with pytest.raises(ImageError, match=r"\A.* cannot keep the picture's transparency; .*\Z"):
             refuse(picture, target)
     assert not any(tmp_path.iterdir())
@@ -150,7 +150,7 @@ def test_transparency_is_not_lost_in_silence(tmp_path: Path, suffix: str) -> Non
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
 def test_alpha_that_hides_nothing_may_go(tmp_path: Path, suffix: str) -> None:
     picture = Picture(smooth(), np.full((40, 56), 255, np.uint8), {})
-    check_alpha(picture, tmp_path / f"out{suffix}")
+    check_fits(picture, tmp_path / f"out{suffix}")
     write(picture, tmp_path / f"out{suffix}")
     again = read(tmp_path / f"out{suffix}")
     assert again.alpha is None
@@ -162,8 +162,8 @@ def test_alpha_that_hides_nothing_may_go(tmp_path: Path, suffix: str) -> None:
     [
         ("out.gif", 8, "unknown output format"),
         ("none/out.png", 8, "cannot be written: No such file"),
-        ("out.webp", 16384, "cannot be written as WEBP"),
-        ("out.jpg", 65536, "cannot be written"),
+        ("out.webp", 16384, "WEBP cannot hold more than 16383"),
+        ("out.jpg", 65536, "JPEG cannot hold more than 65535"),
     ],
 )
 def test_what_cannot_be_written_leaves_nothing_behind(

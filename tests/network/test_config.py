@@ -58,6 +58,15 @@ def test_a_single_number_means_a_square() -> None:
         ({"grid_size_hr": "8"}, "grid_size_hr"),
         ({"channels_reduction": 128}, "channels_reduction"),
         ({"input_proj_factor": 1, "features": 3, "channels_reduction": 1}, "input_proj_factor"),
+        (
+            {
+                "features": 6,
+                "input_proj_factor": 1,
+                "block_gmlp_factor": 1,
+                "channels_reduction": 2,
+            },
+            "block_gmlp_factor",
+        ),
         ({"use_bias": 1}, "use_bias"),
         ({"lrelu_slope": float("nan")}, "lrelu_slope"),
         ({"dropout_rate": 0.1}, "dropout_rate"),

@@ -68,7 +68,7 @@ def test_weights_never_go_through_pickle() -> None:
 
 
 def test_the_program_runs_from_a_checkout_as_it_is() -> None:
-    """Where the current folder's ``restore`` hides the installed one, and where none is installed."""
+    """Where the current folder's ``restore`` hides an installed one, and where there is none."""
     command = [sys.executable, "-S", "-c", "import restore, sys; print(restore.__path__)"]
     assert (
         str(ROOT)

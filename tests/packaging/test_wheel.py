@@ -42,6 +42,7 @@ def test_the_wheel_holds_restore_and_nothing_else_at_top_level(wheel: Path) -> N
     top = {name.partition("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"restore"}
     assert not [name for name in names if "test" in name or "__pycache__" in name]
+    assert not [n for n in names if n.startswith("restore/weights/") and n.endswith(".py")]
     wanted = {"restore/cli/__main__.py", "restore/py.typed", "restore/cli/app.py"}
     for path in (ROOT / "weights").glob("*.safetensors"):
         wanted |= {f"restore/weights/{path.name}", f"restore/weights/{path.stem}.json"}

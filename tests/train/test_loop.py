@@ -73,16 +73,17 @@ def test_every_stage_is_trained(tmp_path: Path, network: MaximConfig) -> None:
         assert sum(changed) > 0.9 * len(changed) > 0
 
 
-def test_the_losses_of_all_stages_count(tmp_path: Path) -> None:
+def test_the_losses_of_all_stages_and_scales_count(tmp_path: Path) -> None:
     config = replace(CONFIG, steps=1, network=TWO_STAGES)
     run = trainer(tmp_path, config)
     noisy, clean = run.sampler.batch(0, CPU)
-    pictures = [stage[-1].detach() for stage in run.model.outputs(noisy)]
-    assert len(pictures) == 2
+    pictures = [picture.detach() for stage in run.model.outputs(noisy) for picture in stage]
+    scales = [clean[:, :, 1::2, 1::2], clean] * 2  # the pixel that nearest-exact takes
+    assert [p.shape for p in pictures] == [c.shape for c in scales]
     expected = sum(
-        charbonnier(picture, clean, config.charbonnier_eps).item()
-        + config.fft_weight * fft_l1(picture, clean).item()
-        for picture in pictures
+        charbonnier(picture, target, config.charbonnier_eps).item()
+        + config.fft_weight * fft_l1(picture, target).item()
+        for picture, target in zip(pictures, scales, strict=True)
     )
     (row,) = rows(run)
     assert row.loss == pytest.approx(expected, rel=1e-5)

@@ -1,6 +1,6 @@
 """Measure the shipped models and write the figures into their cards.
 
-    python weights/measure.py EVAL_DATA [MODEL ...]
+    python weights/recipes/measure.py EVAL_DATA [MODEL ...]
 
 EVAL_DATA is a folder that holds the sets named below (the workplace's ``shared/data/eval``). Prints
 the table of the README, and writes into the cards what else only we know: what a model was trained
@@ -20,7 +20,7 @@ from restore.checkpoints.card import BFLOAT16, FLOAT32, Card, Figure, TrainingSe
 from restore.engine.restorer import Restorer
 from restore.evaluate import report
 
-HERE = Path(__file__).parent
+WEIGHTS = Path(__file__).parents[1]
 
 PHOTOGRAPHS = (
     TrainingSet("94 photographs, scaled down 3 to 6 times", "CC0, CC BY and Unsplash licences"),
@@ -59,7 +59,7 @@ MOST_LOST_IN_BFLOAT16 = 0.02  # dB, on any set, for a card to call it safe
 
 def measure(name: str, data: Path) -> Card:
     """Evaluate a model as users run it, every option at its default, and renew its card."""
-    path = HERE / f"{name}.safetensors"
+    path = WEIGHTS / f"{name}.safetensors"
     card = read_card(path)
     means: dict[str, dict[str, report.Row]] = {}
     for precision in (FLOAT32, BFLOAT16):
@@ -71,10 +71,12 @@ def measure(name: str, data: Path) -> Card:
     lost = max(means[FLOAT32][title].psnr - row.psnr for title, row in means[BFLOAT16].items())
     print(f"{name}: bfloat16 loses at most {lost:.4f} dB", file=sys.stderr)
     safe = (FLOAT32, BFLOAT16) if lost <= MOST_LOST_IN_BFLOAT16 else (FLOAT32,)
-    protocol = f"{report.PROTOCOL}; default tiles, {safe[-1]}"
     figures = []
     for title, row in means[safe[-1]].items():
         print(f"| {name} | {title} | {row.input_psnr:.2f} | {row.psnr:.2f} / {row.ssim:.4f} |")
+        protocol = f"{report.PROTOCOL}; default tiles, {safe[-1]}"
+        if "sigma" in title:
+            protocol += f"; {report.GAUSSIAN}"
         figures.append(Figure(title, "PSNR", round(row.psnr, 2), protocol))
         figures.append(Figure(title, "SSIM", round(row.ssim, 4), protocol))
     return replace(
@@ -89,7 +91,7 @@ def measure(name: str, data: Path) -> Card:
 def main(data: Path, names: list[str]) -> None:
     print("| model | data | input PSNR | PSNR / SSIM |\n|---|---|---|---|")
     for name in names or MODELS:
-        weights.write_card(measure(name, data), HERE / f"{name}.safetensors")
+        weights.write_card(measure(name, data), WEIGHTS / f"{name}.safetensors")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""Folders of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from restore.errors import ImageError
+from restore.media.image import SUFFIXES
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures directly in a folder, by name. Raises `ImageError` if there are none."""
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise ImageError(f"{folder}: holds no pictures")
+    return paths
+
+
+def pairs(inputs: Path, targets: Path) -> list[tuple[Path, Path]]:
+    """Pictures of the same name, whatever their suffix, in two folders; in order of name.
+
+    Raises `ImageError` naming one without a partner, or two of one name in a folder.
+    """
+    sides = [_by_name(folder) for folder in (inputs, targets)]
+    for name in sorted(sides[0].keys() ^ sides[1].keys()):
+        folder = targets if name in sides[0] else inputs
+        raise ImageError(f"{folder}: has no picture called {name}")
+    return [(sides[0][name], sides[1][name]) for name in sorted(sides[0])]
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for path in pictures(folder):
+        other = named.setdefault(path.stem, path)
+        if other != path:
+            raise ImageError(f"{folder}: {other.name} and {path.name} have one name; keep one")
+    return named
