@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- ci -->\n+```sh\n(.*?)```", re.DOTALL)
-SETUP = ("python3 -m venv", ". .venv/bin/activate", "pip install", "git clone", "cd restore")
+SETUP = ("python3 -m venv", ". .venv/bin/activate", "pip install")
 
 
 def commands(readme: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from restore.checkpoints import store, weights
+from restore.checkpoints import weights
 from restore.checkpoints.card import TrainingSet
 from restore.degrade.recipes import RECIPES
 from restore.engine.precision import choose_device
@@ -54,6 +54,8 @@ def plan(task: str, config: Path | None = None, init: str | None = None, **chang
     values |= {"task": task} | {k: v for k, v in changes.items() if v is not None}
     start_from = None
     if init is not None:
+        from restore.checkpoints import store
+
         found = store.find(task, init)
         start_from = weights.load(found.path, found.card).requires_grad_(True).train()
         values["network"] = found.card.network.to_dict()
