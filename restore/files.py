@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +19,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = path.resolve()  # a link stays one, and what it points to is replaced
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
+        temporary.touch()
+        mode = (path if path.exists() else temporary).stat().st_mode
         yield temporary
-        if path.exists():
-            shutil.copymode(path, temporary)
+        temporary.chmod(mode)  # some writers leave files that only their owner can read
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
