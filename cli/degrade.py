@@ -1,7 +1,5 @@
 """`restore degrade`: make a good picture bad, on purpose and repeatably."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

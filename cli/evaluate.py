@@ -1,7 +1,5 @@
 """`restore eval TASK`: how good a model is on a set of pictures."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

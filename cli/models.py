@@ -1,7 +1,5 @@
 """`restore models`: what is installed, and what could be."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -1,7 +1,5 @@
 """`restore denoise IN OUT` and its sisters, made from the table of tasks."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`restore train TASK`: make a model from pictures."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

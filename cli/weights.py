@@ -1,7 +1,5 @@
 """`restore weights`: convert, download and check model files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
