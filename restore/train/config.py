@@ -27,7 +27,7 @@ SMALL = MaximConfig(
 """The network of the shipped small models: a U-Net of two levels at half resolution (1.7 M values).
 
 Near and far pixels are mixed in the cross-gating of every level and in the bottleneck. Encoders and
-decoders go without multi-axis blocks, and width was chosen over depth, because that learns fastest
+decoders go without multi-axis blocks, and width was chosen over depth, because that learnt fastest
 within a CPU's time: the races are in weights/TRAINING.md."""
 
 _WHOLE = {"seed": 0, "steps": 1, "pixels_per_step": 1, "warmup_steps": 0}

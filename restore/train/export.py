@@ -12,8 +12,8 @@ from restore.checkpoints.card import Card, TilePolicy, TrainingSet
 from restore.train.config import SMALL
 from restore.train.loop import Trainer
 
-# The more a model sees at once the better, if by little: on photographs of 0.7 MP with sigma 25,
-# tiles of 256 or 512 lost 0.03 dB against the whole. The limit is memory: 1 kB a pixel in float32.
+# The more a model sees at once the better, if by little: half-trained weights lost 0.03 to 0.06 dB
+# in tiles (weights/TRAINING.md). The limit is memory, about 1 kB a pixel in float32.
 TILES = TilePolicy(size=768, overlap=64, whole_up_to=1024 * 1024)
 
 

@@ -52,13 +52,11 @@ MODELS = {
     )
 }
 LICENCE = "Apache-2.0; trained in part on pictures licensed for research"
-
-
 MOST_LOST_IN_BFLOAT16 = 0.02  # dB, on any set, for a card to call it safe
 
 
 def measure(name: str, data: Path) -> Card:
-    """Evaluate a model as users run it, every option at its default, and renew its card."""
+    """Evaluate a model with its default tiles, in every precision, and renew its card."""
     path = WEIGHTS / f"{name}.safetensors"
     card = read_card(path)
     means: dict[str, dict[str, report.Row]] = {}
