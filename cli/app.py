@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restore import TASKS, __version__
-from restore.cli import degrade, evaluate, models, task, train, weights
+from restore.cli import bench, degrade, evaluate, models, task, train, weights
 from restore.cli.console import complain_in_one_line
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(degrade.app, name="degrade")
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

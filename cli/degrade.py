@@ -7,34 +7,92 @@ import typer
 
 app = typer.Typer(help="Degrade a picture, to try a head on it.", no_args_is_help=True)
 
+Source = Annotated[Path, typer.Argument(metavar="IN", help="A clean picture.")]
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="Where the degraded one goes.")]
+Severity = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="0 is none, 1 is the worst that heads are trained against."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="What fixes everything random.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
-@app.callback()
-def _root() -> None:
-    pass
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    contact_sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Draw every kind at several severities into one picture."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="IN", help="The clean picture of the contact sheet.")
+    ] = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        if contact_sheet or picture:
+            raise typer.BadParameter("--contact-sheet draws all kinds; name none")
+        return
+    if contact_sheet is None or picture is None:
+        raise typer.BadParameter("name a kind, or give --contact-sheet OUT and --picture IN")
+
+    from restore.media import image as media
+
+    media.check_target(contact_sheet, overwrite)
+    shown = media.read(picture)
+    from restore.degrade.sheet import contact_sheet as draw
+
+    media.write(media.Picture(draw(shown.pixels, seed), alpha=None, info={}), contact_sheet)
+    typer.echo(f"{picture} -> {contact_sheet} (contact sheet, seed {seed})")
 
 
-@app.command()
+@app.command(help="Add noise.")
 def noise(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A clean picture.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where the noisy one goes.")],
-    severity: Annotated[
-        float, typer.Option(min=0, max=1, help="0 is none, 1 is sigma 55 or a very dark scene.")
-    ] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="What fixes the noise.")] = 0,
+    source: Source,
+    target: Target,
+    severity: Severity = 0.5,
+    seed: Seed = 0,
     camera: Annotated[
         bool, typer.Option("--camera", help="A camera's noise instead of white Gaussian.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
 ) -> None:
-    """Add noise."""
+    _degrade("camera-noise" if camera else "noise", source, target, severity, seed, overwrite)
+
+
+def _command(kind: str, summary: str) -> None:
+    @app.command(kind, help=summary)
+    def command(
+        source: Source,
+        target: Target,
+        severity: Severity = 0.5,
+        seed: Seed = 0,
+        overwrite: Overwrite = False,
+        debug: Debug = False,
+    ) -> None:
+        _degrade(kind, source, target, severity, seed, overwrite)
+
+
+_command("blur", "Shake the camera, or miss the focus.")
+_command("rain", "Let it rain.")
+_command("haze", "Fill the scene with haze.")
+_command("lowlight", "Take most of the light away.")
+
+
+def _degrade(
+    kind: str, source: Path, target: Path, severity: float, seed: int, overwrite: bool
+) -> None:
     from restore.media import image as media
 
     media.check_target(target, overwrite)
     picture = media.read(source)
     media.check_fits(picture, target)
-    from restore.degrade import examples
+    from restore.degrade.examples import degrade
 
-    degraded = examples.noise(picture.pixels, severity, seed, camera)
+    degraded = degrade(kind, picture.pixels, severity, seed)
     media.write(picture.with_pixels(degraded), target)
-    typer.echo(f"{source} -> {target} (noise, severity {severity:g}, seed {seed})")
+    typer.echo(f"{source} -> {target} ({kind}, severity {severity:g}, seed {seed})")

@@ -11,13 +11,36 @@ from restore.cli.task import Device
 
 
 def train(
-    task: Annotated[str, typer.Argument(help="denoise, for now.")],
-    run: Annotated[Path, typer.Option(help="Folder of the run: its log and state. Resumes.")],
+    task: Annotated[str, typer.Argument(help="denoise, deblur, derain, dehaze or enhance.")],
+    run: Annotated[
+        Path,
+        typer.Option(
+            "--run",
+            "--into",  # torchrun takes --run for an option of its own
+            help="Folder of the run: its log and state. Resumes.",
+        ),
+    ],
     clean: Annotated[
-        list[Path] | None, typer.Option(help="Folder of clean pictures; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="DIR[=WEIGHT]",
+            help="Clean pictures, degraded on the fly. May be repeated; patches are drawn in "
+            "proportion to the weights (1 if not given).",
+        ),
     ] = None,
     pairs: Annotated[
-        list[Path] | None, typer.Option(help="Folder with input/ and target/; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="DIR[=WEIGHT]",
+            help="Pairs: input/ and target/ with equal names, or a pairs.csv. May be repeated.",
+        ),
+    ] = None,
+    depth: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIR[=WEIGHT]",
+            help="Clean pictures with depth, for dehaze: a depth.csv. May be repeated.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Model file to write at the end (.safetensors).")
@@ -32,17 +55,29 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="What fixes the run.")] = None,
     init: Annotated[
-        str | None, typer.Option(help="Start from this model (a name or a file).")
+        str | None, typer.Option(help="Start from this model, of any task (a name or a file).")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads, of each process.")
+    ] = None,
     device: Device = "auto",
+    devices: Annotated[
+        int,
+        typer.Option(min=1, help="Processes, one a GPU, or sharing the CPU; torchrun works too."),
+    ] = 1,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write TensorBoard files into the run.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Train a head on your pictures, or go on with an interrupted run."""
     from restore.train import job
+    from restore.train.sources import Source
 
-    plan = job.plan(task, config, steps=steps, seed=seed, init=init)
+    folders = {"clean": clean, "pairs": pairs, "depth": depth}
+    sources = [Source.parse(kind, text) for kind, texts in folders.items() for text in texts or ()]
+    plan = job.plan(task, sources, config, init, devices, steps=steps, seed=seed)
     # A terminal gets a bar, anything else a line a report; both together would overwrite each
     # other. The run's log.csv has it all in either case.
     lines = not sys.stderr.isatty()
@@ -50,14 +85,13 @@ def train(
         outcome = job.run(
             plan,
             run,
-            clean=tuple(clean or ()),
-            pairs=tuple(pairs or ()),
             out=out,
             overwrite=overwrite,
             licence=licence,
-            device=device,
-            threads=threads,
+            place=job.Place(device, devices, threads),
+            tensorboard=tensorboard,
             say=lambda line: typer.echo(line, err=True) if lines and not quiet else None,
             progress=progress,
         )
-    Reporter(quiet=quiet).result(outcome)
+    if outcome:  # of several processes only the first has one
+        Reporter(quiet=quiet).result(outcome)

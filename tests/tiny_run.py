@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,15 @@ import torch
 from torch import Generator, Tensor
 
 from restore.degrade import gaussian_noise
+from restore.degrade.recipes import Recipe
 from restore.network import MaximConfig
 from restore.train.config import TrainConfig
-from restore.train.data import Degradation, Sampler, TrainingData
+from restore.train.data import Sampler
+from restore.train.devices import Team
 from restore.train.loop import Trainer
+from restore.train.sources import CLEAN, PAIRS, Pictures, Source
 
+Degradation = Callable[[Tensor, Generator], Tensor]
 CPU = torch.device("cpu")
 NETWORK = MaximConfig(
     features=4,
@@ -50,12 +55,22 @@ def noise(clean: Tensor, generator: Generator) -> Tensor:
     return gaussian_noise(clean, 0.2, generator)
 
 
+def clean_pictures(*pictures: np.ndarray, weight: float = 1.0) -> Pictures:
+    return Pictures(Source(CLEAN, Path("clean"), weight), tuple((p,) for p in pictures))
+
+
+def picture_pairs(*pairs: tuple[np.ndarray, np.ndarray], weight: float = 1.0) -> Pictures:
+    """Each pair: (input, target)."""
+    return Pictures(Source(PAIRS, Path("pairs"), weight), pairs)
+
+
 def sampler(config: TrainConfig = CONFIG, degrade: Degradation = noise) -> Sampler:
-    return Sampler(TrainingData((picture(40, 56), picture(64, 48, seed=1))), config, degrade)
+    pictures = clean_pictures(picture(40, 56), picture(64, 48, seed=1))
+    return Sampler([pictures], config, Recipe(degrade), CPU)
 
 
 def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
-    return Trainer(config, sampler(config), folder, CPU)
+    return Trainer(config, sampler(config), folder, Team(CPU))
 
 
 def values(trainer: Trainer) -> dict[str, Tensor]:

@@ -74,20 +74,20 @@ def find(task: str, model: str | Path | None = None) -> Model:
     check_task(task)
     if model is None:
         return _default(task)
+    found = locate(model)
+    if found.card.task != task:
+        raise CheckpointError(f"{model} is a model for {found.card.task}, not for {task}")
+    return found
+
+
+def locate(model: str | Path) -> Model:
+    """The model of a name or a file, whatever its task; raises as `find` does."""
     name = str(model)
     if name.endswith(".safetensors") or os.sep in name:
         path = Path(model)
         if not os.path.isfile(path):
             raise ModelNotFoundError(f"{path}: no such model file")
-        found = Model(path, read_card(path), "file")
-    else:
-        found = _named(name)
-    if found.card.task != task:
-        raise CheckpointError(f"{name} is a model for {found.card.task}, not for {task}")
-    return found
-
-
-def _named(name: str) -> Model:
+        return Model(path, read_card(path), "file")
     for path, origin in _files():
         if path.stem == name:
             return Model(path, read_card(path), origin)

@@ -1,5 +1,21 @@
 """Forward models: what makes a good picture bad. Pure functions on batches of torch tensors."""
 
+from restore.degrade.blur import Blur, blur
+from restore.degrade.haze import Haze, haze
+from restore.degrade.lowlight import LowLight, lowlight
 from restore.degrade.noise import CameraNoise, camera_noise, gaussian_noise
+from restore.degrade.rain import Rain, rain
 
-__all__ = ["CameraNoise", "camera_noise", "gaussian_noise"]
+__all__ = [
+    "Blur",
+    "CameraNoise",
+    "Haze",
+    "LowLight",
+    "Rain",
+    "blur",
+    "camera_noise",
+    "gaussian_noise",
+    "haze",
+    "lowlight",
+    "rain",
+]

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from torch import Generator, Tensor
 
-from restore.degrade.noise import CameraNoise, camera_noise, gaussian_noise
-from restore.degrade.recipes import MAX_SIGMA
+from restore.degrade.blur import Blur, blur
+from restore.degrade.haze import Haze, haze
+from restore.degrade.lowlight import LowLight, lowlight
+from restore.degrade.noise import MAX_SIGMA, CameraNoise, camera_noise, gaussian_noise
+from restore.degrade.rain import Rain, rain
+
+KINDS: Mapping[str, Callable[[Tensor, float, Generator], Tensor]] = {
+    "noise": lambda image, severity, rng: gaussian_noise(image, severity * MAX_SIGMA, rng),
+    "camera-noise": lambda image, severity, rng: camera_noise(
+        image, rng, CameraNoise().at(severity)
+    ),
+    "blur": lambda image, severity, rng: blur(image, rng, Blur().at(severity)),
+    "rain": lambda image, severity, rng: rain(image, rng, Rain().at(severity)),
+    "haze": lambda image, severity, rng: haze(image, rng, Haze().at(severity)),
+    "lowlight": lambda image, severity, rng: lowlight(image, rng, LowLight().at(severity)),
+}
 
 
-def noise(image: np.ndarray, severity: float, seed: int, camera: bool = False) -> np.ndarray:
-    """Add noise to a uint8 picture, H x W x 3 or H x W; returns the same shape and dtype.
+def degrade(kind: str, image: np.ndarray, severity: float, seed: int) -> np.ndarray:
+    """Degrade a uint8 picture, H x W x 3 or H x W; returns the same shape and dtype.
 
-    ``severity`` in [0, 1] goes from none to sigma 55/255, or with ``camera`` to the strongest
-    shot noise of `CameraNoise`, log-uniformly. The same seed gives the same picture.
+    ``kind`` is a key of `KINDS`. ``severity`` in [0, 1] goes from none to the worst that the heads
+    are trained on. The same seed gives the same picture on the same machine.
     """
+    if severity == 0:
+        return image
     generator = torch.Generator().manual_seed(seed)
     rgb = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
     clean = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
-    if not camera:
-        noisy = gaussian_noise(clean, severity * MAX_SIGMA, generator)
-    elif severity == 0:
-        noisy = clean
-    else:
-        low, high = CameraNoise().shot
-        shot = low * (high / low) ** severity
-        noisy = camera_noise(clean, generator, replace(CameraNoise(), shot=(shot, shot), jpeg=0.0))
-    rounded = (noisy.clamp(0, 1) * 255).round().to(torch.uint8)
+    degraded = KINDS[kind](clean, severity, generator)
+    rounded = (degraded.clamp(0, 1) * 255).round().to(torch.uint8)
     result = rounded[0].permute(1, 2, 0).numpy()
-    # One channel of three independent ones is the noise a grey picture would have.
+    # A grey picture stays one; green alone is what its noise would be, and its light.
     return np.ascontiguousarray(result[..., 1] if image.ndim == 2 else result)

@@ -6,12 +6,18 @@ comes from the generator, which lives on the image's device.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
+
+from restore.degrade.jpeg import maybe_jpeg
+from restore.degrade.random import Range, chance, log_uniform, normal, per_picture, uniform
+from restore.degrade.sensor import read_noise, sensor_noise
+
+MAX_SIGMA = 55 / 255
+"""The strongest Gaussian noise that denoisers are trained on."""
 
 # Linear sRGB -> XYZ, and XYZ -> camera matrices of four cameras, as in "Unprocessing Images for
 # Learned Raw Denoising" (CVPR 2019), which took them from the public DNG profiles of the DND
@@ -33,15 +39,21 @@ _XYZ_TO_CAMERA = (
 class CameraNoise:
     """Parameter ranges of `camera_noise`; every pair is (low, high)."""
 
-    shot: tuple[float, float] = (1e-4, 1.2e-2)
+    shot: Range = (1e-4, 1.2e-2)
     """Variance per unit of linear signal, drawn log-uniformly."""
-    red_gain: tuple[float, float] = (1.9, 2.4)
-    blue_gain: tuple[float, float] = (1.5, 1.9)
+    red_gain: Range = (1.9, 2.4)
+    blue_gain: Range = (1.5, 1.9)
     correlated: float = 0.7
     """Fraction of samples whose noise passes through a bilinear demosaic."""
     jpeg: float = 0.5
     """Fraction of samples that are JPEG-compressed afterwards."""
-    jpeg_quality: tuple[float, float] = (60.0, 100.0)
+    jpeg_quality: Range = (60.0, 100.0)
+
+    def at(self, severity: float) -> CameraNoise:
+        """One noise level, without JPEG: ``severity`` in (0, 1] of the way from the least shot
+        noise to the most, by its logarithm."""
+        shot = self.shot[0] ** (1 - severity) * self.shot[1] ** severity
+        return replace(self, shot=(shot, shot), jpeg=0.0)
 
 
 def gaussian_noise(image: Tensor, sigma: Tensor | float, generator: Generator) -> Tensor:
@@ -50,8 +62,8 @@ def gaussian_noise(image: Tensor, sigma: Tensor | float, generator: Generator) -
     ``sigma`` is on the image's scale, so 25 / 255 for the level called 25. Nothing is clipped.
     """
     if isinstance(sigma, Tensor) and sigma.ndim == 1:
-        sigma = sigma[:, None, None, None]
-    return image + _normal(image, generator) * sigma
+        sigma = per_picture(sigma)
+    return image + normal(image, generator) * sigma
 
 
 def camera_noise(
@@ -72,16 +84,12 @@ def camera_noise(
     n = image.shape[0]
     matrix, gains = _camera(n, image, generator, ranges)
     linear = _unprocess(image, matrix, gains)
-    log_shot = _uniform(n, image, generator, *map(math.log, ranges.shot))
-    log_read = (
-        2.18 * log_shot + 1.20 + 0.26 * torch.randn(n, generator=generator, device=image.device)
-    )
-    shot, read = (scale**2 * torch.exp(v)[:, None, None, None] for v in (log_shot, log_read))
-    noise = _normal(linear, generator) * (read + shot * linear.clamp(min=0)).sqrt()
-    correlated = _uniform(n, image, generator, 0, 1) < ranges.correlated
-    noise = torch.where(correlated[:, None, None, None], _demosaic(noise), noise)
+    shot = log_uniform(n, image, generator, *ranges.shot)
+    noise = scale * sensor_noise(linear, shot, read_noise(shot, generator), generator)
+    correlated = chance(n, image, generator, ranges.correlated)
+    noise = torch.where(per_picture(correlated), _demosaic(noise), noise)
     noisy = _process((linear + noise).clamp(0, 1), matrix, gains)
-    return _maybe_jpeg(noisy, generator, ranges)
+    return maybe_jpeg(noisy, generator, ranges.jpeg, ranges.jpeg_quality)
 
 
 def _camera(
@@ -94,8 +102,8 @@ def _camera(
     mixed = torch.einsum("nk,kij->nij", weights, to_camera)
     matrix = mixed @ torch.tensor(_RGB_TO_XYZ, device=like.device)
     matrix = matrix / matrix.sum(dim=-1, keepdim=True)  # white stays white
-    red = _uniform(n, like, generator, *ranges.red_gain)
-    blue = _uniform(n, like, generator, *ranges.blue_gain)
+    red = uniform(n, like, generator, *ranges.red_gain)
+    blue = uniform(n, like, generator, *ranges.blue_gain)
     exposure = 1 / (0.8 + 0.1 * torch.randn(n, generator=generator, device=like.device))
     gains = torch.stack((red, torch.ones_like(red), blue), dim=1)
     return matrix, gains * exposure.clamp(0.8, 2.0)[:, None]
@@ -133,25 +141,3 @@ def _demosaic(noise: Tensor) -> Tensor:
     cross = torch.tensor([[0.0, 1, 0], [1, 4, 1], [0, 1, 0]], device=noise.device) / 4
     kernel = torch.stack((quarter, cross, quarter))[:, None]
     return F.conv2d(F.pad(mosaic, (1, 1, 1, 1), mode="reflect"), kernel, groups=3)
-
-
-def _maybe_jpeg(image: Tensor, generator: Generator, ranges: CameraNoise) -> Tensor:
-    n = image.shape[0]
-    chosen = _uniform(n, image, generator, 0, 1) < ranges.jpeg
-    quality = _uniform(n, image, generator, *ranges.jpeg_quality)
-    if not bool(chosen.any()):
-        return image
-    from kornia.enhance import jpeg_codec_differentiable
-
-    compressed = jpeg_codec_differentiable(image[chosen], quality[chosen])
-    image = image.clone()
-    image[chosen] = compressed.clamp(0, 1)
-    return image
-
-
-def _uniform(n: int, like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
-    return low + (high - low) * torch.rand(n, generator=generator, device=like.device)
-
-
-def _normal(like: Tensor, generator: Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Generator, Tensor
 
-from restore.degrade.noise import camera_noise, gaussian_noise
-
-MAX_SIGMA = 55 / 255
+from restore.degrade.blur import blur
+from restore.degrade.haze import haze
+from restore.degrade.lowlight import dark_noise, lowlight
+from restore.degrade.noise import MAX_SIGMA, camera_noise, gaussian_noise
+from restore.degrade.rain import rain
+from restore.degrade.random import chance
 
 
 def denoise(clean: Tensor, generator: Generator) -> Tensor:
@@ -25,4 +31,51 @@ def denoise(clean: Tensor, generator: Generator) -> Tensor:
     return noisy
 
 
-RECIPES = {"denoise": denoise}
+def derain(clean: Tensor, generator: Generator) -> Tensor:
+    """Six in ten rainy pictures in heavy rain, four in light rain; one in ten in none."""
+    return rain(clean, generator)
+
+
+def deblur(clean: Tensor, generator: Generator) -> Tensor:
+    """Shake, defocus and a little noise, as `Blur` has them."""
+    return blur(clean, generator)
+
+
+def dehaze(clean: Tensor, generator: Generator) -> Tensor:
+    """Haze by a depth made up from the picture."""
+    return haze(clean, generator)
+
+
+def dehaze_at_depth(clean: Tensor, generator: Generator, depth: Tensor, metric: Tensor) -> Tensor:
+    """Haze by the depth that is known. Half of the rooms count as scenes of any size: test sets
+    such as SOTS are much clearer than their metric depth would have it."""
+    rooms = metric & chance(len(clean), clean, generator, 0.5)
+    return haze(clean, generator, depth=depth.clamp(min=1e-3), metric=rooms)
+
+
+def enhance(clean: Tensor, generator: Generator) -> Tensor:
+    """The same camera with far less light, as `LowLight` has it."""
+    return lowlight(clean, generator)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How patches of a head's training pictures get their degraded half.
+
+    ``degrade`` makes it from clean patches (N x 3 x H x W in [0, 1]); ``at_depth`` does so where
+    the depth is known too (clean, generator, depth N x 1 x H x W, whether it is metric: N);
+    ``pair`` adds to the degraded half of real pairs what they have too little of.
+    """
+
+    degrade: Callable[[Tensor, Generator], Tensor]
+    at_depth: Callable[[Tensor, Generator, Tensor, Tensor], Tensor] | None = None
+    pair: Callable[[Tensor, Generator], Tensor] | None = None
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "denoise": Recipe(denoise),
+    "deblur": Recipe(deblur),
+    "derain": Recipe(derain),
+    "dehaze": Recipe(dehaze, at_depth=dehaze_at_depth),
+    "enhance": Recipe(enhance, pair=dark_noise),
+}

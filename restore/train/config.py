@@ -30,10 +30,17 @@ Near and far pixels are mixed in the cross-gating of every level and in the bott
 decoders go without multi-axis blocks, and width was chosen over depth, because that learnt fastest
 within a CPU's time: the races are in weights/TRAINING.md."""
 
-_WHOLE = {"seed": 0, "steps": 1, "pixels_per_step": 1, "warmup_steps": 0}
+_AT_LEAST = {
+    "seed": 0,
+    "steps": 1,
+    "pixels_per_step": 1,
+    "batches_per_step": 1,
+    "warmup_steps": 0,
+    "validate_every": 1,
+}
 _ABOVE_ZERO = ("learning_rate", "clip_norm", "charbonnier_eps")
 _NOT_NEGATIVE = ("weight_decay", "fft_weight")
-_FRACTIONS = ("final_learning_rate", "ema_decay", "pairs_fraction")
+_FRACTIONS = ("final_learning_rate", "ema_decay", "holdout")
 
 
 @dataclass(frozen=True)
@@ -61,13 +68,18 @@ class TrainConfig:
     ema_decay: float = 0.999
     charbonnier_eps: float = 1e-3
     fft_weight: float = 0.05
-    pairs_fraction: float = 0.05
-    """Of the patches, those cut from real pairs, where the run has pairs."""
+    batches_per_step: int = 1
+    """A step sees so many batches of ``pixels_per_step``, on as many devices or one after another:
+    the result is the same to rounding."""
+    holdout: float = 1 / 16
+    """Fraction of the pictures of every folder that is kept for validation and never trained on."""
+    validate_every: int = 500
+    """Steps between two looks at the pictures held out."""
     precision: str = "auto"
     """float32, bfloat16 (autocast), or auto: bfloat16 where the machine is built for it."""
 
     def __post_init__(self) -> None:
-        for name, least in _WHOLE.items():
+        for name, least in _AT_LEAST.items():
             if not _is_whole(getattr(self, name), least):
                 self._refuse(name, f"it must be a whole number of at least {least}")
         for name in _ABOVE_ZERO:

@@ -1,135 +1,173 @@
-"""Training pictures: read once, kept as 8-bit arrays, cut into patches.
+"""Batches: patches cut from pictures that lie on the device, and degraded there.
 
-Everything a step sees follows from (seed, step), so a resumed run continues exactly and no
-generator state needs saving.
+Everything a step sees follows from (seed, step, part), so a resumed run continues exactly, no
+generator state needs saving, and it does not matter which process makes which part of a step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from restore.errors import ImageError, TrainingError
-from restore.media import folder
-from restore.media import image as media
+from restore.degrade.recipes import Recipe
+from restore.errors import TrainingError
 from restore.train.config import TrainConfig
-
-Degradation = Callable[[Tensor, Generator], Tensor]
+from restore.train.sources import DEPTH, PAIRS, Pictures
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """``clean``: H x W x 3 uint8 pictures; ``pairs``: (input, target) of equal shape."""
+class Placement:
+    """Where N patches lie: numbers of N entries each.
 
-    clean: tuple[np.ndarray, ...]
-    pairs: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    ``picture`` is an index; ``top`` and ``left`` are pixels; ``turned`` patches are transposed;
+    ``upside_down`` and ``mirrored`` flip the rows and columns of the result.
+    """
 
-    def __post_init__(self) -> None:
-        if not self.clean and not self.pairs:
-            raise TrainingError("no training pictures: give a folder of clean pictures or of pairs")
-
-
-def read_clean(path: Path) -> tuple[np.ndarray, ...]:
-    """Every picture directly in a folder, in order of name. Raises `TrainingError`."""
-    with _as_training_error():
-        return tuple(_read(picture) for picture in folder.pictures(path))
+    picture: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+    turned: np.ndarray
+    upside_down: np.ndarray
+    mirrored: np.ndarray
 
 
-def read_pairs(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """``path/input`` and ``path/target``, paired by name. Raises `TrainingError`; a mismatch is
-    named."""
-    pairs = []
-    with _as_training_error():
-        for source, target in folder.pairs(path / "input", path / "target"):
-            pair = _read(source), _read(target)
-            if pair[0].shape != pair[1].shape:
-                raise TrainingError(f"{source} and {target} differ in size")
-            pairs.append(pair)
-    return tuple(pairs)
+class Bank:
+    """Pictures as one tensor of pixels on a device, so that any patches are one gather.
+
+    ``pictures`` are H x W or H x W x C of one dtype and C.
+    """
+
+    def __init__(self, pictures: Sequence[np.ndarray], device: torch.device):
+        sizes = np.array([p.shape[:2] for p in pictures], dtype=np.int64)
+        starts = np.cumsum([0, *(h * w for h, w in sizes[:-1])])
+        flat = np.concatenate([p.reshape(p.shape[0] * p.shape[1], -1) for p in pictures])
+        self.sizes = sizes
+        self._pixels = torch.from_numpy(flat).to(device)
+        self._layout = torch.from_numpy(np.column_stack((sizes, starts))).to(device)
+
+    def cut(self, place: Placement, height: int, width: int) -> Tensor:
+        """N x C x height x width, in the pictures' dtype.
+
+        Where a patch leaves its picture, the picture goes on as its mirror image.
+        """
+        device = self._pixels.device
+        numbers = np.column_stack(
+            (place.top, place.left, place.turned, place.upside_down, place.mirrored)
+        )
+        top, left, turned, upside_down, mirrored = (
+            torch.from_numpy(numbers.astype(np.int64)).to(device)[:, :, None, None].unbind(1)
+        )
+        u = torch.arange(height, device=device)[:, None]
+        v = torch.arange(width, device=device)
+        u = torch.where(upside_down > 0, height - 1 - u, u)
+        v = torch.where(mirrored > 0, width - 1 - v, v)
+        rows, columns, start = self._layout[torch.from_numpy(place.picture).to(device)][
+            :, :, None, None
+        ].unbind(1)
+        y = _mirror(top + torch.where(turned > 0, v, u), rows)
+        x = _mirror(left + torch.where(turned > 0, u, v), columns)
+        index = (start + y * columns + x).flatten()
+        cut = self._pixels.index_select(0, index)
+        return cut.view(len(place.picture), height, width, -1).permute(0, 3, 1, 2)
 
 
-@contextmanager
-def _as_training_error() -> Iterator[None]:
-    try:
-        yield
-    except ImageError as error:
-        raise TrainingError(str(error)) from error
+def _mirror(position: Tensor, side: Tensor) -> Tensor:
+    """Positions beyond a side, reflected back: ... 1 0 | 0 1 2 | 2 1 0 | 0 1 ..."""
+    position = position.remainder(2 * side)
+    return torch.minimum(position, 2 * side - 1 - position)
 
 
-def _read(path: Path) -> np.ndarray:
-    pixels = media.read(path).pixels
-    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+class Stock:
+    """The pictures of one source on a device, ready to be cut and degraded by ``recipe``."""
+
+    def __init__(self, pictures: Pictures, recipe: Recipe, device: torch.device):
+        self.kind = pictures.source.kind
+        self.weight = pictures.source.weight
+        self.device = device
+        self._recipe = recipe
+        columns = list(zip(*pictures.items, strict=True))
+        if self.kind == DEPTH:
+            if recipe.at_depth is None:
+                raise TrainingError(f"{pictures.source.folder}: this task has no use for depth")
+            self._metric = torch.tensor(np.array(columns.pop()), device=device)
+        self._banks = [Bank(column, device) for column in columns]
+        self.sizes = self._banks[0].sizes
+
+    def patches(
+        self, place: Placement, height: int, width: int, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """(degraded, clean), each N x 3 x height x width float32; clean is in [0, 1]."""
+        first, *others = (bank.cut(place, height, width) for bank in self._banks)
+        if self.kind == PAIRS:
+            degraded, clean = first.float() / 255, others[0].float() / 255
+            worse = self._recipe.pair
+            return (worse(degraded, generator) if worse else degraded), clean
+        clean = first.float() / 255
+        if self.kind == DEPTH and self._recipe.at_depth:
+            metric = self._metric[torch.from_numpy(place.picture).to(self.device)]
+            return self._recipe.at_depth(clean, generator, others[0], metric), clean
+        return self._recipe.degrade(clean, generator), clean
 
 
 class Sampler:
-    """Batches for the steps of a run: (degraded, clean), each N x 3 x H x W float32."""
+    """Batches for the steps of a run, made of ``batches_per_step`` parts that differ in nothing.
 
-    def __init__(self, data: TrainingData, config: TrainConfig, degrade: Degradation):
-        self.data = data
+    ``sources`` says what they come from: kind, folder name, weight and number of pictures of each.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Pictures],
+        config: TrainConfig,
+        recipe: Recipe,
+        device: torch.device,
+    ):
+        if not any(pictures.items for pictures in sources):
+            raise TrainingError("no training pictures: give a folder of clean pictures or of pairs")
         self.config = config
-        self.degrade = degrade
-        # A large picture holds more patches: draw in proportion to area.
-        self._clean_weights = _area_weights(data.clean)
-        self._pair_weights = _area_weights([target for _, target in data.pairs])
+        self.device = device
+        self.stocks = [Stock(pictures, recipe, device) for pictures in sources if pictures.items]
+        self.sources = [
+            [p.source.kind, p.source.folder.name, p.source.weight, len(p.items)] for p in sources
+        ]
+        weights = np.array([stock.weight for stock in self.stocks])
+        self._shares = weights / weights.sum()
 
-    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        rng = np.random.default_rng((self.config.seed, step))
-        generator = torch.Generator(device).manual_seed(int(rng.integers(2**62)))
-        height, width = self.config.patches[rng.integers(len(self.config.patches))]
-        count = max(1, round(self.config.pixels_per_step / (height * width)))
-        wanted = self.config.pairs_fraction if self.data.clean else 1.0
-        from_pairs = int((rng.random(count) < wanted).sum()) if self.data.pairs else 0
-        degraded, clean = [], []
-        if from_pairs < count:
-            chosen = rng.choice(len(self.data.clean), count - from_pairs, p=self._clean_weights)
-            target = _stack(
-                (_cut(rng, (self.data.clean[i],), height, width) for i in chosen), device
-            )
-            clean.append(target[:, 0])
-            degraded.append(self.degrade(target[:, 0], generator))
-        if from_pairs:
-            chosen = rng.choice(len(self.data.pairs), from_pairs, p=self._pair_weights)
-            both = _stack((_cut(rng, self.data.pairs[i], height, width) for i in chosen), device)
-            degraded.append(both[:, 0])
-            clean.append(both[:, 1])
+    def batch(self, step: int, part: int = 0) -> tuple[Tensor, Tensor]:
+        """(degraded, clean), each N x 3 x H x W float32."""
+        config = self.config
+        rng = np.random.default_rng((config.seed, step, part))
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
+        height, width = config.patches[rng.integers(len(config.patches))]
+        count = max(1, round(config.pixels_per_step / (height * width)))
+        drawn = rng.multinomial(count, self._shares)
+        made = [
+            stock.patches(_draw(rng, stock.sizes, n, height, width), height, width, generator)
+            for stock, n in zip(self.stocks, drawn, strict=True)
+            if n
+        ]
+        degraded, clean = zip(*made, strict=True)
         return torch.cat(degraded), torch.cat(clean)
 
 
-def _cut(
-    rng: np.random.Generator, pictures: tuple[np.ndarray, ...], height: int, width: int
-) -> np.ndarray:
-    """The same random patch of each picture, flipped and turned alike: K x h x w x 3."""
-    turned = bool(rng.integers(2))
-    rows, columns = (width, height) if turned else (height, width)
-    h, w, _ = pictures[0].shape
-    top = int(rng.integers(max(h - rows, 0) + 1))
-    left = int(rng.integers(max(w - columns, 0) + 1))
-    patches = np.stack([p[top : top + rows, left : left + columns] for p in pictures])
-    missing = (rows - patches.shape[1], columns - patches.shape[2])
-    if any(missing):  # a picture smaller than the patch is mirrored at its far edges
-        patches = np.pad(
-            patches, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric"
-        )
-    if turned:
-        patches = patches.transpose(0, 2, 1, 3)
-    for axis in (1, 2):
-        if rng.integers(2):
-            patches = np.flip(patches, axis)
-    return patches
+def _draw(
+    rng: np.random.Generator, sizes: np.ndarray, count: int, height: int, width: int
+) -> Placement:
+    """Random patches, in any of the eight orientations; a large picture holds more of them."""
+    areas = sizes.prod(axis=1)
+    chosen = rng.choice(len(sizes), count, p=areas / areas.sum())
+    turned, upside_down, mirrored = rng.integers(2, size=(3, count)).astype(bool)
+    extent = np.where(turned[:, None], (width, height), (height, width))
+    top, left = rng.integers(np.maximum(sizes[chosen] - extent, 0) + 1).T
+    return Placement(chosen, top, left, turned, upside_down, mirrored)
 
 
-def _stack(patches: Iterable[np.ndarray], device: torch.device) -> Tensor:
-    """N x K x 3 x h x w float32 in [0, 1]."""
-    stacked = torch.from_numpy(np.stack(list(patches))).to(device)
-    return stacked.permute(0, 1, 4, 2, 3).float() / 255
-
-
-def _area_weights(pictures: Iterable[np.ndarray]) -> np.ndarray:
-    areas = np.array([p.shape[0] * p.shape[1] for p in pictures], dtype=float)
-    return areas / areas.sum() if len(areas) else areas
+def centre(sizes: np.ndarray, height: int, width: int) -> Placement:
+    """The middle of every picture, as it stands."""
+    top, left = np.maximum(sizes - (height, width), 0).T // 2
+    no = np.zeros(len(sizes), dtype=bool)
+    return Placement(np.arange(len(sizes)), top, left, no, no, no)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +15,52 @@ import torch
 from restore.checkpoints import weights
 from restore.checkpoints.card import TrainingSet
 from restore.degrade.recipes import RECIPES
-from restore.engine.precision import choose_device
 from restore.errors import ConfigError, TrainingError
 from restore.network import Maxim
 from restore.tasks import TASKS
 from restore.train.config import TrainConfig
-from restore.train.data import Sampler, TrainingData, read_clean, read_pairs
+from restore.train.data import Sampler
+from restore.train.devices import assemble
 from restore.train.export import export
+from restore.train.interrupt import deferred
 from restore.train.loop import Progress, Trainer
-
-LOG = "log.csv"
+from restore.train.record import Record
+from restore.train.sources import Source, read
+from restore.train.validate import Validation
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``start_from``: a model to fine-tune, or None for fresh weights."""
+    """What to train, on what. ``start_from``: a model to fine-tune, or None for fresh weights."""
 
     config: TrainConfig
-    start_from: Maxim | None
+    sources: tuple[Source, ...]
+    start_from: Maxim | None = None
 
 
-def plan(task: str, config: Path | None = None, init: str | None = None, **changes: Any) -> Plan:
+@dataclass(frozen=True)
+class Place:
+    """Where a run happens: ``devices`` processes on the device of that kind, each with so many CPU
+    ``threads`` (None: torch's choice)."""
+
+    device: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+
+
+def plan(
+    task: str,
+    sources: Sequence[Source],
+    config: Path | None = None,
+    init: str | None = None,
+    devices: int = 1,
+    **changes: Any,
+) -> Plan:
     """The run that a JSON file of `TrainConfig` fields and the given changes describe.
 
-    ``init`` names a model whose weights and network are taken. Raises `ConfigError` or
-    `CheckpointError`.
+    ``init`` names a model, of whatever task, whose weights and network are taken. Where nothing
+    says how many batches a step sees, it is one for each of the ``devices``. Raises `ConfigError`
+    or `CheckpointError`.
     """
     if task not in TASKS or TASKS[task].degradation not in RECIPES:
         trainable = ", ".join(name for name, t in TASKS.items() if t.degradation in RECIPES)
@@ -52,35 +74,35 @@ def plan(task: str, config: Path | None = None, init: str | None = None, **chang
         if not isinstance(values, dict):
             raise ConfigError(f"{config}: must hold a JSON object of training fields")
     values |= {"task": task} | {k: v for k, v in changes.items() if v is not None}
+    values.setdefault("batches_per_step", devices)
     start_from = None
     if init is not None:
         from restore.checkpoints import store
 
-        found = store.find(task, init)
+        found = store.locate(init)
         start_from = weights.load(found.path, found.card).requires_grad_(True).train()
         values["network"] = found.card.network.to_dict()
-    return Plan(TrainConfig.from_dict(values), start_from)
+    return Plan(TrainConfig.from_dict(values), tuple(sources), start_from)
 
 
 def run(
     plan: Plan,
     folder: Path,
     *,
-    clean: tuple[Path, ...] = (),
-    pairs: tuple[Path, ...] = (),
     out: Path | None = None,
     overwrite: bool = False,
     licence: str = "unknown",
-    device: str = "auto",
-    threads: int | None = None,
+    place: Place = Place(),
+    tensorboard: bool = False,
     say: Callable[[str], None] = print,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> str:
     """Train to the end, continuing whatever state ``folder`` holds, and return a summary line.
 
-    ``folder`` gets ``log.csv``, one row a report, and the state. ``out`` gets the averaged
-    weights, with ``licence`` on their card. Raises `TrainingError` for data or a state that
-    cannot be used, and `CheckpointError` where ``out`` cannot be written.
+    ``folder`` gets the state and what `Record` writes. ``out`` gets the averaged weights, with
+    ``licence`` on their card. Ctrl-C ends it after a step, saved, with `KeyboardInterrupt`. Raises
+    `TrainingError` for data or a state that cannot be used, and `CheckpointError` where ``out``
+    cannot be written.
     """
     if out is not None:
         weights.check_target(out, overwrite)
@@ -88,53 +110,56 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be a run's folder: {error.strerror}") from error
-    if threads is not None:
-        torch.set_num_threads(threads)
-    data = TrainingData(
-        tuple(p for path in clean for p in read_clean(path)),
-        tuple(p for path in pairs for p in read_pairs(path)),
-    )
-    sampler = Sampler(data, plan.config, RECIPES[TASKS[plan.config.task].degradation])
-    trainer = Trainer(plan.config, sampler, folder, choose_device(device), plan.start_from)
-    if trainer.resume():
+    recipe = RECIPES[TASKS[plan.config.task].degradation]
+    split = [read(source).split(plan.config.holdout) for source in plan.sources]
+    # What is wrong with the data has been said by now, once, not by every process.
+    team = assemble(place.device, place.devices)
+    if place.threads is not None:
+        torch.set_num_threads(place.threads)
+    sampler = Sampler([kept for kept, _ in split], plan.config, recipe, team.device)
+    trainer = Trainer(plan.config, sampler, folder, team, plan.start_from)
+    resumed = trainer.resume()
+    team.wait()  # the first save of one process removes what another may still be reading
+    if team.rank != 0:
+        with deferred() as signalled:
+            trainer.run(lambda row: None, should_stop=lambda: signalled() > 0)
+        return ""
+    if resumed:
         say(f"{folder}: resuming at step {trainer.step:,} of {plan.config.steps:,}")
-    log = _Log(folder)
-    reported = trainer.patches
+    record = Record(folder, trainer.step, tensorboard)
+    validation = Validation([held for _, held in split], recipe, team.device, trainer.config)
+    looked_at = trainer.step
 
     def report(row: Progress) -> None:
-        nonlocal reported
-        log.append(row)
+        nonlocal looked_at
+        looked = None
+        every = plan.config.validate_every
+        if validation and (row.step // every > looked_at // every or row.step == row.steps):
+            looked = validation.look(trainer.ema, trainer.bfloat16)
+            looked_at = row.step
+        record.add(row, looked)
         progress(row.step, row.steps)
-        speed = (row.patches - reported) / max(row.seconds, 1e-9)
-        reported = row.patches
-        say(
-            f"step {row.step:,} of {row.steps:,}  loss {row.loss:.4f}  PSNR {row.psnr:.2f}  "
-            f"{row.patches:,} patches  {speed:.1f} patches/s  waiting {row.waiting:.0%}"
-        )
+        say(_line(row, looked[0] if looked else None))
 
-    trainer.run(report)
+    with deferred() as signalled:
+        finished = trainer.run(report, should_stop=lambda: signalled() > 0)
+    if not finished:
+        say(f"{folder}: saved at step {trainer.step:,}; the same command goes on from there")
+        if signalled() == signal.SIGTERM:
+            os.kill(os.getpid(), signal.SIGTERM)  # by now with its usual end
+        raise KeyboardInterrupt
     summary = f"{folder}: {trainer.step:,} steps, {trainer.patches:,} patches"
     if out is not None:
-        used = tuple(TrainingSet(path.name, "unknown") for path in clean + pairs)
+        used = tuple(TrainingSet(source.folder.name, "unknown") for source in plan.sources)
         card = export(trainer, out, used, licence)
         summary += f" -> {out} ({card.parameters:,} parameters)"
     return summary
 
 
-class _Log:
-    """``log.csv``: a header once, then a row a report, each flushed."""
-
-    def __init__(self, folder: Path):
-        self.path = folder / LOG
-
-    def append(self, row: Progress) -> None:
-        names = [f.name for f in fields(row)]
-        try:
-            fresh = not self.path.exists()
-            with open(self.path, "a", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                if fresh:
-                    writer.writerow(names)
-                writer.writerow([getattr(row, name) for name in names])
-        except OSError as error:
-            raise TrainingError(f"{self.path}: cannot be written: {error.strerror}") from error
+def _line(row: Progress, validation_psnr: float | None) -> str:
+    line = (
+        f"step {row.step:,} of {row.steps:,}  loss {row.loss:.4f}  PSNR {row.psnr:.2f}  "
+        f"{row.patches:,} patches  {row.patches_per_second:.1f} patches/s  "
+        f"waiting {row.waiting:.0%}"
+    )
+    return line if validation_psnr is None else f"{line}  validation {validation_psnr:.2f}"

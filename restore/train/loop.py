@@ -18,6 +18,7 @@ from restore.network.layers import nearest_shrink
 from restore.train import state
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
+from restore.train.devices import Team
 from restore.train.losses import charbonnier, fft_l1
 
 SAVE_EVERY_SECONDS = 100.0
@@ -26,15 +27,18 @@ MAX_SKIPPED_IN_A_ROW = 100
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step reports: losses are means since the last report."""
+    """What has happened since the last report; losses and PSNR are means."""
 
     step: int
     steps: int
     patches: int
+    """Since the run began."""
     loss: float
     psnr: float
+    """Of training patches, in dB: of the mean squared error, by the weights, not their average."""
     learning_rate: float
     seconds: float
+    patches_per_second: float
     waiting: float
     """Fraction of the time that went into making batches."""
 
@@ -47,20 +51,26 @@ class Trainer:
         config: TrainConfig,
         sampler: Sampler,
         folder: Path,
-        device: torch.device,
+        team: Team,
         start_from: Maxim | None = None,
     ):
+        if config.batches_per_step % team.size:
+            raise TrainingError(
+                f"batches_per_step is {config.batches_per_step}; {team.size} devices cannot share "
+                "that evenly"
+            )
         self.config = config
         self.sampler = sampler
         self.folder = folder
-        self.device = device
+        self.team = team
+        self.device = team.device
         model = start_from or initialise(
             Maxim(config.network), torch.Generator().manual_seed(config.seed)
         )
         if model.config != config.network:
             raise TrainingError("the model to start from has another network configuration")
-        self.model = model.to(device)
-        self.ema = Maxim(config.network).to(device)
+        self.model = model.to(self.device)
+        self.ema = Maxim(config.network).to(self.device)
         self.ema.load_state_dict(self.model.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -70,7 +80,7 @@ class Trainer:
             foreach=True,
         )
         self.bfloat16 = config.precision == "bfloat16" or (
-            config.precision == "auto" and bfloat16_is_fast(device)
+            config.precision == "auto" and bfloat16_is_fast(self.device)
         )
         self.step = 0
         self.patches = 0
@@ -84,45 +94,62 @@ class Trainer:
     def save(self) -> None:
         state.save(self)
 
-    def run(self, report: Callable[[Progress], None], report_every: int = 50) -> None:
-        """Train to the last step, saving on the way and at the end; interruptible anywhere."""
-        config = self.config
-        last_save = last_report = time.monotonic()
-        waiting, losses, errors = 0.0, [], []
-        while self.step < config.steps:
-            started = time.monotonic()
-            degraded, clean = self.sampler.batch(self.step, self.device)
-            waiting += time.monotonic() - started
-            loss, error = self._train(degraded, clean)
-            losses.append(loss)
-            errors.append(error)
-            self.step += 1
-            self.patches += len(clean)
-            now = time.monotonic()
-            if self.step % report_every == 0 or self.step == config.steps:
-                seconds = now - last_report
-                mse = float(torch.stack(errors).mean())
-                report(
-                    Progress(
-                        step=self.step,
-                        steps=config.steps,
-                        patches=self.patches,
-                        loss=float(torch.stack(losses).mean()),
-                        psnr=-10 * math.log10(max(mse, 1e-12)),
-                        learning_rate=self._learning_rate(),
-                        seconds=seconds,
-                        waiting=waiting / max(seconds, 1e-9),
-                    )
-                )
-                last_report, waiting, losses, errors = time.monotonic(), 0.0, [], []
-            if now - last_save > SAVE_EVERY_SECONDS or self.step == config.steps:
-                self.save()
-                last_save = time.monotonic()
+    def run(
+        self,
+        report: Callable[[Progress], None],
+        report_every: int = 50,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Train to the last step, saving on the way and at the end; interruptible anywhere.
 
-    def _train(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        Asks ``should_stop`` after every step, and if so saves and returns False: there are steps
+        left. Where many processes train, one that wants to stop stops all of them.
+        """
+        last_save = time.monotonic()
+        seen = _Since(self.patches)
+        stopped = False
+        while self.step < self.config.steps and not stopped:
+            stopped = self._train(seen, should_stop)
+            ended = stopped or self.step == self.config.steps
+            if self.step % report_every == 0 or ended:
+                report(seen.progress(self))
+                seen = _Since(self.patches)
+            if ended or time.monotonic() - last_save > SAVE_EVERY_SECONDS:
+                if self.team.rank == 0:
+                    self.save()
+                last_save = time.monotonic()
+        self.team.wait()  # nobody leaves before the state is on the disk
+        return not stopped
+
+    def _train(self, seen: _Since, should_stop: Callable[[], bool]) -> bool:
+        """One step; True if someone wants to stop after it."""
+        config, team = self.config, self.team
+        self._set_learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = range(team.rank, config.batches_per_step, team.size)
+        totals = torch.zeros(4, dtype=torch.float64, device=self.device)
+        for part in parts:
+            started = time.monotonic()
+            degraded, clean = self.sampler.batch(self.step, part)
+            seen.waiting += time.monotonic() - started
+            loss, output = self._loss(degraded, clean)
+            (loss / len(parts)).backward()
+            error = (output.detach().float().clamp(0, 1) - clean).square().mean()
+            counts = (loss.detach(), error, torch.tensor(len(clean)), torch.tensor(0))
+            totals += torch.stack([count.to(totals) for count in counts])
+        if team.size > 1:
+            self._average_gradients()
+            totals[3] = float(should_stop()) * len(parts)
+            totals = team.mean(totals)
+        self._update()
+        self.step += 1
+        self.patches += round(float(totals[2]) * team.size)
+        seen.add(totals[:2] / len(parts))
+        return bool(totals[3] > 0) if team.size > 1 else should_stop()
+
+    def _loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and the network's last and largest picture."""
         config = self.config
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             stages = self.model.outputs(degraded)
         loss = torch.zeros((), device=self.device)
@@ -131,9 +158,18 @@ class Trainer:
                 output, target = picture.float(), nearest_shrink(clean, level)
                 loss = loss + charbonnier(output, target, config.charbonnier_eps)
                 loss = loss + config.fft_weight * fft_l1(output, target)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        return loss, stages[-1][-1]
+
+    def _average_gradients(self) -> None:
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        flat = self.team.mean(torch.cat([g.flatten() for g in gradients]))
+        for gradient, shared in zip(
+            gradients, flat.split([g.numel() for g in gradients]), strict=True
+        ):
+            gradient.copy_(shared.view_as(gradient))
+
+    def _update(self) -> None:
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
             self._skipped_in_a_row = 0
@@ -142,11 +178,6 @@ class Trainer:
             self._skipped_in_a_row += 1
             if self._skipped_in_a_row > MAX_SKIPPED_IN_A_ROW:
                 raise TrainingError("the loss stays infinite; lower the learning rate")
-        self._average()
-        error = (stages[-1][-1].detach().float().clamp(0, 1) - clean).square().mean()
-        return loss.detach(), error
-
-    def _average(self) -> None:
         # Early on the average follows closely, or it would remember the initialisation.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -154,10 +185,43 @@ class Trainer:
             for averaged, current in pairs:
                 averaged.lerp_(current, 1 - decay)
 
-    def _learning_rate(self) -> float:
+    def learning_rate(self) -> float:
+        """That of the step to come: a linear warm-up, then a cosine."""
         config = self.config
         if self.step < config.warmup_steps:
             return config.learning_rate * (self.step + 1) / config.warmup_steps
         done = (self.step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
         low = config.final_learning_rate
         return config.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * done)) / 2)
+
+    def _set_learning_rate(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+
+
+class _Since:
+    """What has been seen since the last report."""
+
+    def __init__(self, patches: int):
+        self.patches = patches
+        self.started = time.monotonic()
+        self.waiting = 0.0
+        self._means: list[Tensor] = []
+
+    def add(self, loss_and_error: Tensor) -> None:
+        self._means.append(loss_and_error)
+
+    def progress(self, trainer: Trainer) -> Progress:
+        loss, error = torch.stack(self._means).mean(dim=0).tolist()
+        seconds = time.monotonic() - self.started
+        return Progress(
+            step=trainer.step,
+            steps=trainer.config.steps,
+            patches=trainer.patches,
+            loss=loss,
+            psnr=-10 * math.log10(max(error, 1e-12)),
+            learning_rate=trainer.learning_rate(),
+            seconds=seconds,
+            patches_per_second=(trainer.patches - self.patches) / max(seconds, 1e-9),
+            waiting=self.waiting / max(seconds, 1e-9),
+        )

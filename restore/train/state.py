@@ -40,6 +40,7 @@ def save(trainer: Trainer) -> Path:
             _sync(save_file, shard, partial / f"shard-{index:03d}.safetensors")
         header = {
             "config": trainer.config.to_dict(),
+            "sources": trainer.sampler.sources,
             "step": trainer.step,
             "patches": trainer.patches,
             "skipped": trainer.skipped,
@@ -69,7 +70,7 @@ def load(trainer: Trainer) -> bool:
     newest = states[-1]
     try:
         header = json.loads((newest / "state.json").read_text())
-        config = dict(header["config"])
+        config = dict(header["config"]) | {"sources": header["sources"]}
         step, patches, skipped = (int(header[k]) for k in ("step", "patches", "skipped"))
         tensors: dict[str, Tensor] = {}
         for shard in sorted(newest.glob("shard-*.safetensors")):
@@ -93,7 +94,8 @@ def load(trainer: Trainer) -> bool:
 
 
 def _check_config(saved: dict[str, Any], trainer: Trainer, path: Path) -> None:
-    current = json.loads(json.dumps(trainer.config.to_dict()))
+    sources = {"sources": trainer.sampler.sources}
+    current = json.loads(json.dumps(trainer.config.to_dict() | sources))
     for name in current:
         if saved.get(name) != current[name]:
             raise TrainingError(

@@ -39,7 +39,7 @@ WRONG = [
     ("weight_decay", None),
     *[("ema_decay", value) for value in (-0.1, 1.1, "0.9")],
     ("final_learning_rate", 2),
-    ("pairs_fraction", 1.5),
+    ("holdout", 1.5),
     *[("betas", value) for value in (0.9, [0.9], [0.9, 1.0], ["0.9", 0.99])],
     *[("precision", value) for value in ("float16", 32, ["auto"])],
     *[("patches", value) for value in (64, [], [64], [[32]], [[0, 32]], [[-32, 32]], [["32", 32]])],

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from tiny_run import CONFIG, CPU, noise, picture
+from tiny_run import CONFIG, CPU, Degradation, clean_pictures, noise, picture, picture_pairs
 from torch import Generator, Tensor
 
+from restore.degrade.recipes import Recipe
 from restore.errors import TrainingError
-from restore.train.data import Sampler, TrainingData, read_clean, read_pairs
-
-Degradation = Callable[[Tensor, Generator], Tensor]
+from restore.train.data import Sampler
+from restore.train.sources import DEPTH, Pictures, Source
 
 
 def mark(clean: Tensor, generator: Generator) -> Tensor:
@@ -24,12 +22,12 @@ def mark(clean: Tensor, generator: Generator) -> Tensor:
     return clean + 2
 
 
-def sampler(data: TrainingData, degrade: Degradation = noise, **changes: Any) -> Sampler:
-    return Sampler(data, replace(CONFIG, **changes), degrade)
+def sampler(*data: Pictures, degrade: Degradation = noise, **changes: Any) -> Sampler:
+    return Sampler(data, replace(CONFIG, **changes), Recipe(degrade), CPU)
 
 
 def batches(sampler: Sampler, steps: int) -> list[tuple[Tensor, Tensor]]:
-    return [sampler.batch(step, CPU) for step in range(steps)]
+    return [sampler.batch(step) for step in range(steps)]
 
 
 def pair(height: int = 70, width: int = 90) -> tuple[np.ndarray, np.ndarray]:
@@ -49,19 +47,19 @@ def rows_and_columns(side: int) -> np.ndarray:
 
 
 def test_a_batch_follows_from_seed_and_step_alone() -> None:
-    data = TrainingData((picture(50, 70), picture(90, 40)), (pair(),))
-    forward = batches(sampler(data, pairs_fraction=0.5), 4)
-    again = sampler(data, pairs_fraction=0.5)
+    data = clean_pictures(picture(50, 70), picture(90, 40)), picture_pairs(pair())
+    forward = batches(sampler(*data), 4)
+    again = sampler(*data)
     for step in (3, 1, 0, 2):
-        for one, other in zip(forward[step], again.batch(step, CPU), strict=True):
+        for one, other in zip(forward[step], again.batch(step), strict=True):
             assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize(("seed", "step"), [(0, 1), (1, 0)])
-def test_another_seed_or_step_is_another_batch(seed: int, step: int) -> None:
-    data = TrainingData((picture(50, 70),))
-    degraded, clean = sampler(data).batch(0, CPU)
-    others, other_clean = sampler(data, seed=seed).batch(step, CPU)
+@pytest.mark.parametrize(("seed", "step", "part"), [(0, 1, 0), (1, 0, 0), (0, 0, 1)])
+def test_another_seed_step_or_part_is_another_batch(seed: int, step: int, part: int) -> None:
+    data = clean_pictures(picture(50, 70))
+    degraded, clean = sampler(data).batch(0)
+    others, other_clean = sampler(data, seed=seed).batch(step, part)
     assert not torch.equal(clean, other_clean)
     assert not torch.allclose(degraded - clean, others - other_clean, atol=1e-3)
 
@@ -70,7 +68,7 @@ def test_patches_have_the_shapes_asked_for_and_fill_the_step() -> None:
     config = {"patches": ((32, 32), (32, 64), (96, 64)), "pixels_per_step": 8 * 32 * 32}
     seen = {
         (tuple(batch.shape), batch.dtype)
-        for both in batches(sampler(TrainingData((picture(128, 128),)), **config), 30)
+        for both in batches(sampler(clean_pictures(picture(128, 128)), **config), 30)
         for batch in both
     }
     shapes = [(8, 3, 32, 32), (4, 3, 32, 64), (1, 3, 96, 64)]
@@ -78,17 +76,17 @@ def test_patches_have_the_shapes_asked_for_and_fill_the_step() -> None:
 
 
 def test_pixels_keep_their_values() -> None:
-    data = TrainingData((picture(32, 32),))
-    _, clean = sampler(data).batch(0, CPU)
+    shown = picture(32, 32)
+    _, clean = sampler(clean_pictures(shown)).batch(0)
     levels = (clean * 255).round().unique().to(torch.uint8)
-    assert torch.equal(levels, torch.from_numpy(data.clean[0]).unique())
+    assert torch.equal(levels, torch.from_numpy(shown).unique())
     assert (clean * 255 - (clean * 255).round()).abs().max() < 1e-4
 
 
 def test_patches_come_from_everywhere_in_all_eight_orientations() -> None:
     side = 36
     orientations, corners = Counter[tuple[int, ...]](), set()
-    for _, clean in batches(sampler(TrainingData((rows_and_columns(side),))), 100):
+    for _, clean in batches(sampler(clean_pictures(rows_and_columns(side))), 100):
         pixels = (clean[:, :2] * 255).round().int()
         down, right = pixels.diff(dim=2), pixels.diff(dim=3)
         for i in range(len(clean)):
@@ -103,7 +101,7 @@ def test_patches_come_from_everywhere_in_all_eight_orientations() -> None:
 
 
 def test_pairs_stay_aligned() -> None:
-    data = TrainingData((), (pair(), pair(40, 50)))
+    data = picture_pairs(pair(), pair(40, 50))
     for degraded, clean in batches(sampler(data, patches=((32, 64), (64, 32))), 20):
         difference = (degraded - clean) * 255
         torch.testing.assert_close(difference, torch.full_like(clean, 50), rtol=0, atol=1e-3)
@@ -112,14 +110,14 @@ def test_pairs_stay_aligned() -> None:
 @pytest.mark.parametrize("size", [(20, 20), (5, 50), (50, 7), (1, 1)])
 def test_a_picture_smaller_than_the_patch_is_used(size: tuple[int, int]) -> None:
     small = picture(*size)
-    for _, clean in batches(sampler(TrainingData((small,))), 4):
+    for _, clean in batches(sampler(clean_pictures(small)), 4):
         assert clean.shape == (2, 3, 32, 32)
         assert set((clean * 255).round().unique().tolist()) <= set(small.flatten().tolist())
 
 
 def test_a_picture_smaller_than_the_patch_is_mirrored_at_its_edge() -> None:
     # Rows 0 to 19, then 19 down to 8: whichever way the patch is turned.
-    _, clean = sampler(TrainingData((rows_and_columns(20),))).batch(0, CPU)
+    _, clean = sampler(clean_pictures(rows_and_columns(20))).batch(0)
     for patch in (clean * 255).round().int():
         for channel in (0, 1):
             counts = Counter(patch[channel].flatten().tolist())
@@ -128,144 +126,61 @@ def test_a_picture_smaller_than_the_patch_is_mirrored_at_its_edge() -> None:
 
 def test_large_pictures_are_drawn_in_proportion_to_area() -> None:
     black, white = np.zeros((64, 64, 3), np.uint8), np.full((64, 192, 3), 255, np.uint8)
-    for data in (TrainingData((black, white)), TrainingData((), ((black,) * 2, (white,) * 2))):
+    for data in (clean_pictures(black, white), picture_pairs((black,) * 2, (white,) * 2)):
         clean = [clean for _, clean in batches(sampler(data, pixels_per_step=20 * 1024), 20)]
         assert torch.cat(clean).mean().item() == pytest.approx(0.75, abs=0.06)
 
 
-CLEAN, PAIRS = (picture(64, 64),), (pair(),)
-
-
 @pytest.mark.parametrize(
-    ("data", "fraction", "from_pairs"),
-    [
-        (TrainingData(CLEAN, PAIRS), 0.0, 0.0),
-        (TrainingData(CLEAN, PAIRS), 0.3, 0.3),
-        (TrainingData(CLEAN, PAIRS), 1.0, 1.0),
-        (TrainingData(CLEAN), 0.3, 0.0),
-        (TrainingData((), PAIRS), 0.0, 1.0),
-    ],
+    ("clean", "pairs", "from_pairs"), [(1, 1, 0.5), (0.7, 0.3, 0.3), (2, 1, 1 / 3), (1, 1e-9, 0)]
 )
-def test_the_fraction_of_pairs_is_kept_where_there_are_both(
-    data: TrainingData, fraction: float, from_pairs: float
-) -> None:
-    drawn = sampler(data, mark, pairs_fraction=fraction, pixels_per_step=20 * 1024)
+def test_sources_are_mixed_by_their_weights(clean: float, pairs: float, from_pairs: float) -> None:
+    data = clean_pictures(picture(64, 64), weight=clean), picture_pairs(pair(), weight=pairs)
+    drawn = sampler(*data, degrade=mark, pixels_per_step=20 * 1024)
     degraded = torch.cat([degraded for degraded, _ in batches(drawn, 20)])
     share = (degraded.flatten(1).amax(dim=1) < 2).float().mean().item()
-    assert share == pytest.approx(from_pairs, abs=0.06 if 0 < from_pairs < 1 else 0)
+    assert share == pytest.approx(from_pairs, abs=0.06)
 
 
-# Reading
+def test_real_pairs_can_be_made_worse() -> None:
+    recipe = Recipe(noise, pair=lambda degraded, generator: degraded + 3)
+    degraded, clean = Sampler([picture_pairs(pair())], CONFIG, recipe, CPU).batch(0)
+    torch.testing.assert_close(degraded, clean + 50 / 255 + 3)
 
 
-def save(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+# Depth
 
 
-def test_pictures_are_read_in_order_of_name_and_the_rest_is_left(tmp_path: Path) -> None:
-    for name, seed in (("b.png", 1), ("a.bmp", 2), ("C.PNG", 3), ("d/e.png", 4)):
-        save(tmp_path / name, picture(9, 7, seed))
-    (tmp_path / "notes.txt").write_text("not a picture")
-    expected = [picture(9, 7, seed) for seed in (3, 2, 1)]
-    np.testing.assert_array_equal(read_clean(tmp_path), expected)
+def with_depth(*metric: bool) -> Pictures:
+    """Depth is the red of the picture, so that every patch shows whether both were cut alike."""
+    clean = [picture(60, 44, seed=i) for i in range(len(metric))]
+    items = tuple(
+        (c, c[..., 0].astype(np.float32) / 255, np.array(m))
+        for c, m in zip(clean, metric, strict=True)
+    )
+    return Pictures(Source(DEPTH, Path("depth")), items)
 
 
-COLOUR = picture(16, 16)
-GREY = COLOUR[..., 0]
-ALPHA = np.full_like(GREY, 100)
+def test_depth_is_cut_with_its_picture_and_reaches_the_degradation() -> None:
+    def haze(clean: Tensor, generator: Generator, depth: Tensor, metric: Tensor) -> Tensor:
+        assert depth.shape == (len(clean), 1, *clean.shape[2:])
+        assert (metric.dtype, metric.shape) == (torch.bool, (len(clean),))
+        return torch.where(metric[:, None, None, None], depth, -depth).expand_as(clean)
+
+    data = Sampler([with_depth(True, False)], CONFIG, Recipe(noise, at_depth=haze), CPU)
+    signs = set()
+    for hazy, clean in batches(data, 8):
+        torch.testing.assert_close(hazy.abs()[:, 0], clean[:, 0])
+        signs |= set(hazy.flatten(1).sum(dim=1).sign().tolist())
+    assert signs == {1.0, -1.0}
 
 
-@pytest.mark.parametrize(
-    ("stored", "expected"),
-    [
-        (GREY, np.dstack([GREY] * 3)),
-        (np.dstack([GREY, ALPHA]), np.dstack([GREY] * 3)),
-        (np.dstack([COLOUR, ALPHA]), COLOUR),
-    ],
-    ids=["grey", "grey with alpha", "colour with alpha"],
-)
-def test_every_picture_has_three_channels(
-    tmp_path: Path, stored: np.ndarray, expected: np.ndarray
-) -> None:
-    save(tmp_path / "a.png", stored)
-    (pixels,) = read_clean(tmp_path)
-    np.testing.assert_array_equal(pixels, expected)
+def test_a_task_without_use_for_depth_says_so() -> None:
+    with pytest.raises(TrainingError, match="depth: this task has no use for depth"):
+        sampler(with_depth(True))
 
 
-def test_pairs_go_by_name_whatever_their_format(tmp_path: Path) -> None:
-    for name, seed in (("input/a.png", 1), ("input/b.bmp", 2), ("target/b.png", 3)):
-        save(tmp_path / name, picture(9, 7, seed))
-    save(tmp_path / "target/a.bmp", picture(9, 7, 4))
-    expected = [[picture(9, 7, seed) for seed in seeds] for seeds in ((1, 4), (2, 3))]
-    np.testing.assert_array_equal(read_pairs(tmp_path), expected)
-
-
-def empty(folder: Path) -> None:
-    folder.mkdir()
-
-
-def a_file(folder: Path) -> None:
-    folder.touch()
-
-
-def damaged(folder: Path) -> None:
-    save(folder / "a.png", COLOUR)
-    (folder / "b.png").write_text("not a picture")
-
-
-def sixteen_bits(folder: Path) -> None:
-    save(folder / "b.png", GREY.astype(np.uint16))
-
-
-def a_folder_called_png(folder: Path) -> None:
-    (folder / "b.png").mkdir(parents=True)
-
-
-Make = Callable[[Path], object]
-
-
-@pytest.mark.parametrize(
-    ("make", "told"),
-    [
-        (lambda folder: None, "bad: no such folder"),
-        (a_file, "bad: no such folder"),
-        (empty, "bad: holds no pictures"),
-        (damaged, "b.png: not a picture"),
-        (sixteen_bits, "b.png: holds .* 8-bit grey and RGB"),
-        (a_folder_called_png, "b.png: is a folder"),
-    ],
-)
-def test_clean_pictures_that_cannot_be_used_are_named(
-    tmp_path: Path, make: Make, told: str
-) -> None:
-    make(tmp_path / "bad")
-    with pytest.raises(TrainingError, match=told):
-        read_clean(tmp_path / "bad")
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda folder: (folder / "input/b.png").unlink(), "input: has no picture called b"),
-        (lambda folder: (folder / "target/a.png").unlink(), "target: has no picture called a"),
-        (
-            lambda folder: save(folder / "input/a.png", picture(8, 9)),
-            "input/a.png and .*target/a.png differ",
-        ),
-        (lambda folder: save(folder / "input/a.bmp", COLOUR), "a.bmp and a.png have one name"),
-        (lambda folder: (folder / "target").rename(folder / "gt"), "target: no such folder"),
-        (lambda folder: (folder / "target/b.png").write_text("?"), "target/b.png: not a picture"),
-    ],
-)
-def test_pairs_that_cannot_be_used_are_named(tmp_path: Path, change: Make, told: str) -> None:
-    for name in ("input/a.png", "input/b.png", "target/a.png", "target/b.png"):
-        save(tmp_path / name, COLOUR)
-    change(tmp_path)
-    with pytest.raises(TrainingError, match=told):
-        read_pairs(tmp_path)
-
-
-def test_a_run_needs_pictures() -> None:
+@pytest.mark.parametrize("sources", [(), (clean_pictures(),), (clean_pictures(), picture_pairs())])
+def test_a_run_needs_pictures(sources: tuple[Pictures, ...]) -> None:
     with pytest.raises(TrainingError, match="no training pictures"):
-        TrainingData(())
+        sampler(*sources)

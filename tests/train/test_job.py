@@ -4,26 +4,31 @@ import csv
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+import torch
+from models import save_model
 from PIL import Image
 from tiny_run import CONFIG, picture
 
+from restore.checkpoints import weights
 from restore.checkpoints.card import read_card
 from restore.errors import CheckpointError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.train import job
+from restore.train.sources import CLEAN, PAIRS, Source
 
 PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
-SHORT = replace(CONFIG, steps=10, pairs_fraction=0.5)
+SHORT = replace(CONFIG, steps=10, holdout=0.5, validate_every=5)
 
 
 class Outcome(NamedTuple):
@@ -70,7 +75,8 @@ class Place:
         return Outcome(process.returncode, stdout, stderr)
 
 
-TRAIN = ("train", "denoise", "--clean", "clean", "--pairs", "pairs", "--config", "config.json")
+CONFIGURED = ("--config", "config.json")
+TRAIN = ("train", "denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +101,7 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
     (line,) = process.stderr.splitlines()
     assert line.startswith("step 10 of 10  loss 0.")
     assert "  20 patches  " in line
-    assert " patches/s  waiting " in line
+    assert re.search(r" patches/s  waiting \d+%  validation \d+\.\d\d$", line)
 
 
 @pytest.mark.slow
@@ -105,6 +111,17 @@ def test_a_run_writes_a_log(place: Place) -> None:
     assert (row["step"], row["steps"], row["patches"]) == ("10", "10", "20")
     assert 0 < float(row["loss"]) < 1
     assert 5 < float(row["psnr"]) < 50
+    assert 5 < float(row["validation_psnr"]) < 50
+
+
+@pytest.mark.slow
+def test_a_run_draws_what_it_has_never_seen(place: Place) -> None:
+    with Image.open(place / "run/validation.png") as sheet:
+        # One clean picture and one pair held out, as degraded, restored and clean.
+        assert (sheet.mode, sheet.size) == ("RGB", (3 * 256, 2 * 256))
+        pixels = np.asarray(sheet)
+    assert (pixels[:, 512:] != pixels[:, :256]).any()
+    np.testing.assert_array_equal(pixels[:40, 512:562], picture(40, 50, seed=0))
 
 
 @pytest.mark.slow
@@ -145,16 +162,9 @@ def test_a_terminal_shows_a_bar_and_no_lines(place: Place) -> None:
 
 def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[str]]:
     said: list[str] = []
-    plan = job.plan("denoise", place / "config.json", steps=steps)
-    summary = job.run(
-        plan,
-        place / run,
-        clean=(place / "clean",),
-        pairs=(place / "pairs",),
-        out=place / out,
-        device="cpu",
-        say=said.append,
-    )
+    sources = [Source(kind, place / kind) for kind in (CLEAN, PAIRS)]
+    plan = job.plan("denoise", sources, place / "config.json", steps=steps)
+    summary = job.run(plan, place / run, out=place / out, place=job.Place("cpu"), say=said.append)
     return summary, said
 
 
@@ -165,16 +175,29 @@ def test_a_finished_run_is_exported_again_without_a_step(place: Place) -> None:
     assert sha256_of(place / "again.safetensors") == sha256_of(place / "model.safetensors")
 
 
-def test_speed_is_that_since_the_last_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(trainer: job.Trainer, report: Callable[[job.Progress], None]) -> None:
-        for step, patches, seconds in ((50, 100, 10.0), (100, 400, 20.0)):
-            report(job.Progress(step, 100, patches, 0.1, 30, 1e-3, seconds, 0.25))
+def test_without_pictures_held_out_there_is_no_validation(tmp_path: Path) -> None:
+    place = Place(tmp_path).fill()
+    place.configure("config.json", holdout=0.0)
+    _, said = again(place, "run", "model.safetensors")
+    assert "validation" not in said[-1]
+    assert not (place / "run/validation.png").exists()
 
-    monkeypatch.setattr(job.Trainer, "run", run)
-    _, said = again(Place(tmp_path).fill(), "run", "model.safetensors")
-    assert [line.split("  ")[-2] for line in said] == ["10.0 patches/s", "15.0 patches/s"]
+
+def test_batches_are_as_many_as_devices_unless_said_otherwise(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    for stated, devices, expected in (({}, 1, 1), ({}, 3, 3), ({"batches_per_step": 6}, 3, 6)):
+        config.write_text(json.dumps(stated))
+        plan = job.plan("denoise", (), config, devices=devices)
+        assert plan.config.batches_per_step == expected
+
+
+def test_a_model_of_another_task_can_be_taken_as_a_start(tmp_path: Path) -> None:
+    path = save_model(tmp_path, task="enhance")
+    start = job.plan("derain", (), init=str(path)).start_from
+    assert start is not None
+    found = weights.load(path, read_card(path)).state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in start.state_dict().items())
+    assert all(parameter.requires_grad for parameter in start.parameters())
 
 
 @pytest.mark.parametrize(
@@ -199,17 +222,32 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
         (("denoise", "--clean", "nowhere"), "nowhere: no such folder"),
         (("denoise", "--clean", "empty"), "empty: holds no pictures"),
         (("denoise", "--clean", "clean", "--config", "unknown.json"), "unknown training field: st"),
-        (("denoise", "--clean", "clean", "--config", "config.json", "--seed", "5"), "seed = 0, no"),
+        (
+            ("denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED, "--seed", "5"),
+            "seed = 0, no",
+        ),
+        (("denoise", "--clean", "clean", *CONFIGURED), "belongs to a run with sources"),
+        (("denoise", "--clean", "clean=x", *CONFIGURED), "clean=x: the weight after ="),
+        (("denoise", "--depth", "clean", *CONFIGURED), "depth.csv: cannot be read"),
         (("colour", "--clean", "clean"), "no training recipe for 'colour'"),
     ],
-    ids=["missing folder", "empty folder", "field", "config", "task"],
+    ids=[
+        "missing folder",
+        "empty folder",
+        "field",
+        "config",
+        "data",
+        "weight",
+        "depth",
+        "task",
+    ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(
     place: Place, words: tuple[str, ...], told: str
 ) -> None:
     place.configure("unknown.json", stepz=3)
     process = place.restore("train", *words, "--run", "run")
-    assert (process.code, process.stdout) == (1, "")
+    assert (process.code, process.stdout) == (2 if "=x" in str(words) else 1, "")
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: ")
     assert told in line
@@ -219,4 +257,4 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
 def test_a_config_that_is_no_json_object_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(job.ConfigError, match=r"config\.json: "):
-        job.plan("denoise", tmp_path / "config.json")
+        job.plan("denoise", (), tmp_path / "config.json")

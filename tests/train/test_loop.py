@@ -15,6 +15,7 @@ from restore.errors import TrainingError
 from restore.network import Maxim, MaximConfig
 from restore.train import loop
 from restore.train.config import TrainConfig
+from restore.train.devices import Team
 from restore.train.loop import Progress, Trainer
 from restore.train.losses import charbonnier, fft_l1
 
@@ -50,10 +51,10 @@ def run_until(run: Trainer, step: int) -> None:
 def test_the_average_learns_to_brighten(tmp_path: Path, precision: str) -> None:
     config = replace(CONFIG, steps=30, learning_rate=3e-3, warmup_steps=10, precision=precision)
     data = sampler(config, lambda clean, generator: clean / 2)
-    run = Trainer(config, data, tmp_path, CPU)
+    run = Trainer(config, data, tmp_path, Team(CPU))
     losses = [row.loss for row in rows(run)]
     assert sum(losses[-5:]) < 0.75 * sum(losses[:5])
-    dark, clean = run.sampler.batch(1000, CPU)
+    dark, clean = run.sampler.batch(1000)
     with torch.no_grad():
         restored = run.ema(dark)
     assert (restored - clean).square().mean() < 0.5 * (dark - clean).square().mean()
@@ -76,7 +77,7 @@ def test_every_stage_is_trained(tmp_path: Path, network: MaximConfig) -> None:
 def test_the_losses_of_all_stages_and_scales_count(tmp_path: Path) -> None:
     config = replace(CONFIG, steps=1, network=TWO_STAGES)
     run = trainer(tmp_path, config)
-    noisy, clean = run.sampler.batch(0, CPU)
+    noisy, clean = run.sampler.batch(0)
     pictures = [picture.detach() for stage in run.model.outputs(noisy) for picture in stage]
     scales = [clean[:, :, 1::2, 1::2], clean] * 2  # the pixel that nearest-exact takes
     assert [p.shape for p in pictures] == [c.shape for c in scales]
@@ -112,7 +113,7 @@ def test_the_config_fixes_the_run(tmp_path: Path) -> None:
 
 def test_reports_say_what_was_seen(tmp_path: Path) -> None:
     run = trainer(tmp_path)
-    noisy, clean = run.sampler.batch(0, CPU)
+    noisy, clean = run.sampler.batch(0)
     error = (noisy.clamp(0, 1) - clean).square().mean()
     first, *_, last = rows(run)  # the first at the identity
     assert first.psnr == pytest.approx(-10 * torch.log10(error).item(), abs=1e-3)
@@ -135,7 +136,7 @@ def test_the_learning_rate_warms_up_and_falls_to_its_end(tmp_path: Path) -> None
     run = trainer(tmp_path, config)
     rates = []
     for run.step in range(11):
-        rates.append(run._learning_rate() / config.learning_rate)
+        rates.append(run.learning_rate() / config.learning_rate)
     assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
     assert rates[7] == pytest.approx(0.55)  # half of the cosine
     assert rates[10] == pytest.approx(0.1)
@@ -159,14 +160,14 @@ def test_a_run_starts_from_a_given_model(tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(0.125)
-    run = Trainer(CONFIG, sampler(), tmp_path, CPU, start_from=model)
+    run = Trainer(CONFIG, sampler(), tmp_path, Team(CPU), start_from=model)
     for part in (run.model, run.ema):
         assert all((parameter == 0.125).all() for parameter in part.parameters())
 
 
 def test_a_model_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="another network configuration"):
-        Trainer(CONFIG, sampler(), tmp_path, CPU, start_from=Maxim(TWO_STAGES))
+        Trainer(CONFIG, sampler(), tmp_path, Team(CPU), start_from=Maxim(TWO_STAGES))
 
 
 # Batches that cannot be learned from
@@ -178,13 +179,17 @@ class Spoilt:
     def __init__(self, steps: set[int]):
         self.good, self.steps = sampler(), steps
 
-    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        degraded, clean = self.good.batch(step, device)
+    @property
+    def sources(self) -> list[object]:
+        return self.good.sources
+
+    def batch(self, step: int, part: int) -> tuple[Tensor, Tensor]:
+        degraded, clean = self.good.batch(step, part)
         return (degraded * float("nan") if step in self.steps else degraded), clean
 
 
 def spoilt(folder: Path, steps: set[int]) -> Trainer:
-    return Trainer(CONFIG, Spoilt(steps), folder, CPU)  # type: ignore[arg-type]
+    return Trainer(CONFIG, Spoilt(steps), folder, Team(CPU))  # type: ignore[arg-type]
 
 
 def test_a_batch_that_is_not_finite_is_skipped(tmp_path: Path) -> None:
@@ -295,3 +300,50 @@ def test_a_killed_run_goes_on_exactly(tmp_path: Path, moment: str) -> None:
     rows(again)
     assert_same(again, once)
     assert [path.name for path in (tmp_path / "cut").iterdir()] == ["state-00000006"]
+
+
+# Stopping, and batches of several parts
+
+
+def test_a_run_asked_to_stop_saves_the_step_it_was_in_and_goes_on_exactly(tmp_path: Path) -> None:
+    once = trainer(tmp_path / "once")
+    rows(once)
+    cut = trainer(tmp_path / "cut")
+    reported: list[int] = []
+    assert not cut.run(lambda row: reported.append(row.step), should_stop=lambda: cut.step == 3)
+    assert reported == [3]
+    again = trainer(tmp_path / "cut")
+    assert again.resume()
+    assert again.step == 3
+    assert again.run(lambda row: None)
+    assert_same(again, once)
+
+
+def test_parts_of_a_step_are_averaged(tmp_path: Path) -> None:
+    config = replace(CONFIG, batches_per_step=3, steps=1)
+    run = trainer(tmp_path, config)
+    parts = [run.sampler.batch(0, part) for part in range(3)]
+    assert not torch.equal(parts[0][1], parts[1][1])
+    whole = [torch.cat(halves) for halves in zip(*parts, strict=True)]
+    loss, _ = run._loss(*whole)
+    expected = torch.autograd.grad(loss, run.model.stages[0].parameters(), allow_unused=True)
+    (row,) = rows(run)
+    assert (row.patches, row.loss) == (6, pytest.approx(loss.item(), rel=1e-5))
+    # What one step leaves in the first moment: a tenth of the clipped gradient.
+    norm = torch.cat([g.flatten() for g in expected if g is not None]).norm()
+    scale = min(1.0, config.clip_norm / norm.item())
+    for gradient, parameter in zip(expected, run.model.stages[0].parameters(), strict=True):
+        if gradient is not None:
+            moment = run.optimizer.state[parameter]["exp_avg"]
+            torch.testing.assert_close(moment, 0.1 * scale * gradient, rtol=2e-3, atol=1e-7)
+
+
+class Pair(Team):
+    """One of two, as a process sees it that cannot talk."""
+
+    size = 2
+
+
+def test_devices_that_cannot_share_a_step_evenly_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="batches_per_step is 3; 2 devices"):
+        Trainer(replace(CONFIG, batches_per_step=3), sampler(), tmp_path, Pair(CPU))

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_run import CONFIG, NETWORK, assert_same, trainer
+from tiny_run import CONFIG, CPU, NETWORK, assert_same, clean_pictures, noise, picture, trainer
 
+from restore.degrade.recipes import Recipe
 from restore.errors import TrainingError
 from restore.train import state
 from restore.train.config import TrainConfig
+from restore.train.data import Sampler
+from restore.train.devices import Team
 from restore.train.loop import Trainer
 
 TESTS = Path(__file__).parents[1]
@@ -125,6 +128,13 @@ def test_the_state_of_another_config_is_refused(
     trainer(tmp_path).save()
     with pytest.raises(TrainingError, match=f"state-00000000: belongs to a run with {named}"):
         trainer(tmp_path, config).resume()
+
+
+def test_the_state_of_other_pictures_is_refused(tmp_path: Path) -> None:
+    trainer(tmp_path).save()
+    other = Sampler([clean_pictures(picture(40, 56))], CONFIG, Recipe(noise), CPU)
+    with pytest.raises(TrainingError, match=r"belongs to a run with sources = .* 2.*, not .* 1"):
+        Trainer(CONFIG, other, tmp_path, Team(CPU)).resume()
 
 
 def truncate(path: Path) -> None:

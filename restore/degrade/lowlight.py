@@ -1,0 +1,131 @@
+"""Low light: a picture as the same camera takes it with far less of it.
+
+Images are N x 3 x H x W, float32, sRGB-encoded in [0, 1]; light is linear where an argument is
+called so. The randomness comes from the generator, which lives on the image's device.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from restore.degrade.jpeg import maybe_jpeg
+from restore.degrade.random import Range, chance, log_uniform, per_picture, uniform
+from restore.degrade.sensor import read_noise, sensor_noise
+
+_LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB, ITU-R BT.709
+
+
+@dataclass(frozen=True)
+class LowLight:
+    """Parameter ranges of `lowlight`; every pair is (low, high)."""
+
+    exposure: Range = (1 / 30, 1 / 2)
+    """Factor on linear light, drawn log-uniformly."""
+    gamma: Range = (0.9, 1.6)
+    """Exponent on linear light: dark parts of real pairs lose more than bright ones."""
+    saturation: Range = (0.6, 1.0)
+    """What is left of the distance from grey."""
+    drift: float = 0.15
+    """The gains of red and blue lie within a factor of 1 + drift, drawn log-uniformly."""
+    shot: Range = (3e-5, 2e-3)
+    """Variance per unit of linear signal, drawn log-uniformly."""
+    jpeg: float = 0.4
+    """Fraction of dark pictures that are JPEG-compressed."""
+    jpeg_quality: Range = (70.0, 100.0)
+    none: float = 0.1
+    """Fraction of pictures that are left well exposed."""
+
+    def at(self, severity: float) -> LowLight:
+        """One exposure and one noise level for every picture, dark throughout.
+
+        ``severity`` lies in (0, 1]: the logarithm of exposure goes with it, from none lost to the
+        darkest of these ranges; that of shot noise from its lowest to its highest.
+        """
+        exposure = self.exposure[0] ** severity
+        shot = self.shot[0] ** (1 - severity) * self.shot[1] ** severity
+        return replace(self, exposure=(exposure, exposure), shot=(shot, shot), none=0.0)
+
+
+def lowlight(
+    image: Tensor, generator: Generator, ranges: LowLight = LowLight(), scale: float = 1.0
+) -> Tensor:
+    """A picture taken with too little light: darker, duller, off in colour, noisy, of 8 bits.
+
+    In linear light: white balance drifts, saturation falls, exposure and gamma darken it (as in the
+    synthetic pairs of Lv et al., "Attention Guided Low-Light Image Enhancement", IJCV 2021), the
+    sensor adds noise at that exposure; then it is encoded, rounded, and some are JPEG-compressed.
+    ``scale`` multiplies the logarithms of exposure, gamma and gains, the loss of saturation, and
+    the deviation of the noise; 0 is the picture itself. The result is in [0, 1], in steps of 1/255
+    unless the picture is one of those left well exposed.
+    """
+    image = image.clamp(0, 1)
+    if scale == 0:
+        return image
+    n = image.shape[0]
+    exposure = log_uniform(n, image, generator, *ranges.exposure) ** scale
+    gamma = log_uniform(n, image, generator, *ranges.gamma) ** scale
+    saturation = 1 - scale * (1 - uniform(n, image, generator, *ranges.saturation))
+    linear = shift_colour(to_linear(image), _gains(n, image, generator, ranges, scale), saturation)
+    dark = darken(linear, exposure, gamma)
+    shot = log_uniform(n, image, generator, *ranges.shot)
+    dark = dark + scale * sensor_noise(dark, shot, read_noise(shot, generator), generator)
+    dark = maybe_jpeg(round8(to_srgb(dark)), generator, ranges.jpeg, ranges.jpeg_quality)
+    unchanged = chance(n, image, generator, ranges.none)
+    return torch.where(per_picture(unchanged), image, round8(dark))
+
+
+def dark_noise(
+    low: Tensor, generator: Generator, shot: Range = (1e-5, 5e-4), none: float = 0.3
+) -> Tensor:
+    """More noise for the dark picture of a real pair, which a tripod and base ISO kept clean.
+
+    ``low`` is sRGB-encoded, N x 3 x H x W; it gets sensor noise in linear light with ``shot``
+    drawn log-uniformly, and is rounded to 8 bits. A fraction ``none`` stays as it is.
+    """
+    n = low.shape[0]
+    drawn = log_uniform(n, low, generator, *shot)
+    linear = to_linear(low.clamp(0, 1))
+    noisy = linear + sensor_noise(linear, drawn, read_noise(drawn, generator), generator)
+    unchanged = chance(n, low, generator, none)
+    return torch.where(per_picture(unchanged), low, round8(to_srgb(noisy)))
+
+
+def shift_colour(linear: Tensor, gains: Tensor, saturation: Tensor) -> Tensor:
+    """White balance off by ``gains`` (N x 3), then colours pulled to grey by ``saturation`` (N)."""
+    linear = linear * gains[:, :, None, None]
+    weights = linear.new_tensor(_LUMINANCE)[:, None, None]
+    grey = (linear * weights).sum(dim=1, keepdim=True)
+    return torch.lerp(grey, linear, per_picture(saturation))
+
+
+def darken(linear: Tensor, exposure: Tensor, gamma: Tensor) -> Tensor:
+    """exposure x light ** gamma, with one of each per picture: white becomes ``exposure``."""
+    return per_picture(exposure) * linear.clamp(min=0) ** per_picture(gamma)
+
+
+def to_linear(encoded: Tensor) -> Tensor:
+    """sRGB decoded to linear light (IEC 61966-2-1); values in [0, 1]."""
+    curved = ((encoded + 0.055) / 1.055) ** 2.4
+    return torch.where(encoded <= 0.04045, encoded / 12.92, curved)
+
+
+def to_srgb(linear: Tensor) -> Tensor:
+    """Linear light, cut to [0, 1], encoded as sRGB (IEC 61966-2-1)."""
+    linear = linear.clamp(0, 1)
+    curved = 1.055 * linear ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, curved)
+
+
+def round8(image: Tensor) -> Tensor:
+    """To the nearest of the levels that 8 bits hold, in [0, 1]."""
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def _gains(n: int, like: Tensor, generator: Generator, ranges: LowLight, scale: float) -> Tensor:
+    most = scale * math.log1p(ranges.drift)
+    red, blue = (uniform(n, like, generator, -most, most).exp() for _ in range(2))
+    return torch.stack((red, torch.ones_like(red), blue), dim=1)

@@ -1,0 +1,43 @@
+"""What this machine can do at best, to state speeds as fractions of."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch.nn import functional as F
+
+CHANNELS, SIDE, SIZE = 32, 256, 3
+
+
+def convolution_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
+    """Floating point operations a second of a 3 x 3 convolution of 32 to 32 channels at 256 x 256.
+
+    A multiplication and an addition count as two. The median of as many runs as fit into
+    ``seconds``, channels last, without gradients.
+    """
+    picture, kernel = (
+        torch.randn(shape, device=device)
+        .to(dtype=dtype)
+        .contiguous(memory_format=torch.channels_last)
+        for shape in ((1, CHANNELS, SIDE, SIDE), (CHANNELS, CHANNELS, SIZE, SIZE))
+    )
+    operations = 2 * CHANNELS**2 * SIZE**2 * SIDE**2
+    times: list[float] = []
+    with torch.no_grad():
+        for _ in range(3):
+            F.conv2d(picture, kernel, padding=1)
+        begun = time.perf_counter()
+        while time.perf_counter() - begun < seconds or not times:
+            _synchronize(device)
+            started = time.perf_counter()
+            for _ in range(5):
+                F.conv2d(picture, kernel, padding=1)
+            _synchronize(device)
+            times.append((time.perf_counter() - started) / 5)
+    return operations / sorted(times)[len(times) // 2]
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

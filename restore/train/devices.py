@@ -1,0 +1,85 @@
+"""One process or many: who does which part of a step, and how they agree.
+
+Lightning Fabric starts the processes (or finds those of ``torchrun`` and SLURM) and joins them; how
+a step is shared stays in the open: every process averages its own batches, then all average their
+gradients.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.engine.precision import choose_device
+from restore.errors import TrainingError, UsageError
+
+
+class Team:
+    """This process, alone. ``device`` is where it computes."""
+
+    rank = 0
+    size = 1
+
+    def __init__(self, device: torch.device):
+        self.device = device
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The average of what every process gives; the same bits in all of them."""
+        return value
+
+    def wait(self) -> None:
+        """Until everyone is here."""
+
+
+class Processes(Team):
+    """This process among those that Fabric has started."""
+
+    def __init__(self, fabric: Any):
+        super().__init__(fabric.device)
+        self.rank = fabric.global_rank
+        self.size = fabric.world_size
+        self._fabric = fabric
+
+    def mean(self, value: Tensor) -> Tensor:
+        shared: Tensor = self._fabric.all_reduce(value, reduce_op="mean")
+        return shared
+
+    def wait(self) -> None:
+        self._fabric.barrier()
+
+
+def assemble(device: str, devices: int) -> Team:
+    """``devices`` processes on this machine, one for each device, or all that ``torchrun`` started.
+
+    Starts the other processes, which run this very command again and get here as well. Raises
+    `TrainingError` where Fabric is missing or refuses.
+    """
+    chosen = choose_device(device)
+    nodes = int(os.environ.get("WORLD_SIZE", 1)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+    else:
+        nodes = 1
+    if devices * nodes == 1:
+        return Team(chosen)
+    if chosen.index is not None:
+        raise UsageError(f"--device {device} names one device; with --devices give its kind alone")
+    if chosen.type == "cuda" and devices > torch.cuda.device_count():
+        raise UsageError(f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs")
+    try:
+        from lightning_fabric import Fabric
+    except ImportError:
+        raise TrainingError(
+            "training on several devices needs Lightning Fabric: pip install 'restore[train]'"
+        ) from None
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
+    try:
+        fabric = Fabric(accelerator=chosen.type, devices=devices, num_nodes=nodes, strategy="ddp")
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise TrainingError(f"{devices} processes cannot be started: {error}") from error
+    return Processes(fabric)

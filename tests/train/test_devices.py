@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tiny_run import CONFIG, CPU, picture
+
+from restore.errors import UsageError
+from restore.train.devices import assemble
+
+PROGRAM = [sys.executable, "-B", "-m", "restore.cli", "train", "denoise"]
+TWICE = replace(CONFIG, steps=12, batches_per_step=2, patches=((32, 32), (32, 64)))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("devices")
+    (folder / "clean").mkdir()
+    for i in range(3):
+        Image.fromarray(picture(60, 70, seed=i)).save(folder / f"clean/{i}.png")
+    for name, config in (("twice", TWICE), ("long", replace(TWICE, steps=100_000))):
+        (folder / f"{name}.json").write_text(json.dumps(config.to_dict()))
+    return folder
+
+
+def start(place: Path, run: str, *words: str, config: str = "twice") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PROGRAM, "--clean", "clean", "--config", f"{config}.json", "--device", "cpu"]
+        + ["--run", run, "--out", f"{run}.safetensors", *words],
+        cwd=place,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_one_device_needs_nobody() -> None:
+    team = assemble("cpu", 1)
+    assert (team.rank, team.size, team.device) == (0, 1, CPU)
+    value = torch.ones(3)
+    assert team.mean(value) is value
+
+
+@pytest.mark.slow
+def test_two_processes_make_what_one_makes_of_twice_the_batch(place: Path) -> None:
+    for run, words in (("one", ()), ("two", ("--devices", "2"))):
+        with start(place, run, *words) as process:
+            out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        (line,) = out.splitlines()  # one process speaks
+        assert "12 steps, " in line
+    one, two = (load_file(place / f"{run}.safetensors") for run in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_one_process_saves_and_ends_both(place: Path, number: signal.Signals) -> None:
+    run = place / number.name
+    with start(place, number.name, "--devices", "2", config="long") as process:
+        deadline = time.monotonic() + 60
+        while not (run / "log.csv").exists() or len((run / "log.csv").read_text()) < 120:
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
+    assert "; the same command goes on from there" in err
+    (state,) = run.glob("state-*")
+    assert f"saved at step {json.loads((state / 'state.json').read_text())['step']:,};" in err
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes_too(place: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    words = ["-m", *PROGRAM[3:], "--clean", "clean", "--config", "twice.json", "--device", "cpu"]
+    done = subprocess.run(
+        [*command, *words, "--into", "torchrun", "--out", "torchrun.safetensors"],
+        cwd=place,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torchrun: 12 steps" in done.stdout
+    assert json.loads((place / "torchrun.json").read_text())["training"]["patches_seen"] > 12
+
+
+def test_a_single_device_and_several_processes_do_not_go_together() -> None:
+    with pytest.raises(UsageError, match="--device cpu:0 names one device"):
+        assemble("cpu:0", 2)
