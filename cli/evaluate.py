@@ -1,6 +1,5 @@
 """`restore eval TASK`: how good a model is on a set of pictures."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,51 +20,68 @@ def evaluate(
         typer.Option(min=0, help="Instead of --input: add Gaussian noise of this level (0-255)."),
     ] = None,
     model: Model = None,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Measure the task's classical methods as well.")
+    ] = False,
+    input_itself: Annotated[
+        bool, typer.Option("--input-itself", help="Measure the degraded pictures as well.")
+    ] = False,
+    lpips: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure LPIPS on alex or squeeze; may be repeated."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a line a picture and subject to this file.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the CSV file if it exists.")
+    ] = False,
     device: Device = "auto",
     precision: Precision = "auto",
     tile: Tile = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print rows and mean as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the mean alone.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print rows and means as JSON; null is an infinite PSNR."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the means alone.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
-    """Measure PSNR and SSIM against the true pictures.
+    """Measure against the true pictures: PSNR, SSIM, and what else the task is judged by.
 
-    On RGB, rounded to 8 bits, without cropping borders.
+    On RGB, rounded to 8 bits, without cropping borders; derain also on BT.601 Y, enhance also after
+    scaling to the mean of the target.
     """
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
-    from restore import Restorer
-    from restore.evaluate import report
+    from restore.evaluate import protocol, report, subjects
+    from restore.evaluate.table import Table, check_target
 
-    restorer = Restorer(task, model, device=device, precision=precision, tile=tile)
+    if csv is not None:
+        check_target(csv, overwrite)
     if source is not None:
-        cases, protocol = report.paired_cases(source, target), report.PROTOCOL
+        cases, conditions = report.paired_cases(source, target), protocol.COMMON
     else:
         cases = report.gaussian_cases(target, sigma or 0.0)
-        protocol = f"{report.PROTOCOL}; {report.GAUSSIAN}"
+        conditions = f"{protocol.COMMON}; {protocol.GAUSSIAN}"
+    metrics = protocol.metrics_of(task, lpips or ())
+    compared = subjects.choose(
+        task,
+        model,
+        methods=methods,
+        input_itself=input_itself,
+        say=lambda note: typer.echo(note, err=True),
+        device=device,
+        precision=precision,
+        tile=tile,
+    )
+    table = Table(task, compared, metrics, conditions)
+    if not json:
+        typer.echo(table.header())
     rows = []
-    if not (quiet or json):
-        typer.echo(f"{'picture':24} {'input PSNR':>10} {'PSNR':>8} {'SSIM':>7}")
-    for row in report.evaluate(restorer, cases):
+    for row in report.evaluate(compared, cases, metrics):
         rows.append(row)
         if not (quiet or json):
-            typer.echo(_line(row))
-    mean = report.mean(rows)
-    Reporter(json).result(
-        f"{_line(mean)}\n{restorer.card.name}, {restorer.compute.precision}, tile {tile}; "
-        f"{protocol}",
-        model=restorer.card.name,
-        precision=restorer.compute.precision,
-        tile=tile,
-        protocol=protocol,
-        mean=asdict(mean),
-        rows=[asdict(row) for row in rows],
-    )
-
-
-def _line(row: object) -> str:
-    values = asdict(row)  # type: ignore[call-overload]
-    return (
-        f"{values['name']:24} {values['input_psnr']:10.3f} {values['psnr']:8.3f} "
-        f"{values['ssim']:7.4f}"
-    )
+            typer.echo(table.line(row))
+    if csv is not None:
+        table.write_csv(rows, csv)
+    Reporter(json).result(table.summary(rows), **table.to_dict(rows))

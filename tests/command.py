@@ -32,3 +32,12 @@ def restore(
         timeout=240,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def one_error_line(outcome: Outcome, code: int = 1) -> str:
+    """The one line on stderr of a command that failed as it should."""
+    assert outcome.code == code, outcome
+    lines = outcome.stderr.strip().splitlines()
+    assert len(lines) == 1, outcome.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]

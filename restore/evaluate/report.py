@@ -1,25 +1,24 @@
-"""Running a head over a set of pictures and tabulating PSNR and SSIM."""
+"""Running models and methods over a set of pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from restore.errors import ImageError
-from restore.evaluate.metrics import PEAK, psnr, ssim
+from restore.evaluate.metrics import PEAK
+from restore.evaluate.protocol import Metric
 from restore.media import folder
 from restore.media import image as media
-
-PROTOCOL = "RGB, outputs rounded to uint8, no border crop, mean over pictures"
-GAUSSIAN = "Gaussian noise of default_rng(i) for picture i, neither clipped nor rounded"
 
 
 @dataclass(frozen=True)
 class Case:
-    """``degraded``: H x W x 3 uint8, or float32 of scale [0, 1]; ``target``: uint8."""
+    """``degraded``: H x W x 3 or H x W (grey), uint8, or float32 of scale [0, 1]; ``target``: the
+    same shape, uint8."""
 
     name: str
     degraded: np.ndarray
@@ -27,54 +26,89 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Row:
+class Subject:
+    """What is measured: ``restore`` makes of a case's degraded picture one that is compared.
+
+    ``how`` says in a line what a reader of the figures must know of it.
+    """
+
     name: str
-    input_psnr: float
-    psnr: float
-    ssim: float
+    how: str
+    restore: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """``values``: name of the metric -> figure; PSNR is infinite for equal pictures."""
+
+    picture: str
+    subject: str
+    values: Mapping[str, float]
 
 
 def gaussian_cases(targets: Path, sigma: float) -> Iterator[Case]:
     """Clean pictures with white noise of ``sigma`` on the 0-255 scale, neither clipped nor
-    rounded: picture i in order of name uses ``numpy.random.default_rng(i)``."""
-    for i, path in enumerate(folder.pictures(targets)):
-        target = media.read(path).pixels
-        noise = np.random.default_rng(i).standard_normal(target.shape) * sigma
-        yield Case(path.stem, ((target + noise) / PEAK).astype(np.float32), target)
+    rounded: picture i in order of name uses ``numpy.random.default_rng(i)``.
+
+    Raises `ImageError` at once for a folder without pictures.
+    """
+    return (_noisy(i, path, sigma) for i, path in enumerate(folder.pictures(targets)))
+
+
+def _noisy(i: int, path: Path, sigma: float) -> Case:
+    target = media.read(path).pixels
+    noise = np.random.default_rng(i).standard_normal(target.shape) * sigma
+    return Case(path.stem, ((target + noise) / PEAK).astype(np.float32), target)
 
 
 def paired_cases(inputs: Path, targets: Path) -> Iterator[Case]:
-    """Pictures of the same name in two folders. Raises `ImageError` naming one without partner,
-    a pair of different sizes, or two pictures of one name."""
-    for source, target in folder.pairs(inputs, targets):
-        degraded, wanted = media.read(source).pixels, media.read(target).pixels
-        if degraded.shape != wanted.shape:
-            raise ImageError(
-                f"{source}: is {degraded.shape}, {target} is {wanted.shape}; they must agree"
-            )
-        yield Case(source.stem, degraded, wanted)
+    """Pictures of the same name in two folders.
+
+    Raises `ImageError` naming, at once, one without partner or two pictures of one name, and, in
+    its turn, a pair of different sizes.
+    """
+    return (_paired(*pair) for pair in folder.pairs(inputs, targets))
 
 
-def evaluate(restore: Callable[[np.ndarray], np.ndarray], cases: Iterator[Case]) -> Iterator[Row]:
-    """Restore every case and compare, as `PROTOCOL` says."""
-    for case in cases:
-        output = to_uint8(restore(case.degraded))
-        yield Row(
-            case.name,
-            psnr(to_uint8(case.degraded), case.target),
-            psnr(output, case.target),
-            ssim(output, case.target),
+def _paired(source: Path, target: Path) -> Case:
+    degraded, wanted = media.read(source).pixels, media.read(target).pixels
+    if degraded.shape != wanted.shape:
+        raise ImageError(
+            f"{source}: is {degraded.shape}, {target} is {wanted.shape}; they must agree"
         )
+    return Case(source.stem, degraded, wanted)
 
 
-def mean(rows: list[Row]) -> Row:
-    return Row(
-        "mean",
-        *(
-            float(np.mean([getattr(row, name) for row in rows]))
-            for name in ("input_psnr", "psnr", "ssim")
-        ),
-    )
+def evaluate(
+    subjects: Sequence[Subject], cases: Iterable[Case], metrics: Sequence[Metric]
+) -> Iterator[Row]:
+    """Every case restored by every subject and compared by every metric, one at a time.
+
+    Raises `ImageError` naming a picture that is too small to be compared.
+    """
+    for case in cases:
+        for subject in subjects:
+            output = to_uint8(subject.restore(case.degraded))
+            try:
+                values = {m.name: m.measure(output, case.target) for m in metrics}
+            except ImageError as error:
+                raise ImageError(f"{case.name}: {error}") from error
+            yield Row(case.name, subject.name, values)
+
+
+def means(rows: Sequence[Row]) -> list[Row]:
+    """A row a subject, called "mean": over pictures, infinite where one of them is."""
+    by_subject: dict[str, list[Row]] = {}
+    for row in rows:
+        by_subject.setdefault(row.subject, []).append(row)
+    return [
+        Row(
+            "mean",
+            subject,
+            {name: float(np.mean([row.values[name] for row in own])) for name in own[0].values},
+        )
+        for subject, own in by_subject.items()
+    ]
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, restore
+from command import Outcome, one_error_line, restore
 from models import save_model
 from PIL import Image
 
@@ -34,14 +34,6 @@ def identity(tmp_path: Path) -> Path:
 
 def denoise(photo: Path, out: Path, model: Path, *options: str) -> Outcome:
     return restore("denoise", photo, out, "--model", model, *options)
-
-
-def one_error_line(outcome: Outcome, code: int = 1) -> str:
-    assert outcome.code == code, outcome
-    lines = outcome.stderr.strip().splitlines()
-    assert len(lines) == 1, outcome.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
 
 
 def test_restores_a_picture(photo: Path, identity: Path, tmp_path: Path) -> None:
@@ -253,25 +245,6 @@ def test_degrade_is_repeatable_and_zero_is_nothing(photo: Path, tmp_path: Path) 
     np.testing.assert_array_equal(contents[0], contents[1])
     assert (contents[0] != contents[2]).any()
     np.testing.assert_array_equal(contents[3], np.asarray(Image.open(photo)))
-
-
-def test_eval_measures_what_the_identity_leaves(identity: Path, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    for i in range(2):
-        Image.new("RGB", (40, 30), (100, 120, 140)).save(target / f"{i}.png")
-    command = ("eval", "denoise", "--target", target, "--model", identity)
-    values = json.loads(restore(*command, "--sigma", "25", "--json").stdout)
-    assert len(values["rows"]) == 2
-    # 20 log10(255 / 25) = 20.17 dB of noise, minus what rounding adds.
-    assert values["mean"]["input_psnr"] == pytest.approx(20.17, abs=0.3)
-    assert values["mean"]["psnr"] == pytest.approx(values["mean"]["input_psnr"], abs=0.02)
-    assert "uint8" in values["protocol"]
-    assert restore(*command).code == 2
-    silent = restore(*command, "--sigma", "0", "--json").stdout
-    assert json.loads(silent)["mean"]["psnr"] is None  # equal pictures; JSON knows no infinity
-    missing = restore(*command, "--input", tmp_path / "absent")
-    assert "no such folder" in one_error_line(missing)
 
 
 def test_help_and_version_import_nothing_heavy() -> None:

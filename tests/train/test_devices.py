@@ -19,6 +19,7 @@ from restore.errors import UsageError
 from restore.train.devices import assemble
 
 PROGRAM = [sys.executable, "-B", "-m", "restore.cli", "train", "denoise"]
+DATA = ("--clean", "clean")
 TWICE = replace(CONFIG, steps=12, batches_per_step=2, patches=((32, 32), (32, 64)))
 
 
@@ -34,9 +35,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(place: Path, run: str, *words: str, config: str = "twice") -> subprocess.Popen[str]:
+    where = ("--run", run, "--out", f"{run}.safetensors")
     return subprocess.Popen(
-        [*PROGRAM, "--clean", "clean", "--config", f"{config}.json", "--device", "cpu"]
-        + ["--run", run, "--out", f"{run}.safetensors", *words],
+        [*PROGRAM, *DATA, "--config", f"{config}.json", "--device", "cpu", *where, *words],
         cwd=place,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -87,7 +88,7 @@ def test_stopping_one_process_saves_and_ends_both(place: Path, number: signal.Si
 @pytest.mark.slow
 def test_torchrun_starts_the_processes_too(place: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    words = ["-m", *PROGRAM[3:], "--clean", "clean", "--config", "twice.json", "--device", "cpu"]
+    words = ["-m", *PROGRAM[3:], *DATA, "--config", "twice.json", "--device", "cpu"]
     done = subprocess.run(
         [*command, *words, "--into", "torchrun", "--out", "torchrun.safetensors"],
         cwd=place,

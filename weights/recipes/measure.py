@@ -2,38 +2,51 @@
 
     python weights/recipes/measure.py EVAL_DATA [MODEL ...]
 
-EVAL_DATA is a folder that holds the sets named below (the workplace's ``shared/data/eval``). Prints
-the table of the README, and writes into the cards what else only we know: what a model was trained
-on under which licences, and whether bfloat16 is safe for it.
+EVAL_DATA is a folder that holds the sets named below (the workplace's ``shared/data/eval``);
+without a name, all models are measured whose file is here. Prints the table of the README, and
+writes into the cards what else only we know: what a model was trained on under which licences, and
+whether bfloat16 is safe for it.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from restore.checkpoints import weights
-from restore.checkpoints.card import BFLOAT16, FLOAT32, Card, Figure, TrainingSet, read_card
-from restore.engine.restorer import Restorer
-from restore.evaluate import report
+from restore.checkpoints.card import (
+    BFLOAT16,
+    FLOAT32,
+    TILES,
+    Card,
+    Figure,
+    TrainingSet,
+    read_card,
+)
+from restore.evaluate import protocol, report, subjects
 
 WEIGHTS = Path(__file__).parents[1]
 
 PHOTOGRAPHS = (
     TrainingSet("94 photographs, scaled down 3 to 6 times", "CC0, CC BY and Unsplash licences"),
-    TrainingSet("BSDS500, 130 pictures outside CBSD68", "research use"),
+    TrainingSet("BSDS500, 130 pictures outside the sets measured", "research use"),
 )
+Cases = Callable[[Path], Iterator[report.Case]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """``sets``: name in the table -> cases, given the folder of evaluation data."""
+    """``sets``: name in the table -> cases, given the folder of evaluation data.
+
+    ``decides`` is the metric by which whole pictures or tiles are the better.
+    """
 
     training_data: tuple[TrainingSet, ...]
-    sets: dict[str, Callable[[Path], Iterator[report.Case]]]
+    sets: Mapping[str, Cases]
+    decides: str = "PSNR"
 
 
 def _cbsd68(data: Path, sigma: float) -> Iterator[report.Case]:
@@ -49,46 +62,103 @@ MODELS = {
         (*PHOTOGRAPHS, TrainingSet("PolyU real-world noise, 63 pairs", "research use")),
         {f"CBSD68, sigma {s}": partial(_cbsd68, sigma=s) for s in (15, 25, 50)}
         | {"PolyU real noise, 20 pairs": partial(_pairs, name="realnoise-polyu")},
-    )
+    ),
+    "derain-small": Measured(
+        (
+            *PHOTOGRAPHS,
+            TrainingSet("PolyU real-world noise, 63 pairs, through denoise-small", "research use"),
+        ),
+        {
+            "Rain100H, 24 pairs": partial(_pairs, name="derain-rain100h"),
+            "Rain12, 6 pairs": partial(_pairs, name="derain-rain12"),
+        },
+        decides="PSNR-Y",
+    ),
 }
 LICENCE = "Apache-2.0; trained in part on pictures licensed for research"
 MOST_LOST_IN_BFLOAT16 = 0.02  # dB, on any set, for a card to call it safe
+TABLE = {"": ("PSNR", "SSIM"), ", on Y": ("PSNR-Y", "SSIM-Y"), ", GT-mean": ("PSNR-GT-mean",)}
+"""What is said after the name of a set -> the metrics in that line of the README's table."""
 
 
 def measure(name: str, data: Path) -> Card:
-    """Evaluate a model with its default tiles, in every precision, and renew its card."""
+    """Evaluate a model in every precision, whole and tiled, and renew its card."""
     path = WEIGHTS / f"{name}.safetensors"
     card = read_card(path)
-    means: dict[str, dict[str, report.Row]] = {}
-    for precision in (FLOAT32, BFLOAT16):
-        restorer = Restorer(card.task, path, precision=precision)
-        means[precision] = {
-            title: report.mean(list(report.evaluate(restorer, cases(data))))
-            for title, cases in MODELS[name].sets.items()
+    measured = MODELS[name]
+    by_precision = {
+        precision: {
+            title: _means(card, path, cases(data), precision, "auto")
+            for title, cases in measured.sets.items()
         }
-    lost = max(means[FLOAT32][title].psnr - row.psnr for title, row in means[BFLOAT16].items())
+        for precision in (FLOAT32, BFLOAT16)
+    }
+    lost = max(
+        full[0].values["PSNR"] - half[0].values["PSNR"]
+        for full, half in zip(*(means.values() for means in by_precision.values()), strict=True)
+    )
     print(f"{name}: bfloat16 loses at most {lost:.4f} dB", file=sys.stderr)
     safe = (FLOAT32, BFLOAT16) if lost <= MOST_LOST_IN_BFLOAT16 else (FLOAT32,)
-    figures = []
-    for title, row in means[safe[-1]].items():
-        print(f"| {name} | {title} | {row.input_psnr:.2f} | {row.psnr:.2f} / {row.ssim:.4f} |")
-        protocol = f"{report.PROTOCOL}; default tiles, {safe[-1]}"
+    figures: list[Figure] = []
+    for title, (tiled, before) in by_precision[safe[-1]].items():
+        after, how = tiled, "default tiles, which cut none of these pictures"
+        if _are_cut(card, measured.sets[title](data)):
+            whole, _ = _means(card, path, measured.sets[title](data), safe[-1], "off")
+            after, how = _better(whole, tiled, measured.decides)
+        _print_lines(name, title, before, after)
+        conditions = f"{protocol.COMMON}; {how}, {safe[-1]}"
         if "sigma" in title:
-            protocol += f"; {report.GAUSSIAN}"
-        figures.append(Figure(title, "PSNR", round(row.psnr, 2), protocol))
-        figures.append(Figure(title, "SSIM", round(row.ssim, 4), protocol))
+            conditions += f"; {protocol.GAUSSIAN}"
+        for metric in protocol.metrics_of(card.task):
+            value = round(after.values[metric.name], 4 if metric.digits > 3 else 2)
+            figures.append(Figure(title, metric.name, value, f"{metric.protocol}; {conditions}"))
     return replace(
         card,
         figures=tuple(figures),
         licence=LICENCE,
-        training_data=MODELS[name].training_data,
+        training_data=measured.training_data,
         precisions=safe,
     )
 
 
+def _means(
+    card: Card, path: Path, cases: Iterator[report.Case], precision: str, tile: str
+) -> tuple[report.Row, report.Row]:
+    """The model's means, and those of the input itself."""
+    model = subjects.model_subject(card.task, path, precision=precision, tile=tile)
+    itself = report.Subject("input", "", report.to_uint8)
+    rows = list(report.evaluate([model, itself], cases, protocol.metrics_of(card.task)))
+    after, before = report.means(rows)
+    return after, before
+
+
+def _are_cut(card: Card, cases: Iterator[report.Case]) -> bool:
+    """Whether the default tiling differs from whole pictures, which are padded to the size rule."""
+    most = (card.tile or TILES).whole_up_to
+    rows, columns = card.network.size_multiple
+    sizes = (case.target.shape[:2] for case in cases)
+    return any(-(-h // rows) * rows * (-(-w // columns) * columns) > most for h, w in sizes)
+
+
+def _better(whole: report.Row, tiled: report.Row, metric: str) -> tuple[report.Row, str]:
+    figures = whole.values[metric], tiled.values[metric]
+    if figures[0] > figures[1]:
+        return whole, f"whole pictures (default tiles: {metric} {figures[1]:.2f})"
+    return tiled, f"default tiles (whole pictures: {metric} {figures[0]:.2f})"
+
+
+def _print_lines(name: str, title: str, before: report.Row, after: report.Row) -> None:
+    for suffix, metrics in TABLE.items():
+        if metrics[0] in after.values:
+            psnr, *ssim = (after.values[metric] for metric in metrics)
+            result = " / ".join((f"{psnr:.2f}", *(f"{s:.4f}" for s in ssim)))
+            print(f"| {name} | {title}{suffix} | {before.values[metrics[0]]:.2f} | {result} |")
+
+
 def main(data: Path, names: list[str]) -> None:
     print("| model | data | input PSNR | PSNR / SSIM |\n|---|---|---|---|")
-    for name in names or MODELS:
+    here = [name for name in MODELS if (WEIGHTS / f"{name}.safetensors").is_file()]
+    for name in names or here:
         weights.write_card(measure(name, data), WEIGHTS / f"{name}.safetensors")
 
 

@@ -1,0 +1,141 @@
+"""What one would use without a trained model: methods with fixed rules, to compare with.
+
+Each function takes and returns H x W x 3, RGB, uint8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Method:
+    """``how`` names the parameters and the source in a line."""
+
+    name: str
+    how: str
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Apply it to H x W x 3 or H x W (grey), uint8; returns the same shape."""
+        if image.ndim == 3:
+            return self.function(np.ascontiguousarray(image))
+        return self.function(np.dstack([image] * 3))[..., 1]
+
+
+def non_local_means(image: np.ndarray) -> np.ndarray:
+    """Non-local means (Buades et al., CVPR 2005), OpenCV's for colour, patches 7 x 7, search 21 x
+    21, with h 0.6 times the `noise_level` and at least 5: a camera's noise is correlated, which
+    the estimate takes for texture."""
+    h = max(5.0, 0.6 * noise_level(image))
+    return cv2.fastNlMeansDenoisingColored(image, None, h, h, 7, 21)
+
+
+def noise_level(image: np.ndarray) -> float:
+    """Standard deviation of white noise on the 0-255 scale, mean over channels, of a picture of at
+    least 3 x 3 (Immerkaer, Computer Vision and Image Understanding 1996, eq. 2)."""
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    # Inside alone: the border's reflection is smoother than the picture.
+    response = cv2.filter2D(image.astype(np.float32), -1, kernel)[1:-1, 1:-1]
+    return math.sqrt(math.pi / 2) / 6 * float(np.abs(response).mean()) if response.size else 0.0
+
+
+def median(image: np.ndarray) -> np.ndarray:
+    """Median of 5 x 5 pixels, channel by channel."""
+    return cv2.medianBlur(image, 5)
+
+
+def unsharp(image: np.ndarray) -> np.ndarray:
+    """Unsharp mask of radius (sigma) 1 and amount 1: twice the picture less the blurred one."""
+    return cv2.addWeighted(image, 2, cv2.GaussianBlur(image, (0, 0), 1), -1, 0)
+
+
+def clahe(image: np.ndarray) -> np.ndarray:
+    """Contrast-limited adaptive histogram equalization (Zuiderveld, Graphics Gems IV, 1994) of L
+    in Lab, in 8 x 8 regions with a limit of 2."""
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = cv2.createCLAHE(2.0, (8, 8)).apply(lab[..., 0])
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+
+
+def gamma(image: np.ndarray) -> np.ndarray:
+    """Brighten by the power that takes the mean grey to 0.4; pictures that are brighter stay."""
+    mean = float(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).mean()) / 255
+    power = min(1.0, math.log(0.4) / math.log(mean)) if 0 < mean < 1 else 1.0
+    table = np.rint((np.arange(256) / 255) ** power * 255).astype(np.uint8)
+    return table[image]
+
+
+def dark_channel_prior(image: np.ndarray) -> np.ndarray:
+    """Dehazing by the dark channel prior (He, Sun and Tang, CVPR 2009; omega 0.95, patch 15 x 15,
+    t at least 0.1), with the guided filter (ECCV 2010; radius 60, eps 1e-3) for soft matting.
+
+    Airlight is the mean colour of the 0.1 % of pixels whose dark channel is the brightest.
+    """
+    hazy = image.astype(np.float32) / 255
+    dark = _dark_channel(hazy)
+    count = max(1, dark.size // 1000)
+    haziest = np.argpartition(dark, -count, axis=None)[-count:]
+    airlight = np.maximum(hazy.reshape(-1, 3)[haziest].mean(axis=0), 1 / 255)
+    transmission = 1 - 0.95 * _dark_channel(hazy / airlight)
+    guide = cv2.cvtColor(hazy, cv2.COLOR_RGB2GRAY)
+    transmission = np.maximum(_guided_filter(guide, transmission, 60, 1e-3), 0.1)
+    clear = (hazy - airlight) / transmission[..., None] + airlight
+    return np.rint(np.clip(clear, 0, 1) * 255).astype(np.uint8)
+
+
+def _dark_channel(image: np.ndarray) -> np.ndarray:
+    """H x W x 3 -> H x W: the least value of any channel in the patch round a pixel."""
+    return cv2.erode(image.min(axis=2), np.ones((15, 15), np.uint8))
+
+
+def _guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, eps: float) -> np.ndarray:
+    """Guided filter of a grey guide (He, Sun and Tang, ECCV 2010, eq. 5, 6 and 8), H x W both."""
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        # float64: the variance is a small difference of large numbers.
+        return cv2.blur(x.astype(np.float64), (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+
+    mean_guide, mean_image = mean(guide), mean(image)
+    variance = mean(guide.astype(np.float64) ** 2) - mean_guide**2
+    covariance = mean(guide.astype(np.float64) * image) - mean_guide * mean_image
+    slope = covariance / (variance + eps)
+    return mean(slope) * guide + mean(mean_image - slope * mean_guide)
+
+
+METHODS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "nlm",
+            "non-local means of OpenCV, h 0.6 times the noise level by Immerkaer, at least 5",
+            non_local_means,
+        ),
+        Method("median", "median of 5 x 5", median),
+        Method("unsharp", "unsharp mask of sigma 1, amount 1", unsharp),
+        Method("clahe", "CLAHE of L in Lab, 8 x 8 regions, limit 2", clahe),
+        Method("gamma", "gamma that brings the mean grey to 0.4", gamma),
+        Method(
+            "dark-channel",
+            "dark channel prior, omega 0.95, patch 15, guided filter of radius 60, eps 1e-3",
+            dark_channel_prior,
+        ),
+    )
+}
+FOR_TASK: Mapping[str, tuple[str, ...]] = {
+    "denoise": ("nlm", "median"),
+    "deblur": ("unsharp",),
+    "derain": ("median",),
+    "dehaze": ("dark-channel", "clahe"),
+    "enhance": ("gamma", "clahe"),
+}
+"""Task -> what a user would otherwise pick."""
+
+
+def methods_of(task: str) -> list[Method]:
+    return [METHODS[name] for name in FOR_TASK.get(task, ())]

@@ -1,0 +1,104 @@
+"""An evaluation as text for people, as values for programs, and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from restore.errors import RestoreError
+from restore.evaluate.protocol import COMMON, Metric
+from restore.evaluate.report import Row, Subject, means
+from restore.files import atomic_path
+
+_PICTURE, _SUBJECT, _FIGURE = 24, 20, 9  # least widths of the columns
+
+
+@dataclass(frozen=True)
+class Table:
+    """How rows of these subjects and metrics read; ``conditions`` holds for all of them."""
+
+    task: str
+    subjects: Sequence[Subject]
+    metrics: Sequence[Metric]
+    conditions: str = COMMON
+
+    def header(self) -> str:
+        names = (f"{m.name:>{_width(m)}}" for m in self.metrics)
+        return " ".join((f"{'picture':{_PICTURE}}", f"{'by':{self._subject_width}}", *names))
+
+    def line(self, row: Row) -> str:
+        """A row, under `header`."""
+        figures = (f"{row.values[m.name]:{_width(m)}.{m.digits}f}" for m in self.metrics)
+        names = (f"{row.picture:{_PICTURE}}", f"{row.subject:{self._subject_width}}")
+        return " ".join((*names, *figures))
+
+    def summary(self, rows: Sequence[Row]) -> str:
+        """The means, and how all figures were measured."""
+        return "\n".join(
+            (
+                *map(self.line, means(rows)),
+                *(f"{subject.name}: {subject.how}" for subject in self.subjects),
+                *(f"{metric.name}: {metric.protocol}" for metric in self.metrics),
+                f"all: {self.conditions}",
+            )
+        )
+
+    def to_dict(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """``means`` and ``rows`` with what they were measured by; infinite figures stay floats."""
+        return {
+            "task": self.task,
+            "conditions": self.conditions,
+            "subjects": {s.name: s.how for s in self.subjects},
+            "metrics": {m.name: m.protocol for m in self.metrics},
+            "means": [{"subject": row.subject, **row.values} for row in means(rows)],
+            "rows": [
+                {"picture": row.picture, "subject": row.subject, **row.values} for row in rows
+            ],
+        }
+
+    def write_csv(self, rows: Sequence[Row], path: Path) -> None:
+        """A line a row, in full precision, ``inf`` for infinite; the last column is the protocol.
+
+        Raises `RestoreError` where it cannot be written; what stood there is untouched then.
+        """
+        how = {subject.name: subject.how for subject in self.subjects}
+        measures = "; ".join(f"{m.name}: {m.protocol}" for m in self.metrics)
+        try:
+            with (
+                atomic_path(path) as temporary,
+                open(temporary, "w", newline="", encoding="utf-8") as file,
+            ):
+                writer = csv.writer(file)
+                writer.writerow(
+                    ["picture", "subject", *(metric.name for metric in self.metrics), "protocol"]
+                )
+                for row in rows:
+                    figures = [repr(row.values[metric.name]) for metric in self.metrics]
+                    protocol = f"{how[row.subject]}; {measures}; {self.conditions}"
+                    writer.writerow([row.picture, row.subject, *figures, protocol])
+        except OSError as error:
+            raise RestoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+    @property
+    def _subject_width(self) -> int:
+        return max(_SUBJECT, *(len(subject.name) for subject in self.subjects))
+
+
+def _width(metric: Metric) -> int:
+    return max(_FIGURE, len(metric.name))
+
+
+def check_target(path: Path, overwrite: bool = False) -> None:
+    """Raise `RestoreError` where a CSV file could not be written, before any work is done."""
+    if path.is_dir():
+        raise RestoreError(f"{path}: is a folder; name the file")
+    if not path.parent.is_dir():
+        raise RestoreError(f"{path}: folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise RestoreError(f"{path}: folder {path.parent} may not be written to")
+    if os.path.lexists(path) and not overwrite:
+        raise RestoreError(f"{path}: exists already; give --overwrite to replace it")

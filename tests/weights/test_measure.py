@@ -1,0 +1,80 @@
+"""``weights/recipes/measure.py`` on a model and sets that are small enough for a test."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from models import save_model
+
+from restore.checkpoints.card import TilePolicy, read_card
+from restore.evaluate.report import Case
+
+RECIPE = Path(__file__).resolve().parents[2] / "weights" / "recipes" / "measure.py"
+
+
+def cases(data: Path, side: int) -> Iterator[Case]:
+    random = np.random.default_rng(side)
+    for name in "ab":
+        target = random.integers(60, 180, (side, side, 3), np.uint8)
+        yield Case(name, target + np.uint8(20), target)
+
+
+@pytest.fixture
+def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The recipe, for one model in a folder of its own; tiles cut what is larger than 64 x 64."""
+    spec = importlib.util.spec_from_file_location("measure", RECIPE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "measure", module)
+    spec.loader.exec_module(module)
+    sets = {f"squares of {side}": partial(cases, side=side) for side in (40, 80)}
+    absent = module.Measured((), sets)
+    rainy = module.Measured(module.PHOTOGRAPHS, sets, decides="PSNR-Y")
+    monkeypatch.setattr(module, "MODELS", {"absent": absent, "rainy": rainy})
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path)
+    save_model(tmp_path, name="rainy", task="derain", tile=TilePolicy(64, 16, 64 * 64))
+    return module
+
+
+def test_figures_go_into_the_card_with_their_protocol(
+    measure: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure.main(tmp_path, [])
+    out, err = capsys.readouterr()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines()]
+    expected = [f"squares of {side}{on}" for side in (40, 80) for on in ("", ", on Y")]
+    assert [line[1] for line in lines[2:]] == expected
+    # An error of 20 everywhere; 20 x 219 / 255 on Y, which rounding changes a little.
+    before = [float(line[2]) for line in lines[2:]]
+    assert before == pytest.approx([22.11, 23.43, 22.11, 23.43], abs=0.02)
+    assert "bfloat16 loses at most" in err
+    card = read_card(tmp_path / "rainy.safetensors")
+    figures = {(figure.data, figure.metric): figure for figure in card.figures}
+    assert len(figures) == 8
+    y = figures["squares of 40", "PSNR-Y"]
+    assert f"{y.value:.2f}" == lines[3][3].split(" / ")[0]
+    assert "BT.601 Y" in y.protocol
+    assert "default tiles, which cut none of these pictures, " in y.protocol
+    assert "PSNR-Y " in figures["squares of 80", "SSIM"].protocol  # of the one that was not better
+    assert card.training_data == measure.PHOTOGRAPHS
+    assert not (tmp_path / "absent.json").exists()
+
+
+def test_the_better_of_whole_and_tiled_is_kept(measure: ModuleType) -> None:
+    whole, tiled = (measure.report.Row("mean", "x", {"PSNR": v}) for v in (30.0, 29.0))
+    assert measure._better(whole, tiled, "PSNR") == (
+        whole,
+        "whole pictures (default tiles: PSNR 29.00)",
+    )
+    assert measure._better(tiled, whole, "PSNR") == (
+        whole,
+        "default tiles (whole pictures: PSNR 29.00)",
+    )
