@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +20,17 @@ def main() -> None:
     noisy = HERE / "cat-noisy.png"
     run("degrade", "noise", clean, noisy, "--severity", "0.5", "--seed", "7", "--overwrite")
     run("denoise", noisy, HERE / "cat-denoised.png", "--overwrite")
+    draw_degradations(clean)
     side_by_side([noisy, HERE / "cat-denoised.png"], HERE / "denoise.png")
+
+
+def draw_degradations(clean: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = Path(folder) / "sheet.png"
+        run("degrade", "--contact-sheet", sheet, "--picture", clean)
+        with Image.open(sheet) as drawn:
+            small = drawn.reduce(2)  # a page shows no more, and the file is small
+    small.save(HERE / "degradations.webp", quality=80, method=6)
 
 
 def run(*arguments: object) -> None:
