@@ -101,7 +101,14 @@ def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None
         *counts,
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+    display = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        # Steps of a minute each have a time left too; downloads should notice a slower line.
+        speed_estimate_period=30 if of_bytes else 3600,
+    )
+    with display:
         task = display.add_task(what, total=None)
         yield lambda done, total: display.update(task, completed=done, total=total)
 

@@ -1,5 +1,6 @@
 """`restore eval TASK`: how good a model is on a set of pictures."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,8 @@ def evaluate(
     """
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
+    if sigma is not None and not math.isfinite(sigma):
+        raise typer.BadParameter(f"--sigma is {sigma}; it must be a finite number")
     from restore.evaluate import protocol, report, subjects
     from restore.evaluate.table import Table, check_target
 

@@ -53,7 +53,9 @@ def train(
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "unknown",
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="What fixes the run.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="What fixes the run.")
+    ] = None,
     init: Annotated[
         str | None, typer.Option(help="Start from this model, of any task (a name or a file).")
     ] = None,
@@ -78,10 +80,13 @@ def train(
     folders = {"clean": clean, "pairs": pairs, "depth": depth}
     sources = [Source.parse(kind, text) for kind, texts in folders.items() for text in texts or ()]
     plan = job.plan(task, sources, config, init, devices, steps=steps, seed=seed)
-    # A terminal gets a bar, anything else a line a report; both together would overwrite each
-    # other. The run's log.csv has it all in either case.
-    lines = not sys.stderr.isatty()
-    with Reporter(quiet=quiet or lines).progress(f"train {task}") as progress:
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)  # above the bar, where there is one
+
+    bar = sys.stderr.isatty() and not quiet
+    with Reporter(quiet=not bar).progress(f"train {task}") as progress:
         outcome = job.run(
             plan,
             run,
@@ -90,7 +95,7 @@ def train(
             licence=licence,
             place=job.Place(device, devices, threads),
             tensorboard=tensorboard,
-            say=lambda line: typer.echo(line, err=True) if lines and not quiet else None,
+            say=say,
             progress=progress,
         )
     if outcome:  # of several processes only the first has one

@@ -40,14 +40,23 @@ class LowLight:
     """Fraction of pictures that are left well exposed."""
 
     def at(self, severity: float) -> LowLight:
-        """One exposure and one noise level for every picture, dark throughout.
+        """One darkness for every picture, and no JPEG.
 
-        ``severity`` lies in (0, 1]: the logarithm of exposure goes with it, from none lost to the
-        darkest of these ranges; that of shot noise from its lowest to its highest.
+        ``severity`` lies in (0, 1]: the logarithms of exposure and gamma and the deviation of shot
+        noise go with it, and how far colours may drift and fade; 1 is the darkest of these ranges.
         """
-        exposure = self.exposure[0] ** severity
-        shot = self.shot[0] ** (1 - severity) * self.shot[1] ** severity
-        return replace(self, exposure=(exposure, exposure), shot=(shot, shot), none=0.0)
+        exposure, gamma = self.exposure[0] ** severity, self.gamma[1] ** severity
+        shot = self.shot[1] * severity**2
+        return replace(
+            self,
+            exposure=(exposure, exposure),
+            gamma=(gamma, gamma),
+            saturation=(1 - severity * (1 - self.saturation[0]), 1.0),
+            drift=severity * self.drift,
+            shot=(shot, shot),
+            jpeg=0.0,
+            none=0.0,
+        )
 
 
 def lowlight(

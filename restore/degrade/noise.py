@@ -50,9 +50,9 @@ class CameraNoise:
     jpeg_quality: Range = (60.0, 100.0)
 
     def at(self, severity: float) -> CameraNoise:
-        """One noise level, without JPEG: ``severity`` in (0, 1] of the way from the least shot
-        noise to the most, by its logarithm."""
-        shot = self.shot[0] ** (1 - severity) * self.shot[1] ** severity
+        """One noise level, without JPEG: ``severity`` in (0, 1] of the deviation of the strongest
+        shot noise."""
+        shot = self.shot[1] * severity**2
         return replace(self, shot=(shot, shot), jpeg=0.0)
 
 

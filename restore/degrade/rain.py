@@ -58,10 +58,9 @@ class Rain:
     """Fraction of rainy pictures behind a thin veil of haze, transmission 0.8 to 1."""
 
     def at(self, severity: float) -> Rain:
-        """Added rain of one mean in every picture: ``severity`` in (0, 1] of the way from a drizzle
-        to the heaviest, by its logarithm. The upper half is of the heavy kind."""
-        least, most = self.light.mean[0], self.heavy.mean[1]
-        mean = least ** (1 - severity) * most**severity
+        """Added rain of one mean in every picture: that of the heaviest times the square of
+        ``severity``, in (0, 1]. The upper half is of the heavy kind."""
+        mean = self.heavy.mean[1] * severity**2
         return replace(
             self,
             light=replace(self.light, mean=(mean, mean)),

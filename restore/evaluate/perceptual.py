@@ -74,9 +74,9 @@ def _find(net: str) -> Path | None:
     folders = [store.home() / "lpips"]
     if named := os.environ.get(VARIABLE):
         path = Path(named)
-        if path.is_file():
+        if path.is_file() and not any(path.name == BACKBONES[n] for n in BACKBONES if n != net):
             return path
-        if not path.is_dir():
+        if not path.exists():
             raise CheckpointError(f"{path}: no such file or folder, but {VARIABLE} names it")
         folders.insert(0, path)
     paths = (folder / BACKBONES[net] for folder in folders)

@@ -64,10 +64,19 @@ def _noisy(i: int, path: Path, sigma: float) -> Case:
 def paired_cases(inputs: Path, targets: Path) -> Iterator[Case]:
     """Pictures of the same name in two folders.
 
-    Raises `ImageError` naming, at once, one without partner or two pictures of one name, and, in
-    its turn, a pair of different sizes.
+    Raises `ImageError` naming, before anything is computed, one without partner, two pictures of
+    one name, or a pair of different sizes.
     """
-    return (_paired(*pair) for pair in folder.pairs(inputs, targets))
+    pairs = folder.pairs(inputs, targets)
+    for source, target in pairs:
+        sizes = [media.size(path) for path in (source, target)]
+        if sizes[0] != sizes[1]:
+            height, width = sizes[0]
+            raise ImageError(
+                f"{source}: is {width} x {height}, {target} is {sizes[1][1]} x {sizes[1][0]}; they "
+                "must agree"
+            )
+    return (_paired(*pair) for pair in pairs)
 
 
 def _paired(source: Path, target: Path) -> Case:

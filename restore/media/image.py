@@ -11,6 +11,8 @@ import os
 import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -50,6 +52,9 @@ _STORAGE_TAGS = frozenset(
 """What EXIF and TIFF say of how and where the old pixels are stored, which would be false of the
 new; and profiles and Photoshop's layers, embedded as if they were tags."""
 
+_SIDEWAYS = frozenset((5, 6, 7, 8))
+"""The EXIF orientations that exchange height and width."""
+
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 _JPEG_QUALITY = 95
@@ -74,6 +79,20 @@ class Picture:
 def read(path: str | Path) -> Picture:
     """Read one picture. Raises `ImageError` in one line for anything that is not one."""
     path = Path(path)
+    with _opened(path) as file:
+        return _decode(file, path)
+
+
+def size(path: str | Path) -> tuple[int, int]:
+    """(height, width) that `read` will find, from the file's header. Raises as `read` does."""
+    path = Path(path)
+    with _opened(path) as file:
+        turned = file.getexif().get(ExifTags.Base.Orientation, 1) in _SIDEWAYS
+        return (file.width, file.height) if turned else (file.height, file.width)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of oddities in metadata; the first is decided
@@ -82,7 +101,7 @@ def read(path: str | Path) -> Picture:
             # Given a path, Pillow 13 maps an uncompressed TIFF that lies on its side into memory
             # with height and width confused.
             with open(path, "rb") as stream, _open(stream) as file:
-                return _decode(file, path)
+                yield file
     except ImageError:
         raise
     except FileNotFoundError:

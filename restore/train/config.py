@@ -30,6 +30,7 @@ Near and far pixels are mixed in the cross-gating of every level and in the bott
 decoders go without multi-axis blocks, and width was chosen over depth, because that learnt fastest
 within a CPU's time: the races are in weights/TRAINING.md."""
 
+LARGEST_SEED = 2**63 - 1
 _AT_LEAST = {
     "seed": 0,
     "steps": 1,
@@ -52,6 +53,8 @@ class TrainConfig:
     """
 
     task: str = "denoise"
+    init: str = ""
+    """The model it starts from, by name and SHA-256, or nothing for fresh weights."""
     network: MaximConfig = field(default_factory=lambda: SMALL)
     seed: int = 0
     steps: int = 20_000
@@ -82,6 +85,8 @@ class TrainConfig:
         for name, least in _AT_LEAST.items():
             if not _is_whole(getattr(self, name), least):
                 self._refuse(name, f"it must be a whole number of at least {least}")
+        if self.seed > LARGEST_SEED:
+            self._refuse("seed", f"it must be at most {LARGEST_SEED}")
         for name in _ABOVE_ZERO:
             if not _is_number(getattr(self, name)) or getattr(self, name) <= 0:
                 self._refuse(name, "it must be a number above 0")

@@ -116,7 +116,8 @@ class Stock:
 class Sampler:
     """Batches for the steps of a run, made of ``batches_per_step`` parts that differ in nothing.
 
-    ``sources`` says what they come from: kind, folder name, weight and number of pictures of each.
+    ``sources`` says what they come from: kind, folder name, weight, number and digest of the
+    pictures of each.
     """
 
     def __init__(
@@ -132,7 +133,8 @@ class Sampler:
         self.device = device
         self.stocks = [Stock(pictures, recipe, device) for pictures in sources if pictures.items]
         self.sources = [
-            [p.source.kind, p.source.folder.name, p.source.weight, len(p.items)] for p in sources
+            [p.source.kind, p.source.name, p.source.weight, len(p.items), p.digest()]
+            for p in sources
         ]
         weights = np.array([stock.weight for stock in self.stocks])
         self._shares = weights / weights.sum()

@@ -1,14 +1,15 @@
 """One process or many: who does which part of a step, and how they agree.
 
-Lightning Fabric starts the processes (or finds those of ``torchrun`` and SLURM) and joins them; how
-a step is shared stays in the open: every process averages its own batches, then all average their
-gradients.
+Lightning Fabric starts the processes (or finds those of ``torchrun``) and joins them; how a step is
+shared stays in the open: every process averages its own batches, then all average their gradients.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from restore.engine.precision import choose_device
 from restore.errors import TrainingError, UsageError
+
+_TORCHRUN = "TORCHELASTIC_RUN_ID"
 
 
 class Team:
@@ -45,11 +48,26 @@ class Processes(Team):
         self._fabric = fabric
 
     def mean(self, value: Tensor) -> Tensor:
-        shared: Tensor = self._fabric.all_reduce(value, reduce_op="mean")
+        with _losing_nobody():
+            shared: Tensor = self._fabric.all_reduce(value, reduce_op="mean")
         return shared
 
     def wait(self) -> None:
-        self._fabric.barrier()
+        with _losing_nobody():
+            self._fabric.barrier()
+
+
+@contextmanager
+def _losing_nobody() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise TrainingError(f"another process of this training has ended: {error}") from error
+
+
+def processes(devices: int) -> int:
+    """How many will train: what ``torchrun`` says, or else ``devices``."""
+    return int(os.environ["WORLD_SIZE"]) if _TORCHRUN in os.environ else devices
 
 
 def assemble(device: str, devices: int) -> Team:
@@ -59,19 +77,19 @@ def assemble(device: str, devices: int) -> Team:
     `TrainingError` where Fabric is missing or refuses.
     """
     chosen = choose_device(device)
-    nodes = int(os.environ.get("WORLD_SIZE", 1)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        devices = int(os.environ["LOCAL_WORLD_SIZE"])
-    else:
-        nodes = 1
-    if devices * nodes == 1:
+    if processes(devices) == 1:
         return Team(chosen)
+    nodes = 1
+    if _TORCHRUN in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = processes(devices) // devices
     if chosen.index is not None:
         raise UsageError(f"--device {device} names one device; with --devices give its kind alone")
     if chosen.type == "cuda" and devices > torch.cuda.device_count():
         raise UsageError(f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs")
     try:
         from lightning_fabric import Fabric
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
     except ImportError:
         raise TrainingError(
             "training on several devices needs Lightning Fabric: pip install 'restore[train]'"
@@ -80,6 +98,6 @@ def assemble(device: str, devices: int) -> Team:
     try:
         fabric = Fabric(accelerator=chosen.type, devices=devices, num_nodes=nodes, strategy="ddp")
         fabric.launch()
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError, MisconfigurationException) as error:
         raise TrainingError(f"{devices} processes cannot be started: {error}") from error
     return Processes(fabric)

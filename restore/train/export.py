@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,17 +12,25 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import Card, TilePolicy, TrainingSet
 from restore.train.config import SMALL
 from restore.train.loop import Trainer
+from restore.train.sources import Source
 
 # The more a model sees at once the better, if by little: half-trained weights lost 0.03 to 0.06 dB
 # in tiles (weights/TRAINING.md). The limit is memory, about 1 kB a pixel in float32.
 TILES = TilePolicy(size=768, overlap=64, whole_up_to=1024 * 1024)
 
 
-def export(trainer: Trainer, target: Path, data: tuple[TrainingSet, ...], licence: str) -> Card:
+def export(
+    trainer: Trainer,
+    target: Path,
+    sources: Sequence[Source],
+    licence: str,
+    ancestor: Card | None = None,
+) -> Card:
     """Write the run's averaged weights as float16 with a card; returns the card.
 
-    Half precision halves the file; `load` widens it again, and figures are measured on the result.
-    The card vouches for float32 alone until someone has measured another precision. Raises
+    A model that started from another lists what that one has learned from as well. Half precision
+    halves the file; `load` widens it again, and figures are measured on the result. The card
+    vouches for float32 alone until someone has measured another precision. Raises
     `CheckpointError`.
     """
     config = trainer.config
@@ -32,10 +41,15 @@ def export(trainer: Trainer, target: Path, data: tuple[TrainingSet, ...], licenc
         sha256="",
         variant="small" if config.network == SMALL else "custom",
         licence=licence,
-        tile=TILES,
+        tile=(ancestor.tile if ancestor else None) or TILES,
         training_patch=max(min(patch) for patch in config.patches),
-        training_data=data,
-        source={"trained_by": "restore train", "machine": platform.machine()},
-        training=config.to_dict() | {"patches_seen": trainer.patches},
+        training_data=(
+            *(ancestor.training_data if ancestor else ()),
+            *(TrainingSet(source.name, "unknown") for source in sources),
+        ),
+        source={"trained_by": "restore train", "machine": platform.machine()}
+        | ({"from": config.init, "from_licence": ancestor.licence} if ancestor else {}),
+        training=config.to_dict()
+        | {"patches_seen": trainer.patches, "sources": trainer.sampler.sources},
     )
     return weights.save(trainer.ema, card, target, dtype=torch.float16)

@@ -12,20 +12,20 @@ from typing import Any
 
 import torch
 
-from restore.checkpoints import weights
-from restore.checkpoints.card import TrainingSet
+from restore.checkpoints import store, weights
+from restore.checkpoints.card import Card
 from restore.degrade.recipes import RECIPES
-from restore.errors import ConfigError, TrainingError
+from restore.errors import ConfigError, RestoreError
 from restore.network import Maxim
 from restore.tasks import TASKS
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
-from restore.train.devices import assemble
+from restore.train.devices import assemble, processes
 from restore.train.export import export
 from restore.train.interrupt import deferred
-from restore.train.loop import Progress, Trainer
-from restore.train.record import Record
-from restore.train.sources import Source, read
+from restore.train.loop import Progress, Trainer, check_shares
+from restore.train.record import Record, claimed
+from restore.train.sources import NOUNS, Source, read
 from restore.train.validate import Validation
 
 
@@ -36,6 +36,8 @@ class Plan:
     config: TrainConfig
     sources: tuple[Source, ...]
     start_from: Maxim | None = None
+    ancestor: Card | None = None
+    """The card of the model to fine-tune."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def plan(
     """The run that a JSON file of `TrainConfig` fields and the given changes describe.
 
     ``init`` names a model, of whatever task, whose weights and network are taken. Where nothing
-    says how many batches a step sees, it is one for each of the ``devices``. Raises `ConfigError`
-    or `CheckpointError`.
+    says how many batches a step sees, it is one for each process. Raises `ConfigError` or
+    `CheckpointError`.
     """
     if task not in TASKS or TASKS[task].degradation not in RECIPES:
         trainable = ", ".join(name for name, t in TASKS.items() if t.degradation in RECIPES)
@@ -74,15 +76,19 @@ def plan(
         if not isinstance(values, dict):
             raise ConfigError(f"{config}: must hold a JSON object of training fields")
     values |= {"task": task} | {k: v for k, v in changes.items() if v is not None}
-    values.setdefault("batches_per_step", devices)
-    start_from = None
+    values.setdefault("batches_per_step", processes(devices))
+    start_from, ancestor = None, None
     if init is not None:
-        from restore.checkpoints import store
-
         found = store.locate(init)
-        start_from = weights.load(found.path, found.card).requires_grad_(True).train()
-        values["network"] = found.card.network.to_dict()
-    return Plan(TrainConfig.from_dict(values), tuple(sources), start_from)
+        ancestor = found.card
+        network = ancestor.network.to_dict()
+        if values.setdefault("network", network) != network:
+            raise ConfigError(f"{init} has another network than the configuration asks for")
+        start_from = weights.load(found.path, ancestor).requires_grad_(True).train()
+        values["init"] = f"{ancestor.name} {ancestor.sha256}"
+    planned = TrainConfig.from_dict(values)
+    check_shares(planned, processes(devices))
+    return Plan(planned, tuple(sources), start_from, ancestor)
 
 
 def run(
@@ -106,10 +112,6 @@ def run(
     """
     if out is not None:
         weights.check_target(out, overwrite)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be a run's folder: {error.strerror}") from error
     recipe = RECIPES[TASKS[plan.config.task].degradation]
     split = [read(source).split(plan.config.holdout) for source in plan.sources]
     # What is wrong with the data has been said by now, once, not by every process.
@@ -117,43 +119,56 @@ def run(
     if place.threads is not None:
         torch.set_num_threads(place.threads)
     sampler = Sampler([kept for kept, _ in split], plan.config, recipe, team.device)
-    trainer = Trainer(plan.config, sampler, folder, team, plan.start_from)
-    resumed = trainer.resume()
-    team.wait()  # the first save of one process removes what another may still be reading
+    held = [held for _, held in split]
+    counts = [(len(kept.items), len(held.items)) for kept, held in split]
+    del split  # the sampler has copies on its device
     if team.rank != 0:
+        return _follow(Trainer(plan.config, sampler, folder, team, plan.start_from))
+    with claimed(folder):
+        trainer = Trainer(plan.config, sampler, folder, team, plan.start_from)
+        resumed = trainer.resume()
+        team.wait()
+        for source, (kept, left) in zip(plan.sources, counts, strict=True):
+            say(f"{source.name}: {kept} {NOUNS[source.kind]} to train on, {left} held out")
+        if resumed:
+            say(f"{folder}: resuming at step {trainer.step:,} of {plan.config.steps:,}")
+        record = Record(folder, trainer.step, tensorboard)
+        validation = Validation(held, recipe, team.device, trainer.config)
+        if not validation:
+            say("no pictures are held out: there is no validation")
+
+        def report(row: Progress) -> None:
+            due = row.step % plan.config.validate_every == 0 or row.step == row.steps
+            looked = validation.look(trainer.ema, trainer.bfloat16) if validation and due else None
+            record.add(row, looked)
+            say(_line(row, looked[0] if looked else None))
+
+        with deferred() as signalled:
+            finished = trainer.run(report, should_stop=lambda: signalled() > 0, stepped=progress)
+        if not finished:
+            say(f"{folder}: saved at step {trainer.step:,}; the same command goes on from there")
+            if signalled() == signal.SIGTERM:
+                os.kill(os.getpid(), signal.SIGTERM)  # by now with its usual end
+            raise KeyboardInterrupt
+        summary = f"{folder}: {trainer.step:,} steps, {trainer.patches:,} patches"
+        if out is not None:
+            card = export(trainer, out, plan.sources, licence, plan.ancestor)
+            summary += f" -> {out} ({card.parameters:,} parameters)"
+        return summary
+
+
+def _follow(trainer: Trainer) -> str:
+    """What every process but the first does; it leaves without a word of its own."""
+    try:
+        trainer.resume()
+        trainer.team.wait()  # the first save of the first process removes what others read
         with deferred() as signalled:
             trainer.run(lambda row: None, should_stop=lambda: signalled() > 0)
-        return ""
-    if resumed:
-        say(f"{folder}: resuming at step {trainer.step:,} of {plan.config.steps:,}")
-    record = Record(folder, trainer.step, tensorboard)
-    validation = Validation([held for _, held in split], recipe, team.device, trainer.config)
-    looked_at = trainer.step
-
-    def report(row: Progress) -> None:
-        nonlocal looked_at
-        looked = None
-        every = plan.config.validate_every
-        if validation and (row.step // every > looked_at // every or row.step == row.steps):
-            looked = validation.look(trainer.ema, trainer.bfloat16)
-            looked_at = row.step
-        record.add(row, looked)
-        progress(row.step, row.steps)
-        say(_line(row, looked[0] if looked else None))
-
-    with deferred() as signalled:
-        finished = trainer.run(report, should_stop=lambda: signalled() > 0)
-    if not finished:
-        say(f"{folder}: saved at step {trainer.step:,}; the same command goes on from there")
-        if signalled() == signal.SIGTERM:
-            os.kill(os.getpid(), signal.SIGTERM)  # by now with its usual end
-        raise KeyboardInterrupt
-    summary = f"{folder}: {trainer.step:,} steps, {trainer.patches:,} patches"
-    if out is not None:
-        used = tuple(TrainingSet(source.folder.name, "unknown") for source in plan.sources)
-        card = export(trainer, out, used, licence)
-        summary += f" -> {out} ({card.parameters:,} parameters)"
-    return summary
+    except RestoreError:
+        # The first process says what went wrong, or has ended and is what went wrong. Without
+        # the interpreter's own end, where the group of processes would complain at length.
+        os._exit(1)
+    return ""
 
 
 def _line(row: Progress, validation_psnr: float | None) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.engine.precision import bfloat16_is_fast
-from restore.errors import TrainingError
+from restore.errors import ConfigError, TrainingError
 from restore.network import Maxim, initialise
 from restore.network.layers import nearest_shrink
 from restore.train import state
@@ -40,7 +40,9 @@ class Progress:
     seconds: float
     patches_per_second: float
     waiting: float
-    """Fraction of the time that went into making batches."""
+    """Fraction of the time that went into making batches (on a GPU: into asking for them)."""
+    skipped: int
+    """Steps whose gradient was not finite, since the run began."""
 
 
 class Trainer:
@@ -54,11 +56,7 @@ class Trainer:
         team: Team,
         start_from: Maxim | None = None,
     ):
-        if config.batches_per_step % team.size:
-            raise TrainingError(
-                f"batches_per_step is {config.batches_per_step}; {team.size} devices cannot share "
-                "that evenly"
-            )
+        check_shares(config, team.size)
         self.config = config
         self.sampler = sampler
         self.folder = folder
@@ -77,12 +75,14 @@ class Trainer:
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
-            foreach=True,
+            **({"fused": True} if self.device.type == "cuda" else {"foreach": True}),
         )
         self.bfloat16 = config.precision == "bfloat16" or (
             config.precision == "auto" and bfloat16_is_fast(self.device)
         )
         self.step = 0
+        self.rate = 0.0
+        """The learning rate of the last step."""
         self.patches = 0
         self.skipped = 0
         self._skipped_in_a_row = 0
@@ -99,19 +99,22 @@ class Trainer:
         report: Callable[[Progress], None],
         report_every: int = 50,
         should_stop: Callable[[], bool] = lambda: False,
+        stepped: Callable[[int, int], None] = lambda done, total: None,
     ) -> bool:
         """Train to the last step, saving on the way and at the end; interruptible anywhere.
 
-        Asks ``should_stop`` after every step, and if so saves and returns False: there are steps
-        left. Where many processes train, one that wants to stop stops all of them.
+        Reports every so many steps, and wherever the configuration wants a validation. Tells
+        ``stepped`` of every step. Asks ``should_stop`` after each, and if so saves and returns
+        False: there are steps left. Where many processes train, one that wants to stop stops all.
         """
         last_save = time.monotonic()
         seen = _Since(self.patches)
         stopped = False
         while self.step < self.config.steps and not stopped:
             stopped = self._train(seen, should_stop)
+            stepped(self.step, self.config.steps)
             ended = stopped or self.step == self.config.steps
-            if self.step % report_every == 0 or ended:
+            if ended or not self.step % report_every or not self.step % self.config.validate_every:
                 report(seen.progress(self))
                 seen = _Since(self.patches)
             if ended or time.monotonic() - last_save > SAVE_EVERY_SECONDS:
@@ -124,10 +127,12 @@ class Trainer:
     def _train(self, seen: _Since, should_stop: Callable[[], bool]) -> bool:
         """One step; True if someone wants to stop after it."""
         config, team = self.config, self.team
-        self._set_learning_rate()
+        self.rate = self._scheduled_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
         self.optimizer.zero_grad(set_to_none=True)
         parts = range(team.rank, config.batches_per_step, team.size)
-        totals = torch.zeros(4, dtype=torch.float64, device=self.device)
+        totals = torch.zeros(4, device=self.device)
         for part in parts:
             started = time.monotonic()
             degraded, clean = self.sampler.batch(self.step, part)
@@ -138,9 +143,8 @@ class Trainer:
             counts = (loss.detach(), error, torch.tensor(len(clean)), torch.tensor(0))
             totals += torch.stack([count.to(totals) for count in counts])
         if team.size > 1:
-            self._average_gradients()
             totals[3] = float(should_stop()) * len(parts)
-            totals = team.mean(totals)
+            totals = self._average(totals)
         self._update()
         self.step += 1
         self.patches += round(float(totals[2]) * team.size)
@@ -160,13 +164,14 @@ class Trainer:
                 loss = loss + config.fft_weight * fft_l1(output, target)
         return loss, stages[-1][-1]
 
-    def _average_gradients(self) -> None:
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = self.team.mean(torch.cat([g.flatten() for g in gradients]))
-        for gradient, shared in zip(
-            gradients, flat.split([g.numel() for g in gradients]), strict=True
-        ):
-            gradient.copy_(shared.view_as(gradient))
+    def _average(self, totals: Tensor) -> Tensor:
+        """The gradients, in place, and the totals, averaged over all processes in one go."""
+        values = [p.grad for p in self.model.parameters() if p.grad is not None]
+        flat = self.team.mean(torch.cat([value.flatten() for value in (*values, totals)]))
+        *shared, averaged = flat.split([value.numel() for value in (*values, totals)])
+        for value, average in zip(values, shared, strict=True):
+            value.copy_(average.view_as(value))
+        return averaged
 
     def _update(self) -> None:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
@@ -185,8 +190,8 @@ class Trainer:
             for averaged, current in pairs:
                 averaged.lerp_(current, 1 - decay)
 
-    def learning_rate(self) -> float:
-        """That of the step to come: a linear warm-up, then a cosine."""
+    def _scheduled_rate(self) -> float:
+        """The learning rate of the step to come: a linear warm-up, then a cosine."""
         config = self.config
         if self.step < config.warmup_steps:
             return config.learning_rate * (self.step + 1) / config.warmup_steps
@@ -194,9 +199,14 @@ class Trainer:
         low = config.final_learning_rate
         return config.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * done)) / 2)
 
-    def _set_learning_rate(self) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+
+def check_shares(config: TrainConfig, processes: int) -> None:
+    """Raise `ConfigError` where so many processes cannot share a step evenly."""
+    if config.batches_per_step % processes:
+        raise ConfigError(
+            f"batches_per_step is {config.batches_per_step}; {processes} devices cannot share that "
+            "evenly"
+        )
 
 
 class _Since:
@@ -220,8 +230,9 @@ class _Since:
             patches=trainer.patches,
             loss=loss,
             psnr=-10 * math.log10(max(error, 1e-12)),
-            learning_rate=trainer.learning_rate(),
+            learning_rate=trainer.rate,
             seconds=seconds,
             patches_per_second=(trainer.patches - self.patches) / max(seconds, 1e-9),
             waiting=self.waiting / max(seconds, 1e-9),
+            skipped=trainer.skipped,
         )

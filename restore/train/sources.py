@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from restore.media import folder
 from restore.media import image as media
 
 CLEAN, PAIRS, DEPTH = "clean", "pairs", "depth"
+NOUNS = {CLEAN: "pictures", PAIRS: "pairs", DEPTH: "pictures with depth"}
 FARTHEST_ROOM = 10.0
 """Metres of median depth beyond which a scene is not a room, and haze of rooms means nothing."""
 
@@ -39,6 +41,11 @@ class Source:
     kind: str
     folder: Path
     weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """That of the folder, also where the path is a dot."""
+        return self.folder.resolve().name
 
     @classmethod
     def parse(cls, kind: str, text: str) -> Source:
@@ -66,9 +73,21 @@ class Pictures:
     source: Source
     items: tuple[Item, ...]
 
+    def digest(self) -> str:
+        """What tells these pixels from others', in 8 hexadecimal digits (CRC-32)."""
+        value = 0
+        for item in self.items:
+            for array in item:
+                value = zlib.crc32(np.ascontiguousarray(array).tobytes(), value)
+        return f"{value:08x}"
+
     def split(self, fraction: float) -> tuple[Pictures, Pictures]:
-        """(to train on, held out): evenly spread over the names, rounded to whole pictures."""
-        count = min(round(len(self.items) * fraction), len(self.items) - 1)
+        """(to train on, held out): evenly spread over the names, in whole pictures.
+
+        At least one is held out, unless the fraction is 0 or there is but one.
+        """
+        count = max(1, round(len(self.items) * fraction)) if fraction else 0
+        count = min(count, len(self.items) - 1)
         held = {int((i + 0.5) * len(self.items) / count) for i in range(count)}
         kept, out = (
             tuple(item for i, item in enumerate(self.items) if (i in held) == held_out)

@@ -40,6 +40,14 @@ def test_zero_is_the_picture_itself_and_more_is_worse(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_touch_is_nearly_nothing(kind: str) -> None:
+    clean = smooth(96, 96)
+    for seed in range(5):
+        error = np.square(degrade(kind, clean, 0.002, seed) - clean.astype(float)).mean()
+        assert error < 2  # 45 dB
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(1, 1), (17, 3), (2, 40)])
 def test_any_size_and_grey_pictures(kind: str, size: tuple[int, int]) -> None:
     grey = smooth(*size)[..., 0]

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -31,6 +32,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(picture(60, 70, seed=i)).save(folder / f"clean/{i}.png")
     for name, config in (("twice", TWICE), ("long", replace(TWICE, steps=100_000))):
         (folder / f"{name}.json").write_text(json.dumps(config.to_dict()))
+    silent = {k: v for k, v in TWICE.to_dict().items() if k != "batches_per_step"}
+    (folder / "silent.json").write_text(json.dumps(silent))
     return folder
 
 
@@ -88,7 +91,7 @@ def test_stopping_one_process_saves_and_ends_both(place: Path, number: signal.Si
 @pytest.mark.slow
 def test_torchrun_starts_the_processes_too(place: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    words = ["-m", *PROGRAM[3:], *DATA, "--config", "twice.json", "--device", "cpu"]
+    words = ["-m", *PROGRAM[3:], *DATA, "--config", "silent.json", "--device", "cpu"]
     done = subprocess.run(
         [*command, *words, "--into", "torchrun", "--out", "torchrun.safetensors"],
         cwd=place,
@@ -99,7 +102,34 @@ def test_torchrun_starts_the_processes_too(place: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "torchrun: 12 steps" in done.stdout
-    assert json.loads((place / "torchrun.json").read_text())["training"]["patches_seen"] > 12
+    training = json.loads((place / "torchrun.json").read_text())["training"]
+    assert training["batches_per_step"] == 2  # one for each process
+    assert training["patches_seen"] > 12
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_share_a_step_are_one_line(place: Path) -> None:
+    with start(place, "three", "--devices", "3") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "error: batches_per_step is 2; 3 devices cannot share that evenly\n"
+    assert not (place / "three").exists()
+
+
+@pytest.mark.slow
+def test_the_loss_of_a_process_is_one_line(place: Path) -> None:
+    with start(place, "lost", "--devices", "2", config="long") as process:
+        deadline = time.monotonic() + 60
+        while not (place / "lost/log.csv").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        (child,) = psutil.Process(process.pid).children()
+        child.kill()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    *_, last = err.splitlines()
+    assert last.startswith("error: another process of this training has ended: ")
+    assert "Traceback" not in err
 
 
 def test_a_single_device_and_several_processes_do_not_go_together() -> None:

@@ -20,8 +20,8 @@ from PIL import Image
 from tiny_run import CONFIG, picture
 
 from restore.checkpoints import weights
-from restore.checkpoints.card import read_card
-from restore.errors import CheckpointError
+from restore.checkpoints.card import TrainingSet, read_card
+from restore.errors import CheckpointError, TrainingError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.train import job
@@ -98,7 +98,12 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
     _, process = trained
     assert process.code == 0
     assert process.stdout.startswith("run: 10 steps, 20 patches -> model.safetensors (")
-    (line,) = process.stderr.splitlines()
+    *counts, first, line = process.stderr.splitlines()
+    assert counts == [
+        "clean: 1 pictures to train on, 1 held out",
+        "pairs: 1 pairs to train on, 1 held out",
+    ]
+    assert first.startswith("step 5 of 10  ")
     assert line.startswith("step 10 of 10  loss 0.")
     assert "  20 patches  " in line
     assert re.search(r" patches/s  waiting \d+%  validation \d+\.\d\d$", line)
@@ -107,7 +112,7 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
 @pytest.mark.slow
 def test_a_run_writes_a_log(place: Place) -> None:
     with open(place / "run/log.csv", newline="") as file:
-        (row,) = csv.DictReader(file)
+        _, row = csv.DictReader(file)
     assert (row["step"], row["steps"], row["patches"]) == ("10", "10", "20")
     assert 0 < float(row["loss"]) < 1
     assert 5 < float(row["psnr"]) < 50
@@ -129,7 +134,13 @@ def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
     card = read_card(place / "model.safetensors")
     assert (card.name, card.task, card.network) == ("model", "denoise", SHORT.network)
     assert card.sha256 == sha256_of(place / "model.safetensors")
-    assert card.training == json.loads(json.dumps(SHORT.to_dict())) | {"patches_seen": 20}
+    sources = card.training["sources"]
+    assert [source[:4] for source in sources] == [
+        ["clean", "clean", 1, 1],
+        ["pairs", "pairs", 1, 1],
+    ]
+    seen = {"patches_seen": 20, "sources": sources}
+    assert card.training == json.loads(json.dumps(SHORT.to_dict())) | seen
     assert [used.name for used in card.training_data] == ["clean", "pairs"]
 
 
@@ -143,7 +154,7 @@ def test_the_model_restores_a_picture(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_terminal_shows_a_bar_and_no_lines(place: Place) -> None:
+def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
     ours, theirs = pty.openpty()
     shown = b""
     with place.start(*TRAIN, "--run", "shown", stderr=theirs) as process:
@@ -154,7 +165,8 @@ def test_a_terminal_shows_a_bar_and_no_lines(place: Place) -> None:
     os.close(ours)
     assert process.returncode == 0
     assert b"train denoise" in shown
-    assert b"loss" not in shown
+    assert shown.count(b"validation") == 2
+    assert b"10/10" in shown
 
 
 # The same again, in this process
@@ -171,7 +183,7 @@ def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[
 @pytest.mark.slow
 def test_a_finished_run_is_exported_again_without_a_step(place: Place) -> None:
     _, said = again(place, "run", "again.safetensors")
-    assert said == [f"{place / 'run'}: resuming at step 10 of 10"]
+    assert said[-1] == f"{place / 'run'}: resuming at step 10 of 10"
     assert sha256_of(place / "again.safetensors") == sha256_of(place / "model.safetensors")
 
 
@@ -179,13 +191,19 @@ def test_without_pictures_held_out_there_is_no_validation(tmp_path: Path) -> Non
     place = Place(tmp_path).fill()
     place.configure("config.json", holdout=0.0)
     _, said = again(place, "run", "model.safetensors")
+    assert "no pictures are held out: there is no validation" in said
     assert "validation" not in said[-1]
     assert not (place / "run/validation.png").exists()
 
 
 def test_batches_are_as_many_as_devices_unless_said_otherwise(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
-    for stated, devices, expected in (({}, 1, 1), ({}, 3, 3), ({"batches_per_step": 6}, 3, 6)):
+    cases: list[tuple[dict[str, int], int, int]] = [
+        ({}, 1, 1),
+        ({}, 3, 3),
+        ({"batches_per_step": 6}, 3, 6),
+    ]
+    for stated, devices, expected in cases:
         config.write_text(json.dumps(stated))
         plan = job.plan("denoise", (), config, devices=devices)
         assert plan.config.batches_per_step == expected
@@ -193,11 +211,33 @@ def test_batches_are_as_many_as_devices_unless_said_otherwise(tmp_path: Path) ->
 
 def test_a_model_of_another_task_can_be_taken_as_a_start(tmp_path: Path) -> None:
     path = save_model(tmp_path, task="enhance")
-    start = job.plan("derain", (), init=str(path)).start_from
+    plan = job.plan("derain", (), init=str(path))
+    start = plan.start_from
     assert start is not None
+    assert plan.config.init == f"tiny {sha256_of(path)}"
     found = weights.load(path, read_card(path)).state_dict()
     assert all(torch.equal(value, found[name]) for name, value in start.state_dict().items())
     assert all(parameter.requires_grad for parameter in start.parameters())
+
+
+def test_what_a_model_has_learned_from_before_stays_on_its_card(place: Place) -> None:
+    before = save_model(
+        place.root, licence="research", training_data=(TrainingSet("old pictures", "theirs"),)
+    )
+    plan = job.plan("denoise", (Source(CLEAN, place / "clean"),), init=str(before), steps=1)
+    job.run(plan, place / "heir", out=place / "heir.safetensors", place=job.Place("cpu"))
+    card = read_card(place / "heir.safetensors")
+    assert [used.name for used in card.training_data] == ["old pictures", "clean"]
+    assert card.source["from"] == f"tiny {sha256_of(before)}"
+    assert card.source["from_licence"] == "research"
+
+
+def test_a_network_that_is_not_the_start_s_is_refused(tmp_path: Path) -> None:
+    path = save_model(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"network": {"features": 48}}))
+    with pytest.raises(job.ConfigError, match="has another network than the configuration"):
+        job.plan("denoise", (), config, init=str(path))
 
 
 @pytest.mark.parametrize(
@@ -251,6 +291,13 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: ")
     assert told in line
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    plan = job.plan("denoise", (Source(CLEAN, tmp_path / "nowhere"),))
+    with pytest.raises(TrainingError, match="nowhere: no such folder"):
+        job.run(plan, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"steps"'])

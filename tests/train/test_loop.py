@@ -11,7 +11,7 @@ import torch
 from tiny_run import CONFIG, CPU, NETWORK, assert_same, sampler, trainer, values
 from torch import Tensor
 
-from restore.errors import TrainingError
+from restore.errors import ConfigError, TrainingError
 from restore.network import Maxim, MaximConfig
 from restore.train import loop
 from restore.train.config import TrainConfig
@@ -119,6 +119,13 @@ def test_reports_say_what_was_seen(tmp_path: Path) -> None:
     assert first.psnr == pytest.approx(-10 * torch.log10(error).item(), abs=1e-3)
     assert [first.step, first.patches] == [1, 2]
     assert [last.step, last.steps, last.patches] == [6, 6, 12]
+    assert first.learning_rate == pytest.approx(CONFIG.learning_rate / 2)  # warm-up of 2 steps
+
+
+def test_a_validation_is_a_report(tmp_path: Path) -> None:
+    found: list[Progress] = []
+    trainer(tmp_path, replace(CONFIG, validate_every=4)).run(found.append, report_every=5)
+    assert [row.step for row in found] == [4, 5, 6]
 
 
 def test_losses_are_means_since_the_last_report(tmp_path: Path) -> None:
@@ -136,7 +143,7 @@ def test_the_learning_rate_warms_up_and_falls_to_its_end(tmp_path: Path) -> None
     run = trainer(tmp_path, config)
     rates = []
     for run.step in range(11):
-        rates.append(run.learning_rate() / config.learning_rate)
+        rates.append(run._scheduled_rate() / config.learning_rate)
     assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
     assert rates[7] == pytest.approx(0.55)  # half of the cosine
     assert rates[10] == pytest.approx(0.1)
@@ -345,5 +352,5 @@ class Pair(Team):
 
 
 def test_devices_that_cannot_share_a_step_evenly_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="batches_per_step is 3; 2 devices"):
+    with pytest.raises(ConfigError, match="batches_per_step is 3; 2 devices"):
         Trainer(replace(CONFIG, batches_per_step=3), sampler(), tmp_path, Pair(CPU))

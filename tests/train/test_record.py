@@ -8,13 +8,13 @@ import pytest
 
 from restore.errors import TrainingError
 from restore.train.loop import Progress
-from restore.train.record import Record
+from restore.train.record import Record, claimed
 
 SHEET = np.full((4, 6, 3), 7, np.uint8)
 
 
 def progress(step: int) -> Progress:
-    return Progress(step, 100, 2 * step, 0.5, 20.0, 1e-3, 3.0, 8.0, 0.125)
+    return Progress(step, 100, 2 * step, 0.5, 20.0, 1e-3, 3.0, 8.0, 0.125, 1)
 
 
 def steps(folder: Path) -> list[int]:
@@ -30,6 +30,7 @@ def test_a_row_holds_what_was_reported(tmp_path: Path) -> None:
         first, second = csv.DictReader(file)
     assert (first["step"], first["patches"], first["loss"]) == ("5", "10", "0.5")
     assert (first["patches_per_second"], first["waiting"]) == ("8.0", "0.125")
+    assert first["skipped"] == "1"
     assert (first["validation_psnr"], second["validation_psnr"]) == ("", "31.5")
     assert (tmp_path / "validation.png").is_file()
 
@@ -73,3 +74,17 @@ def test_tensorboard_gets_the_same(tmp_path: Path) -> None:
     assert [(e.step, e.value) for e in events.Scalars("validation/psnr")] == [(5, 31.5)]
     (image,) = events.Images("validation")
     assert (image.width, image.height) == (6, 4)
+
+
+def test_a_folder_is_claimed_by_one_run_at_a_time(tmp_path: Path) -> None:
+    run = tmp_path / "a" / "run"
+    with claimed(run), pytest.raises(TrainingError, match="run: another run is going on"):
+        claimed(run).__enter__()
+    with claimed(run):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="run: cannot be a run's folder"):
+        claimed(tmp_path / "file" / "run").__enter__()

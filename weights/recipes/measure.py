@@ -158,6 +158,8 @@ def _print_lines(name: str, title: str, before: report.Row, after: report.Row) -
 def main(data: Path, names: list[str]) -> None:
     print("| model | data | input PSNR | PSNR / SSIM |\n|---|---|---|---|")
     here = [name for name in MODELS if (WEIGHTS / f"{name}.safetensors").is_file()]
+    if unknown := set(names) - set(MODELS):
+        sys.exit(f"no sets are known for {', '.join(sorted(unknown))}")
     for name in names or here:
         weights.write_card(measure(name, data), WEIGHTS / f"{name}.safetensors")
 
