@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restore import TASKS, __version__
-from restore.cli import bench, degrade, evaluate, models, task, train, weights
+from restore.cli import auto, bench, degrade, evaluate, inspect, models, task, train, weights
 from restore.cli.console import complain_in_one_line
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ def _root(
 
 for _task in TASKS.values():
     app.command(_task.name, help=_task.summary)(task.command(_task))
+app.command("auto")(auto.auto)
+app.command("inspect")(inspect.inspect)
 app.command("models")(models.models)
 app.add_typer(weights.app, name="weights")
 app.add_typer(degrade.app, name="degrade")

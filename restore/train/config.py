@@ -58,8 +58,10 @@ class TrainConfig:
     network: MaximConfig = field(default_factory=lambda: SMALL)
     seed: int = 0
     steps: int = 20_000
-    pixels_per_step: int = 4 * 128 * 128
-    patches: tuple[tuple[int, int], ...] = ((128, 128), (128, 128), (128, 256), (256, 256))
+    pixels_per_step: int = 4 * 64 * 64
+    patches: tuple[tuple[int, int], ...] = (*((64, 64),) * 5, (64, 128), *((128, 128),) * 2)
+    """Small ones: for the same pixels they show more places, and a CPU's pixels are few
+    (weights/TRAINING.md). Some are larger, so that a model is at home at any size."""
     learning_rate: float = 1e-3
     final_learning_rate: float = 0.01
     """What remains of the learning rate at the end of the cosine, as a fraction."""

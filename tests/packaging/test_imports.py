@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
     "engine": {"errors", "network", "tasks", "checkpoints", "media", "engine"},
     "degrade": {"errors", "degrade"},
+    "inspect": {"errors", "files", "tasks", "media", "inspect"},
     "evaluate": {"errors", "media", "tasks", "checkpoints", "engine", "degrade", "evaluate"},
     "train": {
         *("errors", "files", "network", "tasks", "checkpoints", "media", "engine", "degrade"),

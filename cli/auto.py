@@ -1,0 +1,61 @@
+"""`restore auto IN OUT`: what `restore inspect` suggests, done."""
+
+from restore.cli.console import Reporter
+from restore.cli.task import (
+    Debug,
+    Device,
+    Json,
+    Overwrite,
+    Precision,
+    Quiet,
+    Source,
+    Strength,
+    Target,
+    Tile,
+    apply,
+    read,
+)
+
+
+def auto(
+    source: Source,
+    target: Target,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    tile: Tile = "auto",
+    strength: Strength = 1.0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find out what ails a picture, and apply the head against it. A healthy picture is copied."""
+    from dataclasses import asdict
+
+    from restore.checkpoints import store
+    from restore.inspect import inspect, suggest
+    from restore.media.copy import copy
+
+    reporter = Reporter(json, quiet)
+    picture = read(source, target, overwrite)
+    findings = inspect(picture.pixels)
+    task = suggest(findings)
+    if task is None:
+        copy(picture, source, target)
+        text = f"{source} -> {target} (nothing to restore; copied as it is)"
+        values = {"input": str(source), "output": str(target), "task": None}
+    else:
+        store.find(task)  # complains of a missing model before torch is loaded
+        text, values = apply(
+            task,
+            picture,
+            source,
+            target,
+            reporter,
+            device=device,
+            precision=precision,
+            tile=tile,
+            strength=strength,
+        )
+        text = f"{task}: {text}"
+    reporter.result(text, **values, findings=asdict(findings))

@@ -1,0 +1,93 @@
+"""`restore inspect` and `restore auto` as a person meets them: real processes, real files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import one_error_line, restore
+from pictures import saved
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+CLEAN = ROOT / "samples" / "cat-clean.png"
+NOISY = ROOT / "samples" / "cat-noisy.png"
+
+
+@pytest.fixture
+def hazy(tmp_path: Path) -> Path:
+    with Image.open(CLEAN) as file:
+        clear = np.asarray(file.convert("RGB"))
+    return saved(tmp_path / "hazy picture.png", (clear * 0.4 + 150).astype(np.uint8))
+
+
+def test_inspect_says_what_ails_a_picture_and_what_helps(hazy: Path) -> None:
+    outcome = restore("inspect", hazy)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    lines = outcome.stdout.splitlines()
+    found = [line.split()[0] for line in lines[:-1]]
+    assert found == ["noise", "blur", "haze", "rain", "darkness", "blocks"]
+    assert lines[2].startswith("haze      hazy (0.")
+    assert lines[-1] == f"suggested: restore dehaze '{hazy}' OUT"
+    assert restore("inspect", CLEAN).stdout.splitlines()[-1] == "nothing to restore"
+
+
+def test_inspect_prints_json() -> None:
+    values = json.loads(restore("inspect", NOISY, "--json").stdout)
+    assert values["suggestion"] == "denoise"
+    assert values["findings"]["noise"]["sigma"] > 20
+    assert (values["width"], values["height"]) == (451, 300)
+
+
+def test_inspect_of_a_single_pixel_is_no_error(tmp_path: Path) -> None:
+    dot = saved(tmp_path / "dot.png", np.full((1, 1), 90, np.uint8))
+    assert json.loads(restore("inspect", dot, "--json").stdout)["findings"]["noise"] is None
+    assert restore("inspect", dot).code == 0
+
+
+def test_inspect_names_what_it_cannot_read(tmp_path: Path) -> None:
+    assert "no such file" in one_error_line(restore("inspect", tmp_path / "no.png"))
+
+
+@pytest.mark.slow
+def test_auto_applies_the_head_and_says_so(tmp_path: Path) -> None:
+    by_hand, by_itself = tmp_path / "hand.png", tmp_path / "auto.png"
+    options = ("--precision", "float32", "--strength", "0.5")
+    assert restore("denoise", NOISY, by_hand, *options).code == 0
+    by_itself.write_bytes(b"precious")
+    assert "exists already" in one_error_line(restore("auto", NOISY, by_itself))
+    outcome = restore("auto", NOISY, by_itself, *options, "--overwrite")
+    assert outcome.stdout.startswith(f"denoise: {NOISY} -> {by_itself} (denoise-small, ")
+    assert by_itself.read_bytes() == by_hand.read_bytes()
+
+
+def test_auto_copies_a_healthy_picture_byte_for_byte(tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    outcome = restore("auto", CLEAN, out)
+    assert outcome.code == 0
+    assert outcome.stdout == f"{CLEAN} -> {out} (nothing to restore; copied as it is)\n"
+    assert out.read_bytes() == CLEAN.read_bytes()
+    # Also onto itself, which changes nothing.
+    assert restore("auto", out, out, "--overwrite", "--quiet").stdout == ""
+    assert out.read_bytes() == CLEAN.read_bytes()
+
+
+def test_auto_writes_a_healthy_picture_anew_in_another_format(tmp_path: Path) -> None:
+    out = tmp_path / "out.bmp"
+    values = json.loads(restore("auto", CLEAN, out, "--json").stdout)
+    assert values["task"] is None
+    with Image.open(CLEAN) as before, Image.open(out) as after:
+        assert after.format == "BMP"
+        np.testing.assert_array_equal(np.asarray(before.convert("RGB")), np.asarray(after))
+
+
+def test_auto_without_a_model_for_the_head_is_one_line(hazy: Path) -> None:
+    from restore.checkpoints import store
+
+    if any(model.card.task == "dehaze" for model in store.installed()):
+        pytest.skip("a model for dehaze is shipped")
+    out = hazy.with_name("out.png")
+    assert "no weights for dehaze" in one_error_line(restore("auto", hazy, out))
+    assert not out.exists()

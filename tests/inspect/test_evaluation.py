@@ -1,0 +1,50 @@
+"""How often the suggestion is right, on pictures that no threshold was set by."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from restore.inspect import inspect, suggest
+from restore.media import image as media
+from restore.media.folder import pictures
+
+EVAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "eval"
+RIGHT = {
+    "realnoise-polyu": "denoise",
+    "deblur-gopro": "deblur",
+    "derain-rain100h": "derain",
+    "derain-rain12": "derain",
+    "dehaze-sots-indoor": "dehaze",
+    "dehaze-ohaze": "dehaze",
+    "lowlight-lol": "enhance",
+    "lowlight-sice": "enhance",
+}
+LEAST = dict.fromkeys(RIGHT, 0.6) | {
+    # Three frames whose blur is no more than GoPro's sharp frames in the training data have.
+    "deblur-gopro": 0.0,
+}
+pytestmark = pytest.mark.skipif(not EVAL.is_dir(), reason=f"{EVAL} is not here")
+
+
+@cache
+def suggestions(folder: Path) -> list[str | None]:
+    return [suggest(inspect(media.read(path).pixels)) for path in pictures(folder)]
+
+
+@pytest.mark.parametrize("name", sorted(RIGHT))
+def test_most_of_a_set_get_the_right_head(name: str) -> None:
+    found = suggestions(EVAL / name / "input")
+    assert found.count(RIGHT[name]) >= LEAST[name] * len(found), found
+
+
+def test_85_percent_of_degraded_pictures_get_the_right_head() -> None:
+    right = [head == RIGHT[name] for name in RIGHT for head in suggestions(EVAL / name / "input")]
+    assert sum(right) >= 0.85 * len(right), f"{sum(right)} of {len(right)}"
+
+
+def test_5_percent_of_clean_pictures_at_most_get_any() -> None:
+    found = suggestions(EVAL / "clean-cbsd68")
+    assert len(found) - found.count(None) <= 0.05 * len(found), found
