@@ -17,11 +17,18 @@ RESTORE = (sys.executable, "-m", "restore.cli")
 def main() -> None:
     clean = HERE / "cat-clean.png"
     Image.fromarray(data.chelsea()).save(clean, optimize=True)
-    noisy = HERE / "cat-noisy.png"
-    run("degrade", "noise", clean, noisy, "--severity", "0.5", "--seed", "7", "--overwrite")
-    run("denoise", noisy, HERE / "cat-denoised.png", "--overwrite")
+    before_and_after("noise", "0.5", "noisy", "denoise", "denoised")
+    before_and_after("rain", "0.6", "rainy", "derain", "derained")
     draw_degradations(clean)
-    side_by_side([noisy, HERE / "cat-denoised.png"], HERE / "denoise.png")
+
+
+def before_and_after(kind: str, severity: str, bad: str, task: str, good: str) -> None:
+    """Spoil the cat, let the head restore it, and show both side by side."""
+    degraded, restored = (HERE / f"cat-{name}.png" for name in (bad, good))
+    words = ("--severity", severity, "--seed", "7", "--overwrite")
+    run("degrade", kind, HERE / "cat-clean.png", degraded, *words)
+    run(task, degraded, restored, "--overwrite")
+    side_by_side([degraded, restored], HERE / f"{task}.png")
 
 
 def draw_degradations(clean: Path) -> None:

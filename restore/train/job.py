@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from restore.checkpoints import store, weights
+from restore.checkpoints import weights
 from restore.checkpoints.card import Card
 from restore.degrade.recipes import RECIPES
 from restore.errors import ConfigError, RestoreError
@@ -79,6 +79,8 @@ def plan(
     values.setdefault("batches_per_step", processes(devices))
     start_from, ancestor = None, None
     if init is not None:
+        from restore.checkpoints import store  # needs more than a bare machine has
+
         found = store.locate(init)
         ancestor = found.card
         network = ancestor.network.to_dict()

@@ -55,6 +55,25 @@ def test_media_and_the_public_names_need_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+BARE = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in %r:
+            raise ImportError(f"{name} is not here")
+
+sys.meta_path.insert(0, Missing())
+import restore.train.job, restore.train.bench, restore.train.state
+"""
+
+
+def test_training_needs_little() -> None:
+    """A lent machine with an accelerator has torch, numpy, Pillow and safetensors, not the rest."""
+    rest = {"cv2", "httpx", "kornia", "lightning_fabric", "lpips", "platformdirs", "rich", "typer"}
+    subprocess.run([sys.executable, "-c", BARE % rest], check=True)
+
+
 def test_no_file_is_longer_than_a_house_allows() -> None:
     for folder in ("restore", "cli", "tests"):
         for path in (ROOT / folder).rglob("*.py"):

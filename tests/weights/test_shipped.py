@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,30 +37,56 @@ def test_every_card_is_complete_and_true(path: Path) -> None:
     assert card.training["patches_seen"] > 0
 
 
-def test_the_heads_own_model_is_the_shipped_one() -> None:
-    found = store.find("denoise")
-    assert (found.card.name, found.origin) == ("denoise-small", "shipped")
+@dataclass(frozen=True)
+class Head:
+    """A head's samples, and by how many dB its model improves the degraded one."""
+
+    degraded: str
+    restored: str
+    gain: float
 
 
-def test_the_sample_gets_cleaner() -> None:
-    clean, noisy = sample("cat-clean"), sample("cat-noisy")
-    restored = Restorer("denoise")(noisy)
-    assert psnr(restored, clean) > psnr(noisy, clean) + 8
+HEADS = {
+    "denoise": Head("cat-noisy", "cat-denoised", 8.0),
+    "derain": Head("cat-rainy", "cat-derained", 8.0),
+}
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_the_heads_own_model_is_the_shipped_one(task: str) -> None:
+    found = store.find(task)
+    assert (found.card.name, found.origin) == (f"{task}-small", "shipped")
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_the_sample_gets_better(task: str) -> None:
+    head, clean = HEADS[task], sample("cat-clean")
+    degraded = sample(head.degraded)
+    restored = Restorer(task)(degraded)
+    assert psnr(restored, clean) > psnr(degraded, clean) + head.gain
     # What stands in samples/ is what the model makes; machines may round differently.
-    assert psnr(restored, sample("cat-denoised")) > 45
+    assert psnr(restored, sample(head.restored)) > 45
 
 
-def test_bfloat16_is_as_good_where_the_card_says_so() -> None:
-    clean, noisy = sample("cat-clean"), sample("cat-noisy")
-    if BFLOAT16 not in store.find("denoise").card.precisions:
+@pytest.mark.parametrize("task", HEADS)
+def test_a_clean_picture_is_left_nearly_alone(task: str) -> None:
+    clean = sample("cat-clean")
+    assert psnr(Restorer(task)(clean), clean) > 34
+
+
+@pytest.mark.parametrize("task", HEADS)
+def test_bfloat16_is_as_good_where_the_card_says_so(task: str) -> None:
+    clean, degraded = sample("cat-clean"), sample(HEADS[task].degraded)
+    if BFLOAT16 not in store.find(task).card.precisions:
         pytest.skip("the card does not vouch for bfloat16")
-    full, half = (psnr(Restorer("denoise", precision=p)(noisy), clean) for p in (FLOAT32, BFLOAT16))
+    full, half = (psnr(Restorer(task, precision=p)(degraded), clean) for p in (FLOAT32, BFLOAT16))
     assert half > full - 0.03
 
 
-def test_tiles_are_nearly_as_good_as_the_whole() -> None:
-    clean, noisy = sample("cat-clean"), sample("cat-noisy")
-    whole, tiled = (psnr(Restorer("denoise", tile=t)(noisy), clean) for t in ("off", 192))
+@pytest.mark.parametrize("task", HEADS)
+def test_tiles_are_nearly_as_good_as_the_whole(task: str) -> None:
+    clean, degraded = sample("cat-clean"), sample(HEADS[task].degraded)
+    whole, tiled = (psnr(Restorer(task, tile=t)(degraded), clean) for t in ("off", 192))
     assert tiled > whole - 0.2
 
 
