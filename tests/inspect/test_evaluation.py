@@ -1,4 +1,8 @@
-"""How often the suggestion is right, on pictures that no threshold was set by."""
+"""How often the suggestion is right on the evaluation sets.
+
+Thresholds come from training pictures, but these were looked at some six times on the way: the
+rates flatter a little.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,9 @@ RIGHT = {
     "lowlight-lol": "enhance",
     "lowlight-sice": "enhance",
 }
-LEAST = dict.fromkeys(RIGHT, 0.6) | {
-    # Three frames whose blur is no more than GoPro's sharp frames in the training data have.
-    "deblur-gopro": 0.0,
-}
+# Of GoPro's three frames none is recognised: their blur is no more than what its sharp frames in
+# the training data have.
+RECOGNISED = sorted(set(RIGHT) - {"deblur-gopro"})
 pytestmark = pytest.mark.skipif(not EVAL.is_dir(), reason=f"{EVAL} is not here")
 
 
@@ -34,10 +37,10 @@ def suggestions(folder: Path) -> list[str | None]:
     return [suggest(inspect(media.read(path).pixels)) for path in pictures(folder)]
 
 
-@pytest.mark.parametrize("name", sorted(RIGHT))
+@pytest.mark.parametrize("name", RECOGNISED)
 def test_most_of_a_set_get_the_right_head(name: str) -> None:
     found = suggestions(EVAL / name / "input")
-    assert found.count(RIGHT[name]) >= LEAST[name] * len(found), found
+    assert found.count(RIGHT[name]) >= 0.6 * len(found), found
 
 
 def test_85_percent_of_degraded_pictures_get_the_right_head() -> None:
