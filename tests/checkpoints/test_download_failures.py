@@ -207,7 +207,7 @@ def ready(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "ready\n"
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
@@ -218,7 +218,7 @@ def test_a_full_disk_keeps_the_part_and_resumes(
     server: Server, target: Path, child: Callable[..., subprocess.Popen[str]]
 ) -> None:
     url = server.serve("/m", Answer(body=BODY))
-    out, err = child(url, target, 4096).communicate(timeout=20)
+    out, err = child(url, target, 4096).communicate(timeout=60)
     assert err == ""
     assert out.splitlines()[1:] == [
         f"DownloadError {part(target)}: cannot be written: File too large; run again to resume"
@@ -241,7 +241,7 @@ def test_two_processes_fetch_the_file_once(
     assert len(server.requests) == 1
     server.go_on.set()
     for process in both:
-        assert process.communicate(timeout=20) == (f"{sha(BODY)}\n", "")
+        assert process.communicate(timeout=60) == (f"{sha(BODY)}\n", "")
     assert [r.sent for r in server.requests] == [len(BODY)]
 
 
@@ -254,7 +254,7 @@ def test_a_process_ended_in_the_middle_is_resumed(
     ready(process)
     assert until(lambda: part(target).exists() and part(target).stat().st_size == 6000)
     os.kill(process.pid, end)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == -end
     assert ("KeyboardInterrupt" in err) == (end == signal.SIGINT)
     assert beside(target) == {".part", ".part.json"}

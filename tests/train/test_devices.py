@@ -75,13 +75,13 @@ def test_two_processes_make_what_one_makes_of_twice_the_batch(place: Path) -> No
 def test_stopping_one_process_saves_and_ends_both(place: Path, number: signal.Signals) -> None:
     run = place / number.name
     with start(place, number.name, "--devices", "2", config="long") as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (run / "log.csv").exists() or len((run / "log.csv").read_text()) < 120:
             assert time.monotonic() < deadline
             assert process.poll() is None, process.communicate()
             time.sleep(0.1)
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
     assert "; the same command goes on from there" in err
     (state,) = run.glob("state-*")
@@ -110,7 +110,7 @@ def test_torchrun_starts_the_processes_too(place: Path) -> None:
 @pytest.mark.slow
 def test_processes_that_cannot_share_a_step_are_one_line(place: Path) -> None:
     with start(place, "three", "--devices", "3") as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert err == "error: batches_per_step is 2; 3 devices cannot share that evenly\n"
     assert not (place / "three").exists()
@@ -119,13 +119,13 @@ def test_processes_that_cannot_share_a_step_are_one_line(place: Path) -> None:
 @pytest.mark.slow
 def test_the_loss_of_a_process_is_one_line(place: Path) -> None:
     with start(place, "lost", "--devices", "2", config="long") as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not (place / "lost/log.csv").exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
         (child,) = psutil.Process(process.pid).children()
         child.kill()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode != 0
     *_, last = err.splitlines()
     assert last.startswith("error: another process of this training has ended: ")
