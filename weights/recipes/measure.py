@@ -4,8 +4,8 @@
 
 EVAL_DATA is a folder that holds the sets named below (the workplace's ``shared/data/eval``);
 without a name, all models are measured whose file is here. Prints the table of the README, and
-writes into the cards what else only we know: what a model was trained on under which licences, and
-whether bfloat16 is safe for it.
+writes into the cards what else only we know: what a model was trained on under which licences, how
+large pictures are cut, and whether bfloat16 is safe for it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import (
     BFLOAT16,
     FLOAT32,
-    TILES,
     Card,
     Figure,
     TrainingSet,
     read_card,
 )
 from restore.evaluate import protocol, report, subjects
+from restore.train.export import TILES
 
 WEIGHTS = Path(__file__).parents[1]
 
@@ -84,7 +84,8 @@ TABLE = {"": ("PSNR", "SSIM"), ", on Y": ("PSNR-Y", "SSIM-Y"), ", GT-mean": ("PS
 def measure(name: str, data: Path) -> Card:
     """Evaluate a model in every precision, whole and tiled, and renew its card."""
     path = WEIGHTS / f"{name}.safetensors"
-    card = read_card(path)
+    card = replace(read_card(path), tile=TILES)
+    weights.write_card(card, path)
     measured = MODELS[name]
     by_precision = {
         precision: {
