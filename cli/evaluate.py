@@ -61,12 +61,12 @@ def evaluate(
 
     if csv is not None:
         check_target(csv, overwrite)
+    metrics = protocol.metrics_of(task, lpips or ())
     if source is not None:
         cases, conditions = report.paired_cases(source, target), protocol.COMMON
     else:
         cases = report.gaussian_cases(target, sigma or 0.0)
         conditions = f"{protocol.COMMON}; {protocol.GAUSSIAN}"
-    metrics = protocol.metrics_of(task, lpips or ())
     compared = subjects.choose(
         task,
         model,

@@ -133,7 +133,7 @@ def test_what_cannot_be_measured_is_one_line(
     Image.new("RGB", (48, 41)).save(tmp_path / "input" / "1.png")
     file = tmp_path / "figures.csv"
     differing = one_error_line(restore(*command, *source, *target, "--csv", file))
-    assert "1.png: is (41, 48, 3)" in differing
+    assert "1.png: is 48 x 41" in differing
     assert not file.exists()
     unknown = restore("eval", "sharpen", *source, *target)
     assert "no task is called 'sharpen'" in one_error_line(unknown, code=2)

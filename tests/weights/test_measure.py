@@ -40,7 +40,8 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     rainy = module.Measured(module.PHOTOGRAPHS, sets, decides="PSNR-Y")
     monkeypatch.setattr(module, "MODELS", {"absent": absent, "rainy": rainy})
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
-    save_model(tmp_path, name="rainy", task="derain", tile=TilePolicy(64, 16, 64 * 64))
+    monkeypatch.setattr(module, "TILES", TilePolicy(64, 16, 64 * 64))
+    save_model(tmp_path, name="rainy", task="derain")
     return module
 
 
@@ -65,6 +66,7 @@ def test_figures_go_into_the_card_with_their_protocol(
     assert "default tiles, which cut none of these pictures, " in y.protocol
     assert "PSNR-Y " in figures["squares of 80", "SSIM"].protocol  # of the one that was not better
     assert card.training_data == measure.PHOTOGRAPHS
+    assert card.tile == measure.TILES
     assert not (tmp_path / "absent.json").exists()
 
 

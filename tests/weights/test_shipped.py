@@ -87,7 +87,7 @@ def test_bfloat16_is_as_good_where_the_card_says_so(task: str) -> None:
 def test_tiles_are_nearly_as_good_as_the_whole(task: str) -> None:
     clean, degraded = sample("cat-clean"), sample(HEADS[task].degraded)
     whole, tiled = (psnr(Restorer(task, tile=t)(degraded), clean) for t in ("off", 192))
-    assert tiled > whole - 0.2
+    assert tiled > whole - 0.4  # of half the default side
 
 
 @pytest.mark.slow
