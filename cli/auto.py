@@ -1,7 +1,7 @@
 """`restore auto IN OUT`: what `restore inspect` suggests, done."""
 
 from restore.cli.console import Reporter
-from restore.cli.task import (
+from restore.cli.options import (
     Debug,
     Device,
     Json,
@@ -12,9 +12,8 @@ from restore.cli.task import (
     Strength,
     Target,
     Tile,
-    apply,
-    read,
 )
+from restore.cli.task import apply, read
 
 
 def auto(

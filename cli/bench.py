@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.task import Device
+from restore.cli.options import Debug, Device, Devices, Threads
 
 app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -20,18 +20,14 @@ def _root() -> None:
 def train(
     task: Annotated[str, typer.Argument(help="The head whose training is timed.")] = "denoise",
     device: Device = "auto",
-    devices: Annotated[
-        int, typer.Option(min=1, help="Processes, one a GPU, or sharing the CPU.")
-    ] = 1,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads, of each process.")
-    ] = None,
+    devices: Devices = 1,
+    threads: Threads = None,
     batch: Annotated[
         int, typer.Option(min=1, help="128 x 128 patches that each process sees in a step.")
     ] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure.")] = 30.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Time training: forward, backward, optimizer and degradation, on made-up pictures."""
     from restore.train import bench, job

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from restore.cli.options import Debug
+
 app = typer.Typer(help="Degrade a picture, to try a head on it.", no_args_is_help=True)
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A clean picture.")]
@@ -15,7 +17,6 @@ Severity = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="What fixes everything random.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.task import Device, Model, Precision, Tile
+from restore.cli.options import Debug, Device, Model, Precision, Tile
 
 
 def evaluate(
@@ -45,7 +45,7 @@ def evaluate(
         typer.Option("--json", help="Print rows and means as JSON; null is an infinite PSNR."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the means alone.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Measure against the true pictures: PSNR, SSIM, and what else the task is judged by.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import to_json
-from restore.cli.task import Debug
+from restore.cli.options import Debug
 
 
 def inspect(

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from restore.cli.console import to_json
+from restore.cli.options import Debug
 
 _SHOWN = ("name", "task", "variant", "parameters", "licence", "training_data", "figures")
 
 
 def models(
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Debug = False,
 ) -> None:
     """List all models: shipped, downloaded and available."""
     from restore.checkpoints import store

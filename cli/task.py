@@ -8,28 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from restore.cli.console import Reporter
+from restore.cli.options import (
+    Debug,
+    Device,
+    Json,
+    Model,
+    Overwrite,
+    Precision,
+    Quiet,
+    Source,
+    Strength,
+    Target,
+    Tile,
+)
 from restore.tasks import Task
-
-Source = Annotated[Path, typer.Argument(metavar="IN", help="The picture to restore.")]
-Target = Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Precision = Annotated[
-    str, typer.Option(help="auto (fastest the model is tested for), float32 or bfloat16.")
-]
-Model = Annotated[
-    str | None, typer.Option(help="A model's name (see: restore models) or a .safetensors file.")
-]
-Tile = Annotated[
-    str,
-    typer.Option(help="auto, off, or a tile's side in pixels (rounded to the model's size rule)."),
-]
-Strength = Annotated[
-    float, typer.Option(min=0, max=1, help="0 keeps the input, 1 is the full effect.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
 def command(task: Task) -> Callable[..., None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.task import Device
+from restore.cli.options import Debug, Device, Devices, Quiet, Threads
 
 
 def train(
@@ -59,19 +59,14 @@ def train(
     init: Annotated[
         str | None, typer.Option(help="Start from this model, of any task (a name or a file).")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads, of each process.")
-    ] = None,
+    threads: Threads = None,
     device: Device = "auto",
-    devices: Annotated[
-        int,
-        typer.Option(min=1, help="Processes, one a GPU, or sharing the CPU; torchrun works too."),
-    ] = 1,
+    devices: Devices = 1,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write TensorBoard files into the run.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Train a head on your pictures, or go on with an interrupted run."""
     from restore.train import job

@@ -6,11 +6,9 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import COULD_NOT_RESTORE, Reporter
+from restore.cli.options import Debug, Quiet
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]
 
 
 @app.command()

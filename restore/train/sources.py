@@ -78,7 +78,7 @@ class Pictures:
         value = 0
         for item in self.items:
             for array in item:
-                value = zlib.crc32(np.ascontiguousarray(array).tobytes(), value)
+                value = zlib.crc32(np.ascontiguousarray(array).data, value)
         return f"{value:08x}"
 
     def split(self, fraction: float) -> tuple[Pictures, Pictures]:

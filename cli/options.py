@@ -1,0 +1,32 @@
+"""Options that several commands share: one name, one meaning, one help text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Source = Annotated[Path, typer.Argument(metavar="IN", help="The picture to restore.")]
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Precision = Annotated[
+    str, typer.Option(help="auto (fastest the model is tested for), float32 or bfloat16.")
+]
+Model = Annotated[
+    str | None, typer.Option(help="A model's name (see: restore models) or a .safetensors file.")
+]
+Tile = Annotated[
+    str,
+    typer.Option(help="auto, off, or a tile's side in pixels (rounded to the model's size rule)."),
+]
+Strength = Annotated[
+    float, typer.Option(min=0, max=1, help="0 keeps the input, 1 is the full effect.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+Devices = Annotated[
+    int,
+    typer.Option(min=1, help="Processes, one a GPU, or sharing the CPU; torchrun works too."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads, of each process.")]
