@@ -13,7 +13,7 @@ from restore.degrade.haze import haze
 from restore.degrade.lowlight import dark_noise, lowlight
 from restore.degrade.noise import MAX_SIGMA, camera_noise, gaussian_noise
 from restore.degrade.rain import rain
-from restore.degrade.random import chance
+from restore.degrade.random import chance, per_picture
 
 
 def denoise(clean: Tensor, generator: Generator) -> Tensor:
@@ -47,9 +47,9 @@ def dehaze(clean: Tensor, generator: Generator) -> Tensor:
 
 
 def dehaze_at_depth(clean: Tensor, generator: Generator, depth: Tensor, metric: Tensor) -> Tensor:
-    """Haze by the depth that is known. Half of the rooms count as scenes of any size: test sets
+    """Haze by the depth that is known. Most of the rooms count as scenes of any size: test sets
     such as SOTS are much clearer than their metric depth would have it."""
-    rooms = metric & chance(len(clean), clean, generator, 0.5)
+    rooms = metric & chance(len(clean), clean, generator, 0.25)
     return haze(clean, generator, depth=depth.clamp(min=1e-3), metric=rooms)
 
 
@@ -58,24 +58,40 @@ def enhance(clean: Tensor, generator: Generator) -> Tensor:
     return lowlight(clean, generator)
 
 
+def blurred_pair(blurred: Tensor, sharp: Tensor, generator: Generator) -> Tensor:
+    """One pair in twenty is the sharp picture twice: what is sharp is to stay as it is."""
+    return _mostly(blurred, sharp, generator, 0.05)
+
+
+def dark_pair(dark: Tensor, bright: Tensor, generator: Generator) -> Tensor:
+    """More noise in most dark pictures; one pair in ten is the well-exposed picture twice."""
+    return _mostly(dark_noise(dark, generator), bright, generator, 0.1)
+
+
+def _mostly(degraded: Tensor, clean: Tensor, generator: Generator, healthy: float) -> Tensor:
+    unharmed = chance(len(clean), clean, generator, healthy)
+    return torch.where(per_picture(unharmed), clean, degraded)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How patches of a head's training pictures get their degraded half.
 
     ``degrade`` makes it from clean patches (N x 3 x H x W in [0, 1]); ``at_depth`` does so where
     the depth is known too (clean, generator, depth N x 1 x H x W, whether it is metric: N);
-    ``pair`` adds to the degraded half of real pairs what they have too little of.
+    ``pair`` makes the degraded half of real pairs (degraded, clean, generator) more like what
+    people have: it adds what the pairs have too little of, and pictures that nothing ails.
     """
 
     degrade: Callable[[Tensor, Generator], Tensor]
     at_depth: Callable[[Tensor, Generator, Tensor, Tensor], Tensor] | None = None
-    pair: Callable[[Tensor, Generator], Tensor] | None = None
+    pair: Callable[[Tensor, Tensor, Generator], Tensor] | None = None
 
 
 RECIPES: Mapping[str, Recipe] = {
     "denoise": Recipe(denoise),
-    "deblur": Recipe(deblur),
+    "deblur": Recipe(deblur, pair=blurred_pair),
     "derain": Recipe(derain),
     "dehaze": Recipe(dehaze, at_depth=dehaze_at_depth),
-    "enhance": Recipe(enhance, pair=dark_noise),
+    "enhance": Recipe(enhance, pair=dark_pair),
 }

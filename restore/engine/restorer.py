@@ -12,6 +12,7 @@ import torch
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
 from restore.engine import pixels
+from restore.engine.guided import carried_over, reduced
 from restore.engine.padding import Padding, margin
 from restore.engine.precision import choose
 from restore.engine.tiling import plan_axis, run_tiled
@@ -33,7 +34,8 @@ class Restorer:
         device: "auto" (cuda, then mps, then cpu), "cpu", "cuda", "cuda:1", "mps".
         precision: "auto" (the fastest the model's card says is safe), "float32", "bfloat16".
         tile: "auto" (the card's policy), "off" (the whole picture at once), or the side of a
-            tile in pixels.
+            tile in pixels. Heads that judge a whole scene see a large picture reduced under
+            "auto", and all of its pixels otherwise.
         strength: blend with the input; 0 returns it, 1 is the full effect.
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
@@ -107,7 +109,13 @@ class Restorer:
         return pixels.from_float(restored, image)
 
     def _run(self, image: np.ndarray, progress: Progress) -> np.ndarray:
-        """H x W x 3 float32 through the network, whole or tiled."""
+        """H x W x 3 float32 through the network, as the tile policy has it."""
+        side = self._tiles.reduce_to
+        seen = reduced(image, side) if side else image
+        return carried_over(image, seen, self._pixel_by_pixel(seen, progress))
+
+    def _pixel_by_pixel(self, image: np.ndarray, progress: Progress) -> np.ndarray:
+        """Every pixel of a picture through the network, whole or tiled."""
         shape, multiples = image.shape[:2], self.card.network.size_multiple
         policy = self._tiles
         limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))

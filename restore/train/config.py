@@ -62,6 +62,13 @@ class TrainConfig:
     patches: tuple[tuple[int, int], ...] = (*((64, 64),) * 5, (64, 128), *((128, 128),) * 2)
     """Small ones: for the same pixels they show more places, and a CPU's pixels are few
     (weights/TRAINING.md). Some are larger, so that a model is at home at any size."""
+    sides: tuple[int, ...] = (0,)
+    """Sizes at which every picture is in the training set: its shorter side in pixels, to which
+    a larger one is reduced; 0 is as it is. In small ones a patch shows the whole of a scene, which
+    haze and darkness are properties of."""
+    align: bool = False
+    """Whether the inputs of pairs are warped onto their targets first, where these lie off the
+    middle of the motion that blurred them."""
     learning_rate: float = 1e-3
     final_learning_rate: float = 0.01
     """What remains of the learning rate at the end of the cosine, as a fraction."""
@@ -102,6 +109,12 @@ class TrainConfig:
             self._refuse("betas", "they must be two numbers in [0, 1)")
         if self.precision not in ("auto", "float32", "bfloat16"):
             self._refuse("precision", "use auto, float32 or bfloat16")
+        if not isinstance(self.sides, tuple) or not self.sides:
+            self._refuse("sides", "it must list at least one")
+        if not all(_is_whole(side, least=0) for side in self.sides):
+            self._refuse("sides", "they must be whole numbers of at least 0")
+        if not isinstance(self.align, bool):
+            self._refuse("align", "it must be true or false")
         self._check_patches()
 
     def _check_patches(self) -> None:

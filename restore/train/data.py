@@ -82,11 +82,16 @@ def _mirror(position: Tensor, side: Tensor) -> Tensor:
 
 
 class Stock:
-    """The pictures of one source on a device, ready to be cut and degraded by ``recipe``."""
+    """The pictures of one source on a device, ready to be cut and degraded by ``recipe``.
 
-    def __init__(self, pictures: Pictures, recipe: Recipe, device: torch.device):
+    ``share`` is the part of the source's weight that is theirs.
+    """
+
+    def __init__(
+        self, pictures: Pictures, recipe: Recipe, device: torch.device, share: float = 1.0
+    ):
         self.kind = pictures.source.kind
-        self.weight = pictures.source.weight
+        self.weight = pictures.source.weight * share
         self.device = device
         self._recipe = recipe
         columns = list(zip(*pictures.items, strict=True))
@@ -105,7 +110,7 @@ class Stock:
         if self.kind == PAIRS:
             degraded, clean = first.float() / 255, others[0].float() / 255
             worse = self._recipe.pair
-            return (worse(degraded, generator) if worse else degraded), clean
+            return (worse(degraded, clean, generator) if worse else degraded), clean
         clean = first.float() / 255
         if self.kind == DEPTH and self._recipe.at_depth:
             metric = self._metric[torch.from_numpy(place.picture).to(self.device)]
@@ -131,7 +136,12 @@ class Sampler:
             raise TrainingError("no training pictures: give a folder of clean pictures or of pairs")
         self.config = config
         self.device = device
-        self.stocks = [Stock(pictures, recipe, device) for pictures in sources if pictures.items]
+        self.stocks = [
+            Stock(pictures.reduced(side), recipe, device, 1 / len(config.sides))
+            for pictures in sources
+            if pictures.items
+            for side in config.sides
+        ]
         self.sources = [
             [p.source.kind, p.source.name, p.source.weight, len(p.items), p.digest()]
             for p in sources

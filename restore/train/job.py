@@ -18,6 +18,7 @@ from restore.degrade.recipes import RECIPES
 from restore.errors import ConfigError, RestoreError
 from restore.network import Maxim
 from restore.tasks import TASKS
+from restore.train.align import aligned
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import assemble, processes
@@ -115,7 +116,11 @@ def run(
     if out is not None:
         weights.check_target(out, overwrite)
     recipe = RECIPES[TASKS[plan.config.task].degradation]
-    split = [read(source).split(plan.config.holdout) for source in plan.sources]
+    pictures = [read(source) for source in plan.sources]
+    if plan.config.align:
+        pictures = [aligned(p) for p in pictures]
+    split = [p.split(plan.config.holdout) for p in pictures]
+    del pictures
     # What is wrong with the data has been said by now, once, not by every process.
     team = assemble(place.device, place.devices)
     if place.threads is not None:

@@ -81,6 +81,16 @@ class Pictures:
                 value = zlib.crc32(np.ascontiguousarray(array).data, value)
         return f"{value:08x}"
 
+    def reduced(self, side: int) -> Pictures:
+        """The same with shorter sides of at most ``side`` pixels, each the mean of those it
+        covers; depths stay what they are. 0 leaves everything as it is."""
+        if side == 0:
+            return self
+        return replace(
+            self,
+            items=tuple(tuple(_reduced(array, side) for array in item) for item in self.items),
+        )
+
     def split(self, fraction: float) -> tuple[Pictures, Pictures]:
         """(to train on, held out): evenly spread over the names, in whole pictures.
 
@@ -142,6 +152,14 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Item]]] = {
     PAIRS: _pairs,
     DEPTH: _depth,
 }
+
+
+def _reduced(array: np.ndarray, side: int) -> np.ndarray:
+    if array.ndim < 2 or min(array.shape[:2]) <= side:
+        return array
+    shorter = min(array.shape[:2])
+    height, width = (round(length * side / shorter) for length in array.shape[:2])
+    return np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BOX))
 
 
 def _picture(path: Path) -> np.ndarray:

@@ -277,6 +277,22 @@ def test_tile_auto_follows_the_card(tmp_path: Path, seen: list[tuple[int, int]])
     assert set(seen) == {(32, 64)}
 
 
+def test_a_scene_is_seen_reduced_where_the_card_says_so(
+    tmp_path: Path, seen: list[tuple[int, int]]
+) -> None:
+    policy = TilePolicy(size=64, overlap=8, whole_up_to=128 * 128, reduce_to=64)
+    model = save_model(tmp_path, tile=policy, identity=True)
+    restore, large, small = load(model), picture(300, 450, 3), picture(60, 90)
+    np.testing.assert_allclose(restore(large), large, atol=1e-4)
+    restore(small)
+    assert seen == [(64, 96)] * 2
+    seen.clear()
+    load(model, tile="off")(large)
+    load(model, tile=96)(large)
+    assert seen[0] == (320, 480)
+    assert set(seen[1:]) == {(96, 96)}
+
+
 def test_tile_auto_has_a_policy_for_cards_without_one(
     tiny: Path, seen: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,8 @@ WRONG = [
     *[("betas", value) for value in (0.9, [0.9], [0.9, 1.0], ["0.9", 0.99])],
     *[("precision", value) for value in ("float16", 32, ["auto"])],
     *[("patches", value) for value in (64, [], [64], [[32]], [[0, 32]], [[-32, 32]], [["32", 32]])],
+    *[("sides", value) for value in (1, [], [-1], [1.5], ["1"], [True])],
+    *[("align", value) for value in (1, "yes", None)],
     *[("network", value) for value in ("S-1", None, [1])],
 ]
 

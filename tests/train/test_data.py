@@ -143,9 +143,31 @@ def test_sources_are_mixed_by_their_weights(clean: float, pairs: float, from_pai
 
 
 def test_real_pairs_can_be_made_worse() -> None:
-    recipe = Recipe(noise, pair=lambda degraded, generator: degraded + 3)
+    recipe = Recipe(noise, pair=lambda degraded, clean, generator: degraded + 3)
     degraded, clean = Sampler([picture_pairs(pair())], CONFIG, recipe, CPU).batch(0)
     torch.testing.assert_close(degraded, clean + 50 / 255 + 3)
+
+
+# Sizes
+
+
+def test_pictures_are_seen_at_every_size_equally_often() -> None:
+    # Bars of 4 pixels: 4 wide as they are, 2 at half their size, 1 at a quarter.
+    bars = np.repeat(np.uint8(255) * (np.arange(128)[:, None] // 4 % 2 == 1), 128, axis=1)
+    data = clean_pictures(np.dstack([bars.astype(np.uint8)] * 3))
+    drawn = sampler(data, sides=(0, 64, 32), pixels_per_step=20 * 1024)
+    clean = torch.cat([clean[:, 0] for _, clean in batches(drawn, 20)])
+    edges = [clean.diff(dim=d).abs().gt(0.5).sum(dim=(1, 2)) / (32 * 31) for d in (1, 2)]
+    widths = Counter((1 / torch.maximum(*edges)).round().int().tolist())
+    assert set(widths) == {4, 2, 1}
+    assert all(count / len(clean) == pytest.approx(1 / 3, abs=0.1) for count in widths.values())
+
+
+def test_pairs_stay_aligned_at_every_size() -> None:
+    drawn = sampler(picture_pairs(pair(90, 90)), sides=(45, 33))
+    for degraded, clean in batches(drawn, 8):
+        difference = (degraded - clean) * 255
+        torch.testing.assert_close(difference, torch.full_like(clean, 50), rtol=0, atol=1.01)
 
 
 # Depth
@@ -159,6 +181,17 @@ def with_depth(*metric: bool) -> Pictures:
         for c, m in zip(clean, metric, strict=True)
     )
     return Pictures(Source(DEPTH, Path("depth")), items)
+
+
+def test_depth_is_reduced_with_its_picture_and_keeps_its_values() -> None:
+    flat = np.full((40, 60, 3), 102, np.uint8), np.full((40, 60), 7.5, np.float32), np.array(True)
+    reduced = Pictures(Source(DEPTH, Path("depth")), (flat,)).reduced(10)
+    ((clean, depth, metric),) = reduced.items
+    assert clean.shape == (10, 15, 3)
+    assert (clean == 102).all()
+    assert depth.dtype == np.float32
+    np.testing.assert_allclose(depth, np.full((10, 15), 7.5))
+    assert metric
 
 
 def test_depth_is_cut_with_its_picture_and_reaches_the_degradation() -> None:

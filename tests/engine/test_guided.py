@@ -1,0 +1,85 @@
+"""Changes of a reduced picture reach every pixel of the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from restore.engine.guided import carried_over, reduced
+
+SIZES = [(480, 640), (300, 200), (1, 900), (900, 1), (97, 1000)]
+SIDE = 64
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Fine texture over patches of different brightness, in [0, 1]."""
+    rng = np.random.default_rng(height * width)
+    blocks = rng.random((height // 40 + 1, width // 40 + 1, 3)).repeat(40, 0).repeat(40, 1)
+    texture = rng.random((height, width, 3))
+    return (0.6 * blocks[:height, :width] + 0.4 * texture).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 128))
+def test_the_shorter_side_is_brought_down_and_the_shape_kept(
+    height: int, width: int, side: int
+) -> None:
+    image = picture(height, width)
+    small = reduced(image, side)
+    shorter = min(height, width)
+    if shorter <= side:
+        assert small is image
+        return
+    assert min(small.shape[:2]) == side
+    assert small.shape[0] / height == pytest.approx(side / shorter, abs=0.51 / height)
+    assert small.shape[1] / width == pytest.approx(side / shorter, abs=0.51 / width)
+    assert small.mean() == pytest.approx(image.mean(), abs=0.03)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_change_is_none(size: tuple[int, int]) -> None:
+    image = picture(*size)
+    small = reduced(image, SIDE)
+    np.testing.assert_allclose(carried_over(image, small, small), image, atol=2e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_picture_that_was_not_reduced_gets_the_answer_itself(size: tuple[int, int]) -> None:
+    image = picture(*size)
+    answer = image[::-1].copy()
+    assert carried_over(image, image, answer) is answer
+
+
+@pytest.mark.parametrize("size", [(480, 640), (300, 200), (97, 1000)])
+def test_haze_of_one_density_is_lifted_from_every_detail(size: tuple[int, int]) -> None:
+    """J = (I - A (1 - t)) / t, of which the reduced picture shows no texture at all."""
+    clear = picture(*size)
+    colour = np.array([0.9, 0.8, 0.95], np.float32)
+    hazy = 0.5 * clear + 0.5 * colour
+    result = carried_over(hazy, reduced(hazy, SIDE), reduced(clear, SIDE))
+    assert np.abs(result - clear).max() < 0.05
+    assert np.square(result - clear).mean() < 0.01 * np.square(hazy - clear).mean()
+
+
+def test_haze_that_thickens_is_lifted_smoothly() -> None:
+    clear = picture(480, 640)
+    t = np.linspace(0.9, 0.4, 640, dtype=np.float32)[None, :, None]
+    hazy = clear * t + (1 - t)
+    result = carried_over(hazy, reduced(hazy, SIDE), reduced(clear, SIDE))
+    difference = (result - clear).mean(axis=(0, 2))
+    assert np.abs(difference).max() < 0.06
+    assert np.abs(np.diff(difference)).max() < 0.02  # no steps
+
+
+def test_grey_stays_grey_and_inputs_stay_as_they_are() -> None:
+    grey = np.repeat(picture(200, 300)[..., :1], 3, axis=2)
+    small = reduced(grey, SIDE)
+    answer = np.sqrt(small)
+    before = [array.copy() for array in (grey, small, answer)]
+    result = carried_over(grey, small, answer)
+    assert np.array_equal(result[..., 0], result[..., 1])
+    assert np.array_equal(result[..., 0], result[..., 2])
+    for array, was in zip((grey, small, answer), before, strict=True):
+        assert np.array_equal(array, was)
