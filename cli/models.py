@@ -7,7 +7,7 @@ import typer
 from restore.cli.console import to_json
 from restore.cli.options import Debug
 
-_SHOWN = ("name", "task", "variant", "parameters", "licence", "training_data", "figures")
+_SHOWN = ("name", "task", "variant", "parameters", "licence", "training_data", "limits", "figures")
 
 
 def models(
@@ -28,6 +28,8 @@ def models(
         data = "; ".join(f"{d.name} ({d.licence})" for d in card.training_data) or "unknown"
         typer.echo(f"    licence: {card.licence}")
         typer.echo(f"    trained on: {data}")
+        if card.limits:
+            typer.echo(f"    limits: {card.limits}")
         for figure in card.figures:
             typer.echo(f"    {figure}")
 

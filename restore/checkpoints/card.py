@@ -73,7 +73,7 @@ class Card:
     """``network`` fixes every shape; ``precisions`` are those the model passed its tests in.
 
     ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
-    SHA-256 of a download, or the run that trained them).
+    SHA-256 of a download, or the run that trained them). ``limits`` is what it cannot do.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Card:
     tile: TilePolicy | None = None
     training_patch: int | None = None
     training_data: tuple[TrainingSet, ...] = ()
+    limits: str = ""
     figures: tuple[Figure, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +112,7 @@ class Card:
             kept["training_data"] = tuple(TrainingSet(**t) for t in values.get("training_data", ()))
             if values.get("tile") is not None:
                 kept["tile"] = TilePolicy(**values["tile"])
-            for name in ("name", "task", "sha256", "variant", "licence"):
+            for name in ("name", "task", "sha256", "variant", "licence", "limits"):
                 if not isinstance(kept.get(name, ""), str):
                     raise ValueError(f"{name} is {kept[name]!r}; it must be text")
             card = cls(**kept)

@@ -25,7 +25,7 @@ SIDE = 256
 class Validation:
     """The middles of up to `MOST` held-out pictures, degraded once and for all by ``recipe``.
 
-    False where nothing was held out.
+    Pictures have the largest of the sizes that are trained on. False where nothing was held out.
     """
 
     def __init__(
@@ -39,7 +39,8 @@ class Validation:
         generator = torch.Generator(device).manual_seed(0)
         multiple = max(config.network.size_multiple)
         side = -(-SIDE // multiple) * multiple
-        held = [pictures for pictures in held if pictures.items]
+        largest = 0 if 0 in config.sides else max(config.sides)
+        held = [pictures.reduced(largest) for pictures in held if pictures.items]
         for pictures in held:
             each = -(-MOST // len(held))
             spread = np.linspace(0, len(pictures.items) - 1, min(each, len(pictures.items)))

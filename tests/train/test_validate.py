@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,20 @@ def test_the_middle_of_a_picture_is_shown() -> None:
     shown = picture(300, 280)
     _, sheet = validation(clean_pictures(shown)).look(unchanging(), False)
     np.testing.assert_array_equal(sheet[:, 512:], shown[22:278, 12:268])
+
+
+@pytest.mark.parametrize(("sides", "size"), [((0, 64), 512), ((64, 128), 128), ((64,), 64)])
+def test_pictures_have_the_largest_size_trained_on(sides: tuple[int, ...], size: int) -> None:
+    left = np.zeros((512, 512, 3), np.uint8)
+    left[:, :256] = 200
+    config = replace(CONFIG, sides=sides)
+    looking = Validation([clean_pictures(left)], Recipe(noise), CPU, config)
+    _, sheet = looking.look(unchanging(), False)
+    # 256 pixels are shown, reflected where the picture is smaller.
+    lit = (sheet[128, 512:] > 100).mean()
+    assert lit == 0.5
+    changes = np.count_nonzero(np.diff((sheet[128, 512:, 0] > 100).astype(int)))
+    assert changes == max(1, 256 // size)
 
 
 def test_nothing_held_out_is_no_validation() -> None:

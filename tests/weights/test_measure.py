@@ -36,11 +36,11 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, "measure", module)
     spec.loader.exec_module(module)
     sets = {f"squares of {side}": partial(cases, side=side) for side in (40, 80)}
-    absent = module.Measured((), sets)
-    rainy = module.Measured(module.PHOTOGRAPHS, sets, decides="PSNR-Y")
+    absent = module.Measured((), sets, "")
+    rainy = module.Measured(module.PHOTOGRAPHS, sets, "drops", TilePolicy(64, 16, 64 * 64))
     monkeypatch.setattr(module, "MODELS", {"absent": absent, "rainy": rainy})
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(module, "TILES", TilePolicy(64, 16, 64 * 64))
+    monkeypatch.setattr(module, "_healthy", partial(cases, side=64))
     save_model(tmp_path, name="rainy", task="derain")
     return module
 
@@ -51,32 +51,23 @@ def test_figures_go_into_the_card_with_their_protocol(
     measure.main(tmp_path, [])
     out, err = capsys.readouterr()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines()]
-    expected = [f"squares of {side}{on}" for side in (40, 80) for on in ("", ", on Y")]
+    names = ["squares of 40", "squares of 80", measure.HEALTHY]
+    expected = [f"{name}{on}" for name in names for on in ("", ", on Y")]
     assert [line[1] for line in lines[2:]] == expected
     # An error of 20 everywhere; 20 x 219 / 255 on Y, which rounding changes a little.
     before = [float(line[2]) for line in lines[2:]]
-    assert before == pytest.approx([22.11, 23.43, 22.11, 23.43], abs=0.02)
+    assert before == pytest.approx([22.11, 23.43] * 3, abs=0.02)
     assert "bfloat16 loses at most" in err
     card = read_card(tmp_path / "rainy.safetensors")
     figures = {(figure.data, figure.metric): figure for figure in card.figures}
-    assert len(figures) == 8
+    assert len(figures) == 12
     y = figures["squares of 40", "PSNR-Y"]
     assert f"{y.value:.2f}" == lines[3][3].split(" / ")[0]
     assert "BT.601 Y" in y.protocol
-    assert "default tiles, which cut none of these pictures, " in y.protocol
-    assert "PSNR-Y " in figures["squares of 80", "SSIM"].protocol  # of the one that was not better
+    assert "default options (whole pictures: PSNR " in y.protocol
+    healthy = figures[measure.HEALTHY, "PSNR"]
+    assert "default options, " in healthy.protocol
     assert card.training_data == measure.PHOTOGRAPHS
-    assert card.tile == measure.TILES
+    assert card.tile == measure.MODELS["rainy"].tiles
+    assert card.limits == "drops"
     assert not (tmp_path / "absent.json").exists()
-
-
-def test_the_better_of_whole_and_tiled_is_kept(measure: ModuleType) -> None:
-    whole, tiled = (measure.report.Row("mean", "x", {"PSNR": v}) for v in (30.0, 29.0))
-    assert measure._better(whole, tiled, "PSNR") == (
-        whole,
-        "whole pictures (default tiles: PSNR 29.00)",
-    )
-    assert measure._better(tiled, whole, "PSNR") == (
-        whole,
-        "default tiles (whole pictures: PSNR 29.00)",
-    )

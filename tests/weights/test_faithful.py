@@ -1,0 +1,165 @@
+"""The shipped models add nothing of their own: no cast, no grid, no halo, no checkerboard.
+
+Synthetic pictures on which any of it would show, as float32, so that rounding hides nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from restore import Restorer
+from restore.tasks import TASKS
+
+SHIPPED = list(TASKS)
+SIZES = [(17, 23), (64, 64), (321, 481), (600, 400)]
+LARGE = (1125, 1500)
+LEVEL = 1 / 255
+CAST = {"enhance": 2 * LEVEL}
+"""Greatest difference of channels on a grey picture; `LEVEL` for the other heads."""
+
+
+@lru_cache(maxsize=1)  # tests come head by head
+def head(task: str) -> Restorer:
+    return Restorer(task, device="cpu")
+
+
+def ramp(height: int, width: int, across: bool = True) -> np.ndarray:
+    """Grey from 0.02 to 0.98, one channel."""
+    steps = np.linspace(0.02, 0.98, width if across else height, dtype=np.float32)
+    return np.broadcast_to(steps if across else steps[:, None], (height, width)).copy()
+
+
+def grey(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(picture[..., None], 3, axis=2)
+
+
+def flat(height: int, width: int, level: float) -> np.ndarray:
+    return np.full((height, width, 3), level, np.float32)
+
+
+def almost_grey(height: int, width: int, across: bool) -> np.ndarray:
+    """A ramp with a pixel in a corner that is not grey, so that nothing treats it as such."""
+    picture = grey(ramp(height, width, across))
+    picture[0, 0, 0] += 4 * LEVEL
+    return picture
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_grey_ramp_gets_no_cast(task: str, size: tuple[int, int]) -> None:
+    for across in (True, False):
+        restored = head(task)(grey(ramp(*size, across)))
+        assert np.ptp(restored, axis=2).max() == 0
+        byte = np.rint(grey(ramp(*size, across)) * 255).astype(np.uint8)
+        assert np.ptp(head(task)(byte), axis=2).max() == 0
+
+
+@pytest.mark.parametrize("size", SIZES[1:], ids=str)  # the first is hardly more than its corner
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_ramp_that_is_almost_grey_gets_hardly_any(task: str, size: tuple[int, int]) -> None:
+    """Without the rule for grey pictures the network itself has to be neutral."""
+    for across in (True, False):
+        restored = head(task)(almost_grey(*size, across))
+        assert np.median(np.ptp(restored, axis=2)) <= CAST.get(task, LEVEL)
+
+
+def alternating(picture: np.ndarray, rows: bool, columns: bool) -> np.ndarray:
+    """How strongly every second pixel differs, per channel: the mean of the highest frequency."""
+    height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+    signs = np.ones((height, width, 1))
+    if rows:
+        signs[1::2] *= -1
+    if columns:
+        signs[:, 1::2] *= -1
+    return np.abs((picture[:height, :width] * signs).mean(axis=(0, 1)))
+
+
+@pytest.mark.parametrize("size", SIZES[1:], ids=str)
+@pytest.mark.parametrize("task", SHIPPED)
+def test_flat_pictures_get_no_checkerboard(task: str, size: tuple[int, int]) -> None:
+    for level in (0.1, 0.5, 0.9):
+        restored = head(task)(flat(*size, level))
+        for rows, columns in ((True, True), (True, False), (False, True)):
+            assert alternating(restored, rows, columns).max() < 0.25 * LEVEL
+
+
+def periodic(picture: np.ndarray, period: int) -> float:
+    """The largest excess of one of ``period`` rows or columns over the others, on average."""
+    inner = picture[period:-period, period:-period].mean(axis=2)
+    worst = 0.0
+    for profile in (inner.mean(axis=0), inner.mean(axis=1)):
+        whole = profile[: len(profile) // period * period]
+        kernel = np.ones(period) / period
+        smooth = np.convolve(np.pad(whole, period, mode="edge"), kernel, mode="same")
+        detail = (whole - smooth[period:-period])[period:-period]
+        phases = detail[: len(detail) // period * period].reshape(-1, period).mean(axis=0)
+        worst = max(worst, float(np.ptp(phases)))
+    return worst
+
+
+@pytest.mark.parametrize("period", [8, 16])
+@pytest.mark.parametrize("task", SHIPPED)
+def test_no_grid_shows_on_flat_and_smooth_pictures(task: str, period: int) -> None:
+    pictures = [flat(321, 481, level) for level in (0.15, 0.5, 0.85)]
+    pictures += [grey(ramp(321, 481, across)) for across in (True, False)]
+    for picture in pictures:
+        assert periodic(head(task)(picture), period) < LEVEL
+
+
+def test_a_grid_would_be_seen() -> None:
+    picture = flat(321, 481, 0.5)
+    picture[:, ::16] += 2 * LEVEL
+    assert periodic(picture, 16) > LEVEL
+    board = flat(64, 64, 0.5)
+    board[::2, ::2] += LEVEL
+    board[1::2, 1::2] += LEVEL
+    assert alternating(board, True, True).max() > 0.25 * LEVEL
+
+
+def overshoot(picture: np.ndarray, edge: int) -> float:
+    """How far beyond its plateaus a picture goes more than 2 px from a vertical edge, as a fraction
+    of the step between them."""
+    profile = np.median(picture.mean(axis=2), axis=0)
+    near = 24
+    left, right = profile[edge - near : edge - 2], profile[edge + 2 : edge + near]
+    low, high = (
+        np.median(profile[edge - 40 : edge - near]),
+        np.median(profile[edge + near : edge + 40]),
+    )
+    return float(max(low - left.min(), right.max() - high) / (high - low))
+
+
+@pytest.mark.parametrize("levels", [(0.25, 0.75), (0.1, 0.4), (0.6, 0.9)], ids=str)
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_step_edge_gets_no_halo(task: str, levels: tuple[float, float]) -> None:
+    low, high = levels
+    for height, width, edge in ((64, 128, 61), (200, 300, 150), (321, 481, 203)):
+        picture = flat(height, width, low)
+        picture[:, edge:] = high
+        assert overshoot(head(task)(picture), edge) <= 0.1
+
+
+def test_a_halo_would_be_seen() -> None:
+    picture = flat(64, 128, 0.25)
+    picture[:, 61:] = 0.75
+    assert overshoot(picture, 61) == 0
+    picture[:, 64:67] += 0.06
+    assert overshoot(picture, 61) > 0.1
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
+    """1500 x 1125: more tiles than one, or a scene seen reduced."""
+    picture = grey(ramp(*LARGE))
+    restored = head(task)(picture)
+    assert restored.shape == picture.shape
+    assert np.ptp(restored, axis=2).max() == 0
+    assert periodic(restored, 8) < LEVEL
+    assert periodic(restored, 16) < LEVEL
+    # All rows of this ramp are the same, and its columns rise evenly: a seam would be a step.
+    across, down = restored[..., 0].mean(axis=0), restored[..., 0].mean(axis=1)
+    assert np.abs(np.diff(down)).max() < LEVEL
+    assert np.abs(np.diff(across)).max() < 1.5 * LEVEL
