@@ -27,6 +27,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def nothing_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "shipped_folder", lambda: tmp_path / "shipped")
+
+
+@pytest.fixture
 def small_release(monkeypatch: pytest.MonkeyPatch) -> bytes:
     """Make the S-2 of the catalogue small, so that its checkpoint is a real but light one."""
     case = golden_cases.load(golden_cases.HERE, "small")
@@ -55,6 +60,7 @@ def test_each_parameter_count_of_the_catalogue_is_its_variants() -> None:
         assert sum(p.numel() for p in model.parameters()) == entry.parameters
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 def test_a_head_without_weights_says_how_to_get_them(home: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="restore weights pull enhance-lol"):
         store.find("enhance")
@@ -64,6 +70,7 @@ def test_a_head_without_weights_says_how_to_get_them(home: Path) -> None:
         store.find("enhance", "no-such-model")
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 def test_a_downloaded_model_is_found_by_name_and_by_task(home: Path) -> None:
     (home / "models").mkdir()
     path = save_model(home / "models", name="enhance-lol", task="enhance")
@@ -148,6 +155,7 @@ def test_a_damaged_download_is_replaced_by_pulling_again(
             store.pull(NAME, sha256="")  # an unset shell variable is not "any file will do"
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 def test_the_default_is_a_model_of_the_task(home: Path) -> None:
     (home / "models").mkdir()
     save_model(home / "models", name="enhance-lol", task="deblur")

@@ -143,8 +143,9 @@ def test_debug_shows_the_traceback(photo: Path, tmp_path: Path) -> None:
     assert "Traceback" in outcome.stderr
 
 
-def test_a_head_without_weights_explains_itself(photo: Path, tmp_path: Path) -> None:
-    outcome = restore("enhance", photo, tmp_path / "out.png", home=tmp_path / "empty")
+def test_a_model_that_is_not_here_explains_itself(photo: Path, tmp_path: Path) -> None:
+    words = ("enhance", photo, tmp_path / "out.png", "--model", "enhance-lol")
+    outcome = restore(*words, home=tmp_path / "empty")
     assert "restore weights pull enhance-lol" in one_error_line(outcome)
 
 

@@ -104,17 +104,13 @@ def test_the_table_the_csv_and_every_subject(
     assert len(file.read_text().splitlines()) == 3
 
 
-def test_methods_need_no_model(pairs: tuple[object, ...], tmp_path: Path) -> None:
+def test_methods_stand_beside_the_model(pairs: tuple[object, ...], tmp_path: Path) -> None:
     model = ("--model", "enhance-lol")
     command = ("eval", "enhance", *pairs, "--methods", "--json")
     outcome = restore(*command, home=tmp_path / "empty")
     values = strict(outcome.stdout)
-    names = [mean["subject"] for mean in values["means"]]
-    assert names[-2:] == ["gamma", "clahe"]
+    assert [mean["subject"] for mean in values["means"]] == ["enhance-small", "gamma", "clahe"]
     assert "PSNR-GT-mean" in values["metrics"]
-    if len(names) == 2:  # until a model for it is shipped
-        assert outcome.stderr.startswith("without a model: no weights for enhance are installed")
-        assert len(outcome.stderr.splitlines()) == 1
     missing = one_error_line(restore(*command, *model, home=tmp_path / "empty"))
     assert "restore weights pull enhance-lol" in missing
 

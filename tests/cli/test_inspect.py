@@ -83,11 +83,7 @@ def test_auto_writes_a_healthy_picture_anew_in_another_format(tmp_path: Path) ->
         np.testing.assert_array_equal(np.asarray(before.convert("RGB")), np.asarray(after))
 
 
-def test_auto_without_a_model_for_the_head_is_one_line(hazy: Path) -> None:
-    from restore.checkpoints import store
-
-    if any(model.card.task == "dehaze" for model in store.installed()):
-        pytest.skip("a model for dehaze is shipped")
+def test_auto_applies_the_head_that_is_suggested(hazy: Path) -> None:
     out = hazy.with_name("out.png")
-    assert "no weights for dehaze" in one_error_line(restore("auto", hazy, out))
-    assert not out.exists()
+    outcome = restore("auto", hazy, out)
+    assert outcome.stdout.startswith(f"dehaze: {hazy} -> {out} (dehaze-small, ")
