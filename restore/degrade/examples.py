@@ -13,6 +13,7 @@ from restore.degrade.haze import Haze, haze
 from restore.degrade.lowlight import LowLight, lowlight
 from restore.degrade.noise import MAX_SIGMA, CameraNoise, camera_noise, gaussian_noise
 from restore.degrade.rain import Rain, rain
+from restore.media.colour import rgb
 
 KINDS: Mapping[str, Callable[[Tensor, float, Generator], Tensor]] = {
     "noise": lambda image, severity, rng: gaussian_noise(image, severity * MAX_SIGMA, rng),
@@ -35,8 +36,7 @@ def degrade(kind: str, image: np.ndarray, severity: float, seed: int) -> np.ndar
     if severity == 0:
         return image
     generator = torch.Generator().manual_seed(seed)
-    rgb = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-    clean = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
+    clean = torch.from_numpy(rgb(image).copy()).permute(2, 0, 1)[None].float() / 255
     degraded = KINDS[kind](clean, severity, generator)
     rounded = (degraded.clamp(0, 1) * 255).round().to(torch.uint8)
     result = rounded[0].permute(1, 2, 0).numpy()

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from restore.degrade.examples import KINDS, degrade
+from restore.media.colour import rgb
 
 SEVERITIES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 SIDE = 256
@@ -17,9 +18,9 @@ def contact_sheet(image: np.ndarray, seed: int) -> np.ndarray:
 
     ``image`` is uint8, H x W x 3 or H x W; its middle is shown, 256 pixels a side at most.
     """
-    rgb = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+    colour = rgb(image)
     rows = [
-        np.concatenate([_labelled(rgb, kind, severity, seed) for severity in SEVERITIES], axis=1)
+        np.concatenate([_labelled(colour, kind, severity, seed) for severity in SEVERITIES], axis=1)
         for kind in KINDS
     ]
     return np.concatenate(rows)

@@ -39,18 +39,35 @@ def carried_over(image: np.ndarray, small: np.ndarray, restored: np.ndarray) -> 
     """
     if small.shape == image.shape:
         return restored
-    mean_in, mean_out = _mean(small), _mean(restored)
-    variance = _mean(small * small) - mean_in * mean_in
-    covariance = _mean(small * restored) - mean_in * mean_out
-    slope = (covariance + FLAT) / (np.maximum(variance, 0) + FLAT)
-    offset = mean_out - slope * mean_in
+    slope, offset = linear_map(small, restored, RADIUS, FLAT)
     size = image.shape[1], image.shape[0]
-    result = cv2.resize(_mean(slope), size, interpolation=cv2.INTER_LINEAR)
-    result *= image
-    result += cv2.resize(_mean(offset), size, interpolation=cv2.INTER_LINEAR)
-    return result
+    slope, offset = (
+        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        for part in (slope, offset)
+    )
+    np.multiply(slope, image, out=slope)
+    np.add(slope, offset, out=slope)
+    return slope
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    side = 2 * RADIUS + 1
-    return cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT)
+def linear_map(
+    guide: np.ndarray, target: np.ndarray, radius: int, flat: float, slope_of_flat: float = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """(slope, offset) for every pixel, so that slope * guide + offset is near ``target``.
+
+    All have one shape and are of scale [0, 1]; channels are on their own. The fit is that of
+    windows of 2 * ``radius`` + 1 pixels a side, averaged over those that hold the pixel; where the
+    variance of the guide is far below ``flat``, the slope goes to ``slope_of_flat``. He, Sun and
+    Tang, "Guided Image Filtering" (ECCV 2010, eq. 5, 6 and 8), which has a slope of 0 there.
+    """
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.blur(values, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+
+    # float64: the variance is a small difference of large numbers.
+    guide, target = guide.astype(np.float64), target.astype(np.float64)
+    mean_guide, mean_target = mean(guide), mean(target)
+    variance = mean(guide * guide) - mean_guide**2
+    covariance = mean(guide * target) - mean_guide * mean_target
+    slope = (covariance + flat * slope_of_flat) / (variance + flat)
+    return mean(slope), mean(mean_target - slope * mean_guide)

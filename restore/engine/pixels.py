@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from restore.errors import ImageError
+from restore.media.colour import rgb
 
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
@@ -28,7 +29,7 @@ def to_float(image: np.ndarray) -> np.ndarray:
         result = image
     else:
         raise ImageError(f"expected uint8, uint16 or float32 pixels, got {image.dtype}")
-    return np.repeat(result[..., None], 3, axis=2) if image.ndim == 2 else result
+    return rgb(result)
 
 
 def from_float(restored: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -39,7 +40,7 @@ def from_float(restored: np.ndarray, like: np.ndarray) -> np.ndarray:
     if is_grey(like):
         # In float64: the float32 mean of three equal values can differ from them.
         grey = restored.mean(axis=2, dtype=np.float64)
-        restored = grey if like.ndim == 2 else np.repeat(grey[..., None], 3, axis=2)
+        restored = grey if like.ndim == 2 else rgb(grey)
     restored = np.clip(restored, 0, 1)
     if like.dtype in _FULL:
         # Rounded in float64: float32 cannot tell all 65,536 levels from their neighbours' halves.

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from restore.engine.guided import linear_map
+from restore.inspect.operators import dark_channel, second_difference
+from restore.media.colour import rgb
+
 
 @dataclass(frozen=True)
 class Method:
@@ -25,7 +29,7 @@ class Method:
         """Apply it to H x W x 3 or H x W (grey), uint8; returns the same shape."""
         if image.ndim == 3:
             return self.function(np.ascontiguousarray(image))
-        return self.function(np.dstack([image] * 3))[..., 1]
+        return self.function(rgb(image))[..., 1]
 
 
 def non_local_means(image: np.ndarray) -> np.ndarray:
@@ -39,9 +43,8 @@ def non_local_means(image: np.ndarray) -> np.ndarray:
 def noise_level(image: np.ndarray) -> float:
     """Standard deviation of white noise on the 0-255 scale, mean over channels, of a picture of at
     least 3 x 3 (Immerkaer, Computer Vision and Image Understanding 1996, eq. 2)."""
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     # Inside alone: the border's reflection is smoother than the picture.
-    response = cv2.filter2D(image.astype(np.float32), -1, kernel)[1:-1, 1:-1]
+    response = second_difference(image)[1:-1, 1:-1]
     return math.sqrt(math.pi / 2) / 6 * float(np.abs(response).mean()) if response.size else 0.0
 
 
@@ -78,34 +81,16 @@ def dark_channel_prior(image: np.ndarray) -> np.ndarray:
     Airlight is the mean colour of the 0.1 % of pixels whose dark channel is the brightest.
     """
     hazy = image.astype(np.float32) / 255
-    dark = _dark_channel(hazy)
+    dark = dark_channel(hazy)
     count = max(1, dark.size // 1000)
     haziest = np.argpartition(dark, -count, axis=None)[-count:]
     airlight = np.maximum(hazy.reshape(-1, 3)[haziest].mean(axis=0), 1 / 255)
-    transmission = 1 - 0.95 * _dark_channel(hazy / airlight)
+    transmission = 1 - 0.95 * dark_channel(hazy / airlight)
     guide = cv2.cvtColor(hazy, cv2.COLOR_RGB2GRAY)
-    transmission = np.maximum(_guided_filter(guide, transmission, 60, 1e-3), 0.1)
+    slope, offset = linear_map(guide, transmission, radius=60, flat=1e-3, slope_of_flat=0)
+    transmission = np.maximum(slope * guide + offset, 0.1)
     clear = (hazy - airlight) / transmission[..., None] + airlight
     return np.rint(np.clip(clear, 0, 1) * 255).astype(np.uint8)
-
-
-def _dark_channel(image: np.ndarray) -> np.ndarray:
-    """H x W x 3 -> H x W: the least value of any channel in the patch round a pixel."""
-    return cv2.erode(image.min(axis=2), np.ones((15, 15), np.uint8))
-
-
-def _guided_filter(guide: np.ndarray, image: np.ndarray, radius: int, eps: float) -> np.ndarray:
-    """Guided filter of a grey guide (He, Sun and Tang, ECCV 2010, eq. 5, 6 and 8), H x W both."""
-
-    def mean(x: np.ndarray) -> np.ndarray:
-        # float64: the variance is a small difference of large numbers.
-        return cv2.blur(x.astype(np.float64), (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
-
-    mean_guide, mean_image = mean(guide), mean(image)
-    variance = mean(guide.astype(np.float64) ** 2) - mean_guide**2
-    covariance = mean(guide.astype(np.float64) * image) - mean_guide * mean_image
-    slope = covariance / (variance + eps)
-    return mean(slope) * guide + mean(mean_image - slope * mean_guide)
 
 
 METHODS: Mapping[str, Method] = {

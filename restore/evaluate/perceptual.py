@@ -16,6 +16,7 @@ import torch
 from restore.checkpoints import store
 from restore.errors import CheckpointError, DownloadError, ImageError, UsageError
 from restore.evaluate.metrics import check_pair
+from restore.media.colour import rgb
 
 BACKBONES: Mapping[str, str] = {
     "alex": "alexnet-features.safetensors",
@@ -65,8 +66,7 @@ class Lpips:
 
 def _to_tensor(image: np.ndarray) -> torch.Tensor:
     """H x W (x 3), uint8, to 1 x 3 x H x W, float32 of scale [-1, 1]."""
-    rgb = image if image.ndim == 3 else np.dstack([image] * 3)
-    return torch.tensor(rgb).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.tensor(rgb(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _find(net: str) -> Path | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-_PATCH = 15
+from restore.inspect.operators import PATCH, dark_channel
+
 _DARKEST = 5
 """Percentile of the dark channel: a little less than all of a hazy picture is hazy."""
 
@@ -22,7 +22,6 @@ def haze(image: np.ndarray) -> float | None:
     None below 15 x 15 and for plain pictures.
     """
     least = image if image.ndim == 2 else image.min(axis=2)
-    if min(least.shape) < _PATCH or int(least.max()) - int(least.min()) < _LEAST_RANGE:
+    if min(least.shape) < PATCH or int(least.max()) - int(least.min()) < _LEAST_RANGE:
         return None
-    dark = cv2.erode(least, np.ones((_PATCH, _PATCH), np.uint8))
-    return float(np.percentile(dark, _DARKEST)) / 255
+    return float(np.percentile(dark_channel(least), _DARKEST)) / 255

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from restore.inspect.operators import second_difference
+
 _SIDE = 8
 _BLOCKS = 8000
 """Blocks looked at, at most; they lie evenly."""
@@ -129,9 +131,7 @@ def _fineness(tiles: Sequence[np.ndarray], halves: Sequence[np.ndarray]) -> floa
 
 
 def _detail(tiles: Sequence[np.ndarray]) -> float:
-    """Mean response to the operator of Immerkaer (Computer Vision and Image Understanding 1996)."""
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    responses = [np.abs(cv2.filter2D(tile.mean(axis=2), -1, kernel)).mean() for tile in tiles]
+    responses = [np.abs(second_difference(tile.mean(axis=2))).mean() for tile in tiles]
     return float(np.mean(responses))
 
 

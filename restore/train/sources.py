@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from restore.errors import ImageError, TrainingError, UsageError
 from restore.media import folder
 from restore.media import image as media
+from restore.media.colour import rgb
 
 CLEAN, PAIRS, DEPTH = "clean", "pairs", "depth"
 NOUNS = {CLEAN: "pictures", PAIRS: "pairs", DEPTH: "pictures with depth"}
@@ -163,8 +164,7 @@ def _reduced(array: np.ndarray, side: int) -> np.ndarray:
 
 
 def _picture(path: Path) -> np.ndarray:
-    pixels = media.read(path).pixels
-    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+    return rgb(media.read(path).pixels)
 
 
 def _sixteen_bits(path: Path) -> np.ndarray:

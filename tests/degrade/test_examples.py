@@ -93,4 +93,9 @@ def test_every_head_has_a_recipe(task: str) -> None:
         assert hazy.isfinite().all()
         assert (hazy != clean).any()
     if recipe.pair:
-        assert recipe.pair(clean, generator).shape == clean.shape
+        bright = torch.ones_like(clean)
+        degraded = recipe.pair(clean, bright, generator)
+        assert degraded.shape == clean.shape
+        again = [recipe.pair(clean, bright, generator) for _ in range(40)]
+        healthy = torch.cat([(d == bright).flatten(1).all(dim=1) for d in again]).float().mean()
+        assert 0 < healthy < 0.2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore.engine.guided import carried_over, reduced
+from restore.engine.guided import carried_over, linear_map, reduced
 
 SIZES = [(480, 640), (300, 200), (1, 900), (900, 1), (97, 1000)]
 SIDE = 64
@@ -83,3 +83,18 @@ def test_grey_stays_grey_and_inputs_stay_as_they_are() -> None:
     assert np.array_equal(result[..., 0], result[..., 2])
     for array, was in zip((grey, small, answer), before, strict=True):
         assert np.array_equal(array, was)
+
+
+@pytest.mark.parametrize("slope_of_flat", [0, 1])
+def test_windows_that_are_flat_get_the_slope_given(slope_of_flat: int) -> None:
+    """A picture as its own guide: steps far above the limit stay, ripples far below it go, or stay
+    too."""
+    step = np.where(np.arange(100) < 50, 0.2, 0.8)
+    ripple = np.where(np.arange(100) % 2, 0.005, -0.005)
+    picture = np.tile(step + ripple, (60, 1)).astype(np.float32)
+    slope, offset = linear_map(picture, picture, 8, 1e-3, slope_of_flat)
+    row = (slope * picture + offset)[30]
+    assert row[:49] == pytest.approx(0.2, abs=0.02)
+    assert row[51:] == pytest.approx(0.8, abs=0.02)
+    left = np.ptp(row[:30]) / np.ptp(picture[30, :30])
+    assert left == pytest.approx(slope_of_flat, abs=0.1)

@@ -89,18 +89,6 @@ def test_the_dark_channel_prior_takes_out_haze(scene: np.ndarray) -> None:
     assert psnr(METHODS["dark-channel"](bad), scene) > psnr(bad, scene) + 4
 
 
-def test_the_guided_filter_keeps_edges_and_smooths_the_rest() -> None:
-    """Its own picture as guide: steps far above eps stay, ripples far below go."""
-    step = np.where(np.arange(100) < 50, 0.2, 0.8)
-    ripple = np.where(np.arange(100) % 2, 0.005, -0.005)
-    picture = np.tile(step + ripple, (60, 1)).astype(np.float32)
-    smooth = classical._guided_filter(picture, picture, 8, 1e-3)
-    row = smooth[30]
-    assert row[:49] == pytest.approx(0.2, abs=0.02)
-    assert row[51:] == pytest.approx(0.8, abs=0.02)
-    assert np.ptp(row[:30]) < 0.1 * np.ptp(picture[30, :30])
-
-
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("shape", [(1, 1, 3), (11, 17, 3), (40, 30), (2, 2)], ids=str)
 def test_any_picture_will_do(name: str, shape: tuple[int, ...]) -> None:

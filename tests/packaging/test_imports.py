@@ -15,9 +15,12 @@ MAY_IMPORT = {
     "media": {"errors", "files", "media"},
     "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
     "engine": {"errors", "network", "tasks", "checkpoints", "media", "engine"},
-    "degrade": {"errors", "degrade"},
+    "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "tasks", "media", "inspect"},
-    "evaluate": {"errors", "media", "tasks", "checkpoints", "engine", "degrade", "evaluate"},
+    "evaluate": {
+        *("errors", "media", "tasks", "checkpoints", "engine", "degrade", "inspect"),
+        "evaluate",
+    },
     "train": {
         *("errors", "files", "network", "tasks", "checkpoints", "media", "engine", "degrade"),
         "train",
