@@ -6,7 +6,13 @@ from typing import Annotated
 import typer
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="The picture to restore.")]
-Target = Annotated[Path, typer.Argument(metavar="OUT", help="Where the result goes.")]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="IN...", help="A picture; or several, folders, or quoted patterns."),
+]
+Target = Annotated[
+    Path, typer.Argument(metavar="OUT", help="Where the result goes: a file, or a folder.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[
     str, typer.Option(help="auto (fastest the model is tested for), float32 or bfloat16.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from restore.cli import batch
 from restore.cli.console import Reporter
 from restore.cli.options import (
     Debug,
@@ -16,7 +17,7 @@ from restore.cli.options import (
     Overwrite,
     Precision,
     Quiet,
-    Source,
+    Sources,
     Strength,
     Target,
     Tile,
@@ -27,8 +28,8 @@ from restore.tasks import Task
 def command(task: Task) -> Callable[..., None]:
     """The command of one head."""
 
-    def restore_one(
-        source: Source,
+    def restore(
+        sources: Sources,
         target: Target,
         model: Model = None,
         device: Device = "auto",
@@ -39,28 +40,42 @@ def command(task: Task) -> Callable[..., None]:
             bool, typer.Option("--ensemble", help="Average eight flips and turns: 8x slower.")
         ] = False,
         overwrite: Overwrite = False,
+        recursive: batch.Recursive = False,
+        suffix: batch.Suffix = "",
+        format_: batch.Format = "",
+        skip_existing: batch.SkipExisting = False,
+        workers: batch.Workers = 1,
+        fail_fast: batch.FailFast = False,
+        dry_run: batch.DryRun = False,
+        watch: batch.Watch = False,
         json: Json = False,
         quiet: Quiet = False,
         debug: Debug = False,
     ) -> None:
+        from restore.batch.plan import is_batch
+
         reporter = Reporter(json, quiet)
-        picture = read(source, target, overwrite)
-        text, values = apply(
-            task.name,
-            picture,
-            source,
-            target,
-            reporter,
-            model=model,
-            device=device,
-            precision=precision,
-            tile=tile,
-            strength=strength,
-            ensemble=ensemble,
+        restorer = {
+            "model": model,
+            "device": device,
+            "precision": precision,
+            "tile": tile,
+            "strength": strength,
+            "ensemble": ensemble,
+        }
+        many = batch.Options(
+            recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
+        if is_batch(sources, target):
+            batch.restore_many(task.name, sources, target, reporter, many, overwrite, **restorer)
+            return
+        many.refuse_unless_default()
+        (source,) = sources
+        picture = read(source, target, overwrite)
+        text, values = apply(task.name, picture, source, target, reporter, **restorer)
         reporter.result(text, **values)
 
-    return restore_one
+    return restore
 
 
 def read(source: Path, target: Path, overwrite: bool) -> Any:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(
+    path: Path, mark: str = "", ready: Callable[[Path], object] = lambda temporary: None
+) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well.
 
-    On any exception, Ctrl-C included, the temporary file is removed and ``path`` is as before.
+    Its name has ``mark`` in it; ``ready`` is called with it when the file is complete and on the
+    disk. On any exception, Ctrl-C included, the temporary file is removed and ``path`` is as
+    before.
     """
     path = path.resolve()  # a link stays one, and what it points to is replaced
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{mark}{secrets.token_hex(8)}.part")
     try:
         temporary.touch()
         mode = (path if path.exists() else temporary).stat().st_mode
@@ -25,6 +29,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(mode)  # some writers leave files that only their owner can read
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        ready(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -72,3 +72,8 @@ def bfloat16_is_fast(device: torch.device) -> bool:
         )
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
+
+
+def share_cores(workers: int) -> None:
+    """Have so many threads that run networks at the same time share the CPU's cores."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))

@@ -11,7 +11,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -219,8 +219,14 @@ def check_fits(picture: Picture, path: str | Path) -> None:
         raise ImageError(f"{path}: {format_} cannot keep the picture's transparency; use .png")
 
 
-def write(picture: Picture, path: str | Path) -> None:
-    """Write a picture in the format its suffix names, whole or not at all.
+def write(
+    picture: Picture,
+    path: str | Path,
+    mark: str = "",
+    ready: Callable[[Path], object] = lambda temporary: None,
+) -> None:
+    """Write a picture in the format its suffix names, whole or not at all; ``mark`` and ``ready``
+    are those of `atomic_path`.
 
     Raises `ImageError` for an unknown suffix, transparency in a format without it, and any
     failure to write; nothing is left behind then, and what stood at ``path`` is untouched.
@@ -239,7 +245,7 @@ def write(picture: Picture, path: str | Path) -> None:
     )
     options = {k: v for k, v in picture.info.items() if k in ("icc_profile", "exif", "dpi")}
     try:
-        with atomic_path(path) as temporary:
+        with atomic_path(path, mark, ready) as temporary:
             image.save(temporary, format=format_, **options, **_compression(format_, picture))
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -16,6 +16,7 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import Card
 from restore.degrade.recipes import RECIPES
 from restore.errors import ConfigError, RestoreError
+from restore.interrupt import deferred
 from restore.network import Maxim
 from restore.tasks import TASKS
 from restore.train.align import aligned
@@ -23,7 +24,6 @@ from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import assemble, processes
 from restore.train.export import export
-from restore.train.interrupt import deferred
 from restore.train.loop import Progress, Trainer, check_shares
 from restore.train.record import Record, claimed
 from restore.train.sources import NOUNS, Source, read

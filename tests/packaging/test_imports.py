@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "media": {"errors", "files", "media"},
     "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
     "engine": {"errors", "network", "tasks", "checkpoints", "media", "engine"},
+    "batch": {"errors", "files", "media", "batch"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "tasks", "media", "inspect"},
     "evaluate": {

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from restore.train.interrupt import deferred
+from restore.interrupt import deferred
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,31 @@
+"""Stages that work at the same time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def piped(items: Iterable[T], work: Callable[[T], R], threads: int, ahead: int) -> Iterator[R]:
+    """``work`` of every item, in order, in so many threads, begun for ``ahead`` items more than
+    have been asked for.
+
+    Stages of this kind, one fed by the other, work at the same time and hold a bounded number of
+    items. When the caller stops early, what has begun is waited for and the rest is dropped.
+    """
+    pending: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                while len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,133 @@
+"""What a batch is to do, decided before any of it is done."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from restore.errors import ImageError, UsageError
+from restore.media.image import SUFFIXES
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How outputs are called: the name of the input, ``suffix`` appended to its stem, and the
+    ending ``format`` (such as "png") instead of its own, if given. Raises `UsageError`."""
+
+    suffix: str = ""
+    format: str = ""
+
+    def __post_init__(self) -> None:
+        if os.sep in self.suffix or "/" in self.suffix:
+            raise UsageError(f"suffix is {self.suffix!r}; it is part of a name, without folders")
+        if self.format and f".{self.format.lower()}" not in SUFFIXES:
+            known = ", ".join(sorted(s[1:] for s in SUFFIXES))
+            raise UsageError(f"format is {self.format!r}; use one of {known}")
+
+    def __call__(self, source: Path) -> str:
+        ending = f".{self.format}" if self.format else source.suffix
+        return f"{source.stem}{self.suffix}{ending}"
+
+
+def is_batch(sources: Sequence[Path], output: Path) -> bool:
+    """Whether these arguments mean a folder of results: because there are several inputs, or a
+    folder or a pattern of them, or because ``output`` is a folder."""
+    several = len(sources) > 1 or any(s.is_dir() or _is_pattern(s) for s in sources)
+    return several or output.is_dir()
+
+
+def plan(
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    recursive: bool = False,
+    naming: Callable[[Path], str] = Naming(),
+) -> list[Job]:
+    """Every picture that ``sources`` (files, folders, patterns such as ``photos/*.jpg``) mean.
+
+    Those of a folder keep their places in it below ``output``, with ``recursive`` also those in
+    folders within; what lies in ``output`` itself, and hidden files, are no inputs. Raises
+    `ImageError` where nothing is found, or naming two inputs that would become one output, or an
+    output that is an input.
+    """
+    inside = output.resolve()
+    found: dict[Path, Path] = {}  # input -> its place below the output; each input once
+    for source in sources:
+        for path, place in _pictures(source, recursive, skip=inside):
+            found.setdefault(path, place)
+    if not found:
+        named = ", ".join(map(str, sources))
+        hint = "" if recursive else "; --recursive looks into the folders within"
+        raise ImageError(f"{named}: no pictures{hint if _has_folder(sources) else ''}")
+    jobs = [Job(path, output / place.with_name(naming(path))) for path, place in found.items()]
+    jobs.sort(key=lambda job: job.source)
+    _check(jobs)
+    return jobs
+
+
+def _pictures(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path, Path]]:
+    """(picture, its place): of a folder all pictures, else what was named, picture or not."""
+    if source.is_dir():
+        for folder, folders, names in os.walk(source):
+            folders[:] = sorted(
+                f
+                for f in folders
+                if recursive and not f.startswith(".") and (Path(folder) / f).resolve() != skip
+            )
+            for path in (Path(folder) / name for name in sorted(names)):
+                if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                    yield path, path.relative_to(source)
+    elif _is_pattern(source):
+        for name in sorted(glob.glob(str(source), recursive=True)):
+            path = Path(name)
+            if path.is_file() and path.suffix.lower() in SUFFIXES and skip not in path.parents:
+                yield path, path.relative_to(_fixed_part(source))
+    else:
+        yield source, Path(source.name)
+
+
+def _check(jobs: Sequence[Job]) -> None:
+    # Many file systems take names that differ in case for one.
+    inputs = {_folded(job.source): job.source for job in jobs}
+    outputs: dict[str, Job] = {}
+    for job in jobs:
+        name = _folded(job.target)
+        if name in inputs:
+            raise ImageError(
+                f"{job.target}: would replace the input {inputs[name]}; "
+                "choose another folder, --suffix or --format"
+            )
+        other = outputs.setdefault(name, job)
+        if other is not job:
+            raise ImageError(f"{other.source} and {job.source} would both become {job.target}")
+
+
+def _folded(path: Path) -> str:
+    return os.path.abspath(path).casefold()
+
+
+def _is_pattern(source: Path) -> bool:
+    return glob.has_magic(str(source)) and not source.exists()
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folder of a pattern below which it begins to vary."""
+    folders = pattern.parts[:-1]
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), folders)
+    return Path(*fixed)
+
+
+def _has_folder(sources: Sequence[Path]) -> bool:
+    return any(source.is_dir() for source in sources)

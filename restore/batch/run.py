@@ -1,0 +1,161 @@
+"""Carrying out a plan: reading, restoring and writing at the same time, one failure at a time.
+
+Nothing here knows of a network: ``restore`` is whatever makes a better array of an array.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from restore.batch.manifest import MARK, Manifest
+from restore.batch.pipe import piped
+from restore.batch.plan import Job
+from restore.errors import RestoreError
+from restore.files import sha256_of
+from restore.media import image as media
+
+DONE, SKIPPED, FAILED, STOPPED = "done", "skipped", "failed", "stopped"
+Report = Callable[[int, int], None]
+Restore = Callable[[np.ndarray, Report], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: `DONE`, `SKIPPED` with the reason, `FAILED` with the reason, or
+    `STOPPED` before it was done."""
+
+    job: Job
+    status: str
+    reason: str = ""
+    megapixels: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to do where there is an output already: with ``skip_existing`` leave it, whatever it
+    is; with ``overwrite`` replace what no batch has made. What a batch has made of the same input
+    in the same way is never made again."""
+
+    skip_existing: bool = False
+    overwrite: bool = False
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """Raised inside a picture's restoration, to drop it."""
+
+
+@dataclass(frozen=True)
+class _Underway:
+    """A job between two stages. Where ``outcome`` is set, it has met its fate."""
+
+    job: Job
+    picture: media.Picture | None = None
+    input_sha256: str = ""
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+
+
+def run(
+    jobs: Iterable[Job],
+    restore: Restore,
+    manifest: Manifest,
+    key: Mapping[str, Any],
+    *,
+    policy: Policy = Policy(),
+    workers: int = 1,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Outcome]:
+    """An outcome for every job, in order, each as soon as it is known.
+
+    While a picture is restored, the next is read and the one before is written; ``workers``
+    pictures are restored at a time. ``key`` holds what else than the input decides about a result:
+    model and options. Once ``should_stop`` says so, pictures being written are finished, all
+    others are `STOPPED`. What a picture does wrong fails that picture alone; a disk that is full
+    fails all that remain, each for itself.
+    """
+
+    def stage(work: Callable[[_Underway], _Underway]) -> Callable[[_Underway], _Underway]:
+        return lambda underway: _guarded(work, underway)
+
+    def stop(done: int = 0, total: int = 0) -> None:
+        if should_stop():
+            raise Interrupted
+
+    def read(underway: _Underway) -> _Underway:
+        stop()
+        return _read(underway, manifest, key, policy)
+
+    def compute(underway: _Underway) -> _Underway:
+        stop()
+        assert underway.picture is not None
+        started = time.perf_counter()
+        pixels = restore(underway.picture.pixels, stop)
+        picture = underway.picture.with_pixels(pixels)
+        return replace(underway, picture=picture, seconds=time.perf_counter() - started)
+
+    def write(underway: _Underway) -> _Underway:
+        return _write(underway, manifest, key)
+
+    started = (_Underway(job) for job in jobs)
+    opened = piped(started, stage(read), threads=1, ahead=1)
+    better = piped(opened, stage(compute), threads=workers, ahead=workers)
+    for underway in piped(better, stage(write), threads=1, ahead=1):
+        assert underway.outcome is not None
+        yield underway.outcome
+
+
+def _read(
+    underway: _Underway, manifest: Manifest, key: Mapping[str, Any], policy: Policy
+) -> _Underway:
+    job = underway.job
+    exists = job.target.exists() or job.target.is_symlink()
+    if exists and policy.skip_existing:
+        return replace(underway, outcome=Outcome(job, SKIPPED, "exists"))
+    digest = sha256_of(job.source)
+    if exists:
+        made = manifest.made(job.target)
+        if made and made.key == {**key, "input_sha256": digest}:
+            return replace(underway, outcome=Outcome(job, SKIPPED, "done before"))
+        if made is None:  # nobody's but the user's
+            media.check_target(job.target, overwrite=policy.overwrite)
+    picture = media.read(job.source)
+    media.check_fits(picture, job.target)
+    return replace(underway, picture=picture, input_sha256=digest)
+
+
+def _write(underway: _Underway, manifest: Manifest, key: Mapping[str, Any]) -> _Underway:
+    job, picture = underway.job, underway.picture
+    assert picture is not None
+    made_of = {**key, "input_sha256": underway.input_sha256}
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    media.write(
+        picture,
+        job.target,
+        mark=MARK,
+        ready=lambda temporary: manifest.add(job.source, job.target, temporary, made_of),
+    )
+    height, width = picture.pixels.shape[:2]
+    done = Outcome(job, DONE, "", height * width / 1e6, underway.seconds)
+    return replace(underway, picture=None, outcome=done)
+
+
+def _guarded(work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
+    """One stage of a job that has not met its fate; what goes wrong becomes it."""
+    if underway.outcome is not None:
+        return underway
+    job = underway.job
+    try:
+        return work(underway)
+    except Interrupted:
+        outcome = Outcome(job, STOPPED)
+    except (RestoreError, OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        text = " ".join(reason.split())
+        outcome = Outcome(job, FAILED, text.removeprefix(f"{job.source}: "))
+    return _Underway(job, outcome=outcome)

@@ -1,0 +1,112 @@
+"""What a batch finds, where it puts results, and what it refuses before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restore.batch.plan import Job, Naming, is_batch, plan
+from restore.errors import ImageError, UsageError
+
+TREE = (
+    *("a.png", "B.JPG", "notes.txt", ".hidden.png"),
+    *("sub/a.png", "sub/deeper/c.tif", ".git/d.png", "out/made.png"),
+)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in TREE:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def names(jobs: list[Job], output: Path) -> list[str]:
+    return [job.target.relative_to(output).as_posix() for job in jobs]
+
+
+def test_a_folder_means_its_pictures(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert plan([photos], out) == [
+        Job(photos / "B.JPG", out / "B.JPG"),
+        Job(photos / "a.png", out / "a.png"),
+    ]
+
+
+def test_the_tree_is_kept(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    found = names(plan([photos], out, recursive=True), out)
+    assert found == ["B.JPG", "a.png", "out/made.png", "sub/a.png", "sub/deeper/c.tif"]
+
+
+def test_what_lies_in_the_output_is_no_input(photos: Path) -> None:
+    out = photos / "out"
+    found = names(plan([photos], out, recursive=True), out)
+    assert found == ["B.JPG", "a.png", "sub/a.png", "sub/deeper/c.tif"]
+
+
+def test_files_and_patterns_may_be_mixed(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    jobs = plan([photos / "B.JPG", photos / "**" / "*.tif", photos / "B.JPG"], out)
+    assert names(jobs, out) == ["B.JPG", "sub/deeper/c.tif"]
+
+
+def test_a_file_that_is_named_is_taken_whatever_it_is(photos: Path, tmp_path: Path) -> None:
+    """To read it is what tells that it cannot be."""
+    jobs = plan([photos / "notes.txt", photos / "absent.png"], tmp_path)
+    assert [job.source.name for job in jobs] == ["absent.png", "notes.txt"]
+
+
+def test_a_file_with_the_name_of_a_pattern_is_itself(tmp_path: Path) -> None:
+    odd = tmp_path / "photo[1].png"
+    odd.touch()
+    assert not is_batch([odd], tmp_path / "out.png")
+    assert plan([odd], tmp_path / "out") == [Job(odd, tmp_path / "out" / odd.name)]
+
+
+def test_names_follow_suffix_and_format(photos: Path, tmp_path: Path) -> None:
+    jobs = plan([photos], tmp_path, naming=Naming("-clean", "webp"))
+    assert names(jobs, tmp_path) == ["B-clean.webp", "a-clean.webp"]
+
+
+@pytest.mark.parametrize("wrong", [{"suffix": "a/b"}, {"format": "doc"}, {"format": ".png"}])
+def test_names_that_cannot_be_are_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Naming(**wrong)
+
+
+def test_two_inputs_of_one_output_are_found(photos: Path, tmp_path: Path) -> None:
+    (photos / "a.jpg").touch()
+    with pytest.raises(ImageError, match=r"a\.jpg and .*a\.png would both become .*a\.tif"):
+        plan([photos], tmp_path, naming=Naming(format="tif"))
+    (photos / "A.png").touch()  # one file on many systems
+    with pytest.raises(ImageError, match="would both become"):
+        plan([photos], tmp_path)
+
+
+def test_inputs_are_not_replaced(photos: Path) -> None:
+    with pytest.raises(ImageError, match="would replace the input"):
+        plan([photos], photos)
+    with pytest.raises(ImageError, match="would replace the input"):
+        plan([photos / "a.png"], photos)
+    assert names(plan([photos / "a.png"], photos, naming=Naming("-new")), photos) == ["a-new.png"]
+
+
+def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"no pictures; --recursive looks into"):
+        plan([tmp_path], tmp_path / "out")
+    with pytest.raises(ImageError, match=r"\*\.png: no pictures\Z"):
+        plan([tmp_path / "*.png"], tmp_path / "out")
+
+
+def test_what_means_several_pictures(photos: Path, tmp_path: Path) -> None:
+    one, out = photos / "a.png", tmp_path / "out.png"
+    assert not is_batch([one], out)
+    assert is_batch([one, one], out)
+    assert is_batch([photos], out)
+    assert is_batch([photos / "*.png"], out)
+    assert is_batch([one], photos)

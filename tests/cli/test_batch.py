@@ -1,0 +1,148 @@
+"""`restore denoise photos/ out/` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import Outcome, one_error_line, restore
+from models import save_model
+from pictures import saved, smooth
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("identity"), identity=True)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    for name in ("a.png", "b.bmp", "sub/c.png"):
+        saved(tmp_path / "photos" / name, smooth())
+    return tmp_path / "photos"
+
+
+def denoise(*words: object, model: Path) -> Outcome:
+    return restore("denoise", *words, "--model", model, "--device", "cpu")
+
+
+def test_a_folder_is_restored_and_the_second_time_skipped(photos: Path, identity: Path) -> None:
+    out = photos.with_name("new") / "out"
+    outcome = denoise(photos, out, "--recursive", model=identity)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stdout.startswith("3 done (")
+    for name in ("a.png", "b.bmp", "sub/c.png"):
+        np.testing.assert_array_equal(np.asarray(Image.open(out / name)), smooth())
+    again = denoise(photos, out, "--recursive", "--json", model=identity)
+    rows = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["skipped"] * 3
+    assert rows[0]["input"] == str(photos / "a.png")
+    other = denoise(photos, out, "--recursive", "--strength", "0.5", model=identity)
+    assert other.stdout.startswith("3 done (")
+
+
+def test_a_broken_picture_is_named_at_the_end(photos: Path, identity: Path) -> None:
+    (photos / "a.png").write_bytes(b"no picture")
+    out = photos.with_name("out")
+    outcome = denoise(photos, out, model=identity)
+    assert outcome.code == 1
+    assert outcome.stdout.startswith("1 done, 1 failed (")
+    reason = "not a picture in a format that can be read"
+    assert outcome.stderr == f"failed: {photos / 'a.png'}: {reason}\n"
+    assert (out / "b.bmp").exists()
+    first = denoise(photos, photos.with_name("fast"), "--fail-fast", "--recursive", model=identity)
+    assert first.code == 1
+    assert "1 failed" in first.stdout
+    assert "left" in first.stdout
+
+
+def test_a_dry_run_prints_the_plan_alone(photos: Path, identity: Path) -> None:
+    out = photos.with_name("out")
+    words = (photos / "*.png", photos / "b.bmp", out, "--suffix=-new", "--format=webp")
+    outcome = denoise(*words, "--dry-run", model=identity)
+    assert outcome.stdout.splitlines() == [
+        f"{photos / 'a.png'} -> {out / 'a-new.webp'}",
+        f"{photos / 'b.bmp'} -> {out / 'b-new.webp'}",
+    ]
+    assert not out.exists()
+
+
+def test_wrong_usage_is_one_line(photos: Path, identity: Path, tmp_path: Path) -> None:
+    one = photos / "a.png"
+    alone = denoise(one, tmp_path / "x.png", "--suffix=-new", model=identity)
+    assert "--suffix is for folders" in one_error_line(alone, code=2)
+    assert "would replace the input" in one_error_line(denoise(photos, photos, model=identity))
+    nothing = denoise(tmp_path / "*.jpg", tmp_path / "out", model=identity)
+    assert "no pictures" in one_error_line(nothing)
+    file = denoise(photos, one, model=identity)
+    assert one.name in one_error_line(file)
+
+
+@pytest.mark.slow
+def test_one_picture_into_a_folder(photos: Path, identity: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    assert denoise(photos / "a.png", out, model=identity).code == 0
+    assert (out / "a.png").exists()
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "restore.cli", *map(str, words)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(identity: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for i in range(40):
+        saved(tmp_path / "photos" / f"{i:02}.png", smooth(400, 600))
+    out = tmp_path / "out"
+    words = ("denoise", tmp_path / "photos", out, "--model", identity, "--device", "cpu")
+    process = start(*words)
+    wait_for(out / "02.png")
+    process.send_signal(signal.SIGINT)
+    said, complained = process.communicate(timeout=120)
+    assert process.returncode == 130, complained
+    assert "the same command goes on from there" in complained
+    assert " left (" in said
+    done = len(list(out.glob("*.png")))
+    assert 3 <= done < 40
+    assert not list(out.glob(".*.part"))
+    outcome = restore(*words)
+    assert outcome.code == 0
+    assert outcome.stdout.startswith(f"{40 - done} done, {done} skipped (")
+
+
+@pytest.mark.slow
+def test_watching_takes_pictures_as_they_arrive(identity: Path, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    process = start("denoise", photos, out, "--watch", "--model", identity, "--device", "cpu")
+    try:
+        saved(photos / "a.png", smooth())
+        wait_for(out / "a.png")
+        saved(photos / "b.png", smooth())
+        wait_for(out / "b.png")
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=60)
+    assert process.returncode == 0, complained
+    assert said.startswith("2 done (")
