@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from restore.cli import batch
+from restore.cli import batch, pipe
 from restore.cli.console import Reporter
 from restore.cli.options import (
     Debug,
@@ -69,10 +71,14 @@ def command(task: Task) -> Callable[..., None]:
         if is_batch(sources, target):
             batch.restore_many(task.name, sources, target, reporter, many, overwrite, **restorer)
             return
-        many.refuse_unless_default()
         (source,) = sources
+        save = None
+        if target == pipe.PIPE:
+            many = replace(many, format="")  # there it says how the one picture is encoded
+            reporter, save = pipe.silent(reporter), pipe.writer(format_)
+        many.refuse_unless_default()
         picture = read(source, target, overwrite)
-        text, values = apply(task.name, picture, source, target, reporter, **restorer)
+        text, values = apply(task.name, picture, source, target, reporter, save, **restorer)
         reporter.result(text, **values)
 
     return restore
@@ -82,16 +88,25 @@ def read(source: Path, target: Path, overwrite: bool) -> Any:
     """The `Picture` to restore, once all that can be refused without torch has been."""
     from restore.media import image as media
 
-    media.check_target(target, overwrite)
-    picture = media.read(source)
-    media.check_fits(picture, target)
+    if target != pipe.PIPE:
+        media.check_target(target, overwrite)
+    picture = pipe.read() if source == pipe.PIPE else media.read(source)
+    if target != pipe.PIPE:
+        media.check_fits(picture, target)
     return picture
 
 
 def apply(
-    task: str, picture: Any, source: Path, target: Path, reporter: Reporter, **options: Any
+    task: str,
+    picture: Any,
+    source: Path,
+    target: Path,
+    reporter: Reporter,
+    save: Callable[[Any], object] | None = None,
+    **options: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """Restore a picture that `read` returned and write it; ``options`` are the `Restorer`'s.
+    """Restore a picture that `read` returned and write it, or pass it to ``save``; ``options`` are
+    the `Restorer`'s.
 
     Returns the outcome as a sentence and as values.
     """
@@ -103,7 +118,8 @@ def apply(
     with reporter.progress(f"{task} {source.name}") as progress:
         pixels = restorer(picture.pixels, progress)
     seconds = time.perf_counter() - started
-    media.write(picture.with_pixels(pixels), target)
+    write = save or partial(media.write, path=target)
+    write(picture.with_pixels(pixels))
     height, width = pixels.shape[:2]
     compute = restorer.compute
     text = (

@@ -6,13 +6,14 @@ and written back. Orientation is applied once, to the pixels, and the tag reset.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -65,7 +66,8 @@ _WEBP_QUALITY = 95
 class Picture:
     """``pixels``: H x W or H x W x 3, uint8, encoded as the file was; ``alpha``: H x W or None.
 
-    ``info`` holds what travels along: icc_profile, exif, dpi, and how the file was compressed.
+    ``info`` holds what travels along: icc_profile, exif, dpi, and the format of the file and how it
+    was compressed.
     """
 
     pixels: np.ndarray
@@ -76,10 +78,13 @@ class Picture:
         return replace(self, pixels=pixels)
 
 
-def read(path: str | Path) -> Picture:
-    """Read one picture. Raises `ImageError` in one line for anything that is not one."""
+def read(path: str | Path, stream: BinaryIO | None = None) -> Picture:
+    """Read one picture, from ``stream`` where there is one and ``path`` is what to call it.
+
+    Raises `ImageError` in one line for anything that is not a picture.
+    """
     path = Path(path)
-    with _opened(path) as file:
+    with _opened(path, stream) as file:
         return _decode(file, path)
 
 
@@ -92,7 +97,7 @@ def size(path: str | Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[ImageFile.ImageFile]:
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of oddities in metadata; the first is decided
@@ -100,7 +105,10 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
             warnings.simplefilter("ignore")
             # Given a path, Pillow 13 maps an uncompressed TIFF that lies on its side into memory
             # with height and width confused.
-            with open(path, "rb") as stream, _open(stream) as file:
+            with (
+                nullcontext(given) if given else open(path, "rb") as stream,
+                _open(stream) as file,
+            ):
                 yield file
     except ImageError:
         raise
@@ -142,7 +150,8 @@ def _decode(file: ImageFile.ImageFile, path: Path) -> Picture:
     if _is_deep(file):
         raise ImageError(f"{path}: holds more than 8 bits a channel; {_ACCEPTED}")
     info = {"icc_profile": file.info.get("icc_profile") or None, "dpi": _dpi(file)}
-    if file.format in ("JPEG", "MPO"):
+    info["format"] = "JPEG" if file.format == "MPO" else file.format
+    if info["format"] == "JPEG":
         info["jpeg_sampling"] = _jpeg_sampling(file)
     image = ImageOps.exif_transpose(file)
     info["exif"] = _exif(file)
@@ -235,8 +244,29 @@ def write(
     format_ = FORMATS.get(path.suffix.lower())
     if format_ is None:
         check_target(path, overwrite=True)
-    pixels = picture.pixels
     check_fits(picture, path)
+    try:
+        with atomic_path(path, mark, ready) as temporary:
+            _save(picture, temporary, format_)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ImageError(f"{path}: cannot be written as {format_}: {error}") from error
+
+
+def encoded(picture: Picture, suffix: str) -> bytes:
+    """The file that `write` would make under a name with this suffix. Raises `ImageError`."""
+    check_fits(picture, f"-{suffix}")
+    buffer = io.BytesIO()
+    try:
+        _save(picture, buffer, FORMATS[suffix])
+    except (OSError, ValueError) as error:
+        raise ImageError(f"cannot be encoded as {FORMATS[suffix]}: {error}") from error
+    return buffer.getvalue()
+
+
+def _save(picture: Picture, target: Path | BinaryIO, format_: str | None) -> None:
+    pixels = picture.pixels
     if picture.alpha is not None and format_ not in _WITHOUT_ALPHA:
         pixels = np.dstack((pixels, picture.alpha))
     mode = {2: "L"}.get(pixels.ndim) or {2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
@@ -244,13 +274,7 @@ def write(
         mode, (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes()
     )
     options = {k: v for k, v in picture.info.items() if k in ("icc_profile", "exif", "dpi")}
-    try:
-        with atomic_path(path, mark, ready) as temporary:
-            image.save(temporary, format=format_, **options, **_compression(format_, picture))
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ImageError(f"{path}: cannot be written as {format_}: {error}") from error
+    image.save(target, format=format_, **options, **_compression(format_, picture))
 
 
 def _compression(format_: str | None, picture: Picture) -> dict[str, Any]:

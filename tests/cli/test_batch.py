@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -146,3 +147,41 @@ def test_watching_takes_pictures_as_they_arrive(identity: Path, tmp_path: Path) 
         said, complained = process.communicate(timeout=60)
     assert process.returncode == 0, complained
     assert said.startswith("2 done (")
+
+
+# Pipes
+
+
+def piped(content: bytes, *words: object) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "restore.cli", *map(str, words)]
+    return subprocess.run(command, input=content, capture_output=True, check=False, timeout=240)
+
+
+@pytest.mark.parametrize(("format_", "found"), [((), "PNG"), (("--format", "bmp"), "BMP")])
+def test_a_picture_goes_through_a_pipe(
+    photos: Path, identity: Path, format_: tuple[str, ...], found: str
+) -> None:
+    content = (photos / "a.png").read_bytes()
+    words = ("--model", identity, "--device", "cpu", *format_)
+    done = piped(content, "denoise", "-", "-", *words)
+    assert (done.returncode, done.stderr) == (0, b"")
+    with Image.open(io.BytesIO(done.stdout)) as picture:
+        assert picture.format == found
+        np.testing.assert_array_equal(np.asarray(picture), smooth())
+
+
+def test_what_cannot_go_through_a_pipe_is_one_line(photos: Path, identity: Path) -> None:
+    words = ("--model", identity)
+    for content, options, code, complaint in (
+        (b"", (), 1, b"error: standard input: is empty\n"),
+        (b"text", (), 1, b"error: standard input: not a picture in a format that can be read\n"),
+        (b"", ("--json",), 2, b"error: --json and the picture"),
+        (b"", ("--format", "doc"), 2, b"error: format is 'doc'"),
+    ):
+        done = piped(content, "denoise", "-", "-", *words, *options)
+        assert done.returncode == code
+        assert done.stderr.startswith(complaint)
+        assert done.stdout == b""
+    half = piped((photos / "a.png").read_bytes()[:60], "denoise", "-", photos / "out.png")
+    assert half.returncode == 1
+    assert not (photos / "out.png").exists()

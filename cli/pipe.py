@@ -1,0 +1,53 @@
+"""`-` in place of a file: pictures from standard input and to standard output."""
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.cli.console import Reporter
+from restore.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from restore.media.image import Picture
+
+PIPE = Path("-")
+
+
+def read() -> "Picture":
+    """The picture on standard input. Raises `ImageError`."""
+    from restore.media import image as media
+
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal; send a picture into it")
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise ImageError("standard input: is empty")
+    return media.read("standard input", io.BytesIO(content))
+
+
+def silent(reporter: Reporter) -> Reporter:
+    """How to talk when standard output carries a picture. Raises `UsageError` where it cannot."""
+    if reporter.as_json:
+        raise UsageError("--json and the picture would both go to standard output")
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; send the picture to a file")
+    return Reporter(quiet=True)
+
+
+def writer(format_: str = "") -> Callable[["Picture"], None]:
+    """What puts a picture on standard output, all of it or nothing: encoded as ``format_`` (such
+    as "png"), or as it came. Raises `UsageError` for a format that does not exist."""
+    from restore.batch.plan import Naming
+    from restore.media import image as media
+
+    Naming(format=format_)
+
+    def write(picture: "Picture") -> None:
+        own = (s for s, name in media.FORMATS.items() if name == picture.info["format"])
+        content = media.encoded(picture, f".{format_.lower()}" if format_ else next(own))
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+    return write
