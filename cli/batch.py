@@ -73,20 +73,20 @@ def restore_many(
     """Plan, restore and say what became of it; exits with 1 where anything failed."""
     from restore.batch import manifest, watch
     from restore.batch.plan import Naming, plan
-    from restore.errors import ImageError
 
     naming = Naming(options.suffix, options.format)
 
     def look() -> list[Any]:
-        return plan(sources, output, recursive=options.recursive, naming=naming)
+        # Who watches a folder may begin before anything is in it.
+        return plan(
+            sources,
+            output,
+            recursive=options.recursive,
+            naming=naming,
+            may_be_empty=options.watch,
+        )
 
-    def look_again() -> list[Any]:
-        try:
-            return look()
-        except ImageError:
-            return []  # nothing there yet
-
-    jobs = look_again() if options.watch else look()
+    jobs = look()
     if options.dry_run:
         for job in jobs:
             reporter.result(f"{job.source} -> {job.target}", **_paths(job))
@@ -119,7 +119,7 @@ def restore_many(
             while time.monotonic() < until and not should_stop():
                 time.sleep(0.05)
 
-        rounds = watch.settled(look_again, pause, should_stop) if options.watch else [jobs]
+        rounds = watch.settled(look, pause, should_stop) if options.watch else [jobs]
         policy = Policy(options.skip_existing, overwrite)
         with _display(task, reporter.quiet, tally) as show:
             for jobs in rounds:

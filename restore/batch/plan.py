@@ -54,20 +54,21 @@ def plan(
     *,
     recursive: bool = False,
     naming: Callable[[Path], str] = Naming(),
+    may_be_empty: bool = False,
 ) -> list[Job]:
     """Every picture that ``sources`` (files, folders, patterns such as ``photos/*.jpg``) mean.
 
     Those of a folder keep their places in it below ``output``, with ``recursive`` also those in
     folders within; what lies in ``output`` itself, and hidden files, are no inputs. Raises
-    `ImageError` where nothing is found, or naming two inputs that would become one output, or an
-    output that is an input.
+    `ImageError` where nothing is found, unless it ``may_be_empty``, or naming two inputs that would
+    become one output, or an output that is an input.
     """
     inside = output.resolve()
     found: dict[Path, Path] = {}  # input -> its place below the output; each input once
     for source in sources:
         for path, place in _pictures(source, recursive, skip=inside):
             found.setdefault(path, place)
-    if not found:
+    if not found and not may_be_empty:
         named = ", ".join(map(str, sources))
         hint = "" if recursive else "; --recursive looks into the folders within"
         raise ImageError(f"{named}: no pictures{hint if _has_folder(sources) else ''}")

@@ -101,6 +101,7 @@ def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:
         plan([tmp_path], tmp_path / "out")
     with pytest.raises(ImageError, match=r"\*\.png: no pictures\Z"):
         plan([tmp_path / "*.png"], tmp_path / "out")
+    assert plan([tmp_path], tmp_path / "out", may_be_empty=True) == []
 
 
 def test_what_means_several_pictures(photos: Path, tmp_path: Path) -> None:
