@@ -1,5 +1,6 @@
 """`restore auto IN OUT`: what `restore inspect` suggests, done."""
 
+from restore.cli import pipe
 from restore.cli.console import Reporter
 from restore.cli.options import (
     Debug,
@@ -35,12 +36,17 @@ def auto(
     from restore.inspect import inspect, suggest
     from restore.media.copy import copy
 
-    reporter = Reporter(json, quiet)
+    reporter, save = Reporter(json, quiet), None
+    if target == pipe.PIPE:
+        reporter, save = pipe.silent(reporter), pipe.writer()
     picture = read(source, target, overwrite)
     findings = inspect(picture.pixels)
     task = suggest(findings)
     if task is None:
-        copy(picture, source, target)
+        if save:
+            save(picture)
+        else:
+            copy(picture, source, target)
         text = f"{source} -> {target} (nothing to restore; copied as it is)"
         values = {"input": str(source), "output": str(target), "task": None}
     else:
@@ -51,6 +57,7 @@ def auto(
             source,
             target,
             reporter,
+            save,
             device=device,
             precision=precision,
             tile=tile,

@@ -1,5 +1,6 @@
 """`restore denoise photos/ out/`: the same commands on folders, patterns and several pictures."""
 
+import os
 import signal
 import sys
 import time
@@ -73,6 +74,7 @@ def restore_many(
     """Plan, restore and say what became of it; exits with 1 where anything failed."""
     from restore.batch import manifest, watch
     from restore.batch.plan import Naming, plan
+    from restore.errors import ImageError
 
     naming = Naming(options.suffix, options.format)
 
@@ -85,6 +87,13 @@ def restore_many(
             naming=naming,
             may_be_empty=options.watch,
         )
+
+    def look_again() -> list[Any]:
+        try:
+            return look()
+        except ImageError as error:  # two pictures of one name, say: once they part, it goes on
+            tally.complain(str(error))
+            return []
 
     jobs = look()
     if options.dry_run:
@@ -109,7 +118,7 @@ def restore_many(
         "ensemble": restorer.ensemble,
     }
     tally = Tally(len(jobs))
-    with manifest.opened(output) as made, deferred() as signalled:
+    with manifest.opened(output) as made, deferred(second=_end_at_once) as signalled:
 
         def should_stop() -> bool:
             return signalled() > 0 or (options.fail_fast and tally.count[FAILED] > 0)
@@ -119,10 +128,11 @@ def restore_many(
             while time.monotonic() < until and not should_stop():
                 time.sleep(0.05)
 
-        rounds = watch.settled(look, pause, should_stop) if options.watch else [jobs]
+        rounds = watch.settled(look_again, pause, should_stop) if options.watch else [jobs]
         policy = Policy(options.skip_existing, overwrite)
         with _display(task, reporter.quiet, tally) as show:
             for jobs in rounds:
+                made.sweep({output, *(job.target.parent for job in jobs)})
                 if options.watch:
                     tally.total = sum(tally.count.values()) + len(jobs)
                 for outcome in run(
@@ -136,6 +146,8 @@ def restore_many(
                 ):
                     tally.add(outcome)
                     show(outcome)
+                    if options.watch and outcome.status == FAILED:  # nobody knows when it ends
+                        tally.complain(_failure(outcome))
                     if reporter.as_json:
                         print(to_json(_values(outcome)), flush=True)
         interrupted = signalled()
@@ -148,7 +160,8 @@ class Tally:
     def __init__(self, total: int):
         self.total = total
         self.count: Counter[str] = Counter()
-        self.failures: list[Any] = []
+        self.failures: dict[Path, Outcome] = {}
+        self._complaint = ""
         self.megapixels = 0.0
         self._began = time.monotonic()
 
@@ -156,7 +169,15 @@ class Tally:
         self.count[outcome.status] += 1
         self.megapixels += outcome.megapixels
         if outcome.status == "failed":
-            self.failures.append(outcome)
+            self.failures[outcome.job.source] = outcome
+        else:
+            self.failures.pop(outcome.job.source, None)  # in the end it went well
+
+    def complain(self, text: str) -> None:
+        """Say it at once, unless it was the last thing said."""
+        if text != self._complaint:
+            print(text, file=sys.stderr, flush=True)
+        self._complaint = text
 
     @property
     def seen(self) -> int:
@@ -176,8 +197,8 @@ class Tally:
 def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool) -> None:
     if not reporter.as_json:
         reporter.result(f"{tally} ({tally.speed()})")
-    for failure in tally.failures:
-        print(f"failed: {failure.job.source}: {failure.reason}", file=sys.stderr)
+    for failure in tally.failures.values():
+        print(_failure(failure), file=sys.stderr)
     if interrupted and (tally.count["stopped"] or not watching):
         print("stopped: the same command goes on from there", file=sys.stderr)
     if interrupted == signal.SIGINT and not watching:
@@ -186,6 +207,18 @@ def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool
         raise typer.Exit(128 + signal.SIGTERM)
     if tally.failures:
         raise typer.Exit(1)
+
+
+def _failure(outcome: "Outcome") -> str:
+    return f"failed: {outcome.job.source}: {outcome.reason}"
+
+
+def _end_at_once(number: int) -> None:
+    """Without waiting for the picture that is being restored: a batch survives any end."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the cursor, which the bar has hidden
+        sys.stderr.flush()
+    os._exit(128 + number)
 
 
 @contextmanager

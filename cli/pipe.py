@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from restore.media.image import Picture
 
 PIPE = Path("-")
+
+
+def refuse(paths: Iterable[Path]) -> None:
+    """Raise `UsageError` where one of them is a pipe."""
+    if PIPE in paths:
+        raise UsageError("- is for one picture; name files and a folder")
 
 
 def read() -> "Picture":

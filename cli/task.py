@@ -54,7 +54,7 @@ def command(task: Task) -> Callable[..., None]:
         quiet: Quiet = False,
         debug: Debug = False,
     ) -> None:
-        from restore.batch.plan import is_batch
+        from restore.batch.plan import is_batch, refuse_absent
 
         reporter = Reporter(json, quiet)
         restorer = {
@@ -68,7 +68,9 @@ def command(task: Task) -> Callable[..., None]:
         many = batch.Options(
             recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
+        refuse_absent(source for source in sources if source != pipe.PIPE)
         if is_batch(sources, target):
+            pipe.refuse((*sources, target))
             batch.restore_many(task.name, sources, target, reporter, many, overwrite, **restorer)
             return
         (source,) = sources

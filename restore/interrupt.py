@@ -10,8 +10,9 @@ from types import FrameType
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], int]]:
-    """While this lasts, the first SIGINT or SIGTERM is only noted; a second one acts as always.
+def deferred(second: Callable[[int], object] | None = None) -> Iterator[Callable[[], int]]:
+    """While this lasts, the first SIGINT or SIGTERM is only noted; a second one acts as always, or
+    calls ``second`` with its number.
 
     Yields what tells which signal has come: its number, or 0.
     """
@@ -20,8 +21,11 @@ def deferred() -> Iterator[Callable[[], int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         nonlocal caught
+        if caught and second:
+            second(number)
         caught = number
-        restore_handlers()
+        if second is None:
+            restore_handlers()
 
     def restore_handlers() -> None:
         for each, handler in before.items():

@@ -26,6 +26,15 @@ def test_the_second_signal_acts() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_the_second_signal_may_act_otherwise() -> None:
+    heard: list[int] = []
+    with deferred(second=heard.append) as signalled:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        assert signalled() == signal.SIGINT
+    assert heard == [signal.SIGINT] * 2
+
+
 def test_handlers_are_put_back_after_an_error() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ValueError, match="boom"), deferred():

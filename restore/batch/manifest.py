@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ MARK = "restore-batch-"
 @dataclass(frozen=True)
 class Line:
     """``output`` and ``temporary`` are paths relative to the folder; ``key`` tells by which input,
-    model and options the output was made."""
+    model and options the output was made. Raises `ValueError` for what no batch has written."""
 
     input: str
     output: str
@@ -37,20 +37,29 @@ class Line:
     output_sha256: str
     key: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        # The file may come from anywhere: what it names is moved and replaced.
+        for name in (self.output, self.temporary, self.output_sha256):
+            if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError(f"{name!r} is not in the folder")
+        temporary = Path(self.temporary).name
+        if not temporary.startswith(f".{MARK}") or not temporary.endswith(".part"):
+            raise ValueError(f"{temporary!r} is no temporary file of a batch")
+
 
 class Manifest:
-    """The lines of a folder, the last one for each output. Use `opened`."""
+    """The lines of a folder. Use `opened`."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.path = folder / NAME
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, list[Line]] = {}  # of each output, the last one last
         for text in self._read().splitlines():
             try:
                 line = Line(**json.loads(text))
             except (ValueError, TypeError):
                 continue  # torn by a kill while it was written: that picture is not done
-            self._lines[line.output] = line
+            self._lines.setdefault(line.output, []).append(line)
 
     def _read(self) -> str:
         try:
@@ -60,9 +69,9 @@ class Manifest:
 
     def made(self, target: Path) -> Line | None:
         """The line of an output that stands there as it was made, or None."""
-        line = self._lines.get(self._name(target))
-        if line and target.is_file() and sha256_of(target) == line.output_sha256:
-            return line
+        lines = self._lines.get(self._name(target))
+        if lines and target.is_file() and sha256_of(target) == lines[-1].output_sha256:
+            return lines[-1]
         return None
 
     def add(self, source: Path, target: Path, temporary: Path, key: Mapping[str, Any]) -> None:
@@ -75,21 +84,29 @@ class Manifest:
             file.write(json.dumps(asdict(line)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self._lines[line.output] = line
+        self._lines.setdefault(line.output, []).append(line)
 
     @staticmethod
     def _ends_a_line(file: Any) -> bool:
         file.seek(-1, os.SEEK_END)
         return bool(file.read(1) == b"\n")
 
-    def sweep(self) -> None:
-        """Name what is complete and remove what a killed run has left half-written."""
-        for line in self._lines.values():
-            temporary = self.folder / line.temporary
-            if temporary.is_file() and sha256_of(temporary) == line.output_sha256:
-                os.replace(temporary, self.folder / line.output)
-        for path in self.folder.rglob(f".{MARK}*.part"):
-            path.unlink(missing_ok=True)
+    def sweep(self, folders: Iterable[Path]) -> None:
+        """Name what is complete and remove what a killed run has left half-written in ``folders``.
+
+        Those of another batch are left to it.
+        """
+        for lines in self._lines.values():
+            temporary, target = (self.folder / p for p in (lines[-1].temporary, lines[-1].output))
+            if not temporary.is_file() or sha256_of(temporary) != lines[-1].output_sha256:
+                continue
+            ours = {line.output_sha256 for line in lines}
+            if not os.path.lexists(target) or sha256_of(target) in ours:
+                os.replace(temporary, target)
+        for folder in folders:
+            if folder == self.folder or not (folder / LOCK).exists():
+                for path in folder.glob(f".{MARK}*.part"):
+                    path.unlink(missing_ok=True)
 
     def _name(self, target: Path) -> str:
         return Path(os.path.relpath(target, self.folder)).as_posix()
@@ -97,13 +114,11 @@ class Manifest:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Manifest]:
-    """The manifest of a folder, swept, for one run at a time. Raises `RestoreError`."""
+    """The manifest of a folder, for one run at a time. Raises `RestoreError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
         with lock.acquire(timeout=0):
-            manifest = Manifest(folder)
-            manifest.sweep()
-            yield manifest
+            yield Manifest(folder)
     except Timeout:
         raise RestoreError(f"{folder}: another run is writing there") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,13 @@ def is_batch(sources: Sequence[Path], output: Path) -> bool:
     return several or output.is_dir()
 
 
+def refuse_absent(sources: Iterable[Path]) -> None:
+    """Raise `ImageError` naming a source that is neither there nor a pattern."""
+    for source in sources:
+        if not os.path.lexists(source) and not _is_pattern(source):
+            raise ImageError(f"{source}: no such file or folder")
+
+
 def plan(
     sources: Sequence[Path],
     output: Path,
@@ -59,10 +66,14 @@ def plan(
     """Every picture that ``sources`` (files, folders, patterns such as ``photos/*.jpg``) mean.
 
     Those of a folder keep their places in it below ``output``, with ``recursive`` also those in
-    folders within; what lies in ``output`` itself, and hidden files, are no inputs. Raises
-    `ImageError` where nothing is found, unless it ``may_be_empty``, or naming two inputs that would
-    become one output, or an output that is an input.
+    folders within. Hidden files, what lies in an ``output`` within, and what another input becomes
+    are no inputs, so that the same plan made again is the same. Raises `ImageError` naming a source
+    that does not exist, a folder that cannot be read, two inputs that would become one output, or
+    an output that is its own input; and where nothing is found, unless it ``may_be_empty``.
     """
+    refuse_absent(sources)
+    if output.exists() and not output.is_dir():
+        raise ImageError(f"{output}: is a file; name a folder for the results")
     inside = output.resolve()
     found: dict[Path, Path] = {}  # input -> its place below the output; each input once
     for source in sources:
@@ -73,6 +84,8 @@ def plan(
         hint = "" if recursive else "; --recursive looks into the folders within"
         raise ImageError(f"{named}: no pictures{hint if _has_folder(sources) else ''}")
     jobs = [Job(path, output / place.with_name(naming(path))) for path, place in found.items()]
+    results = {_same(job.target) for job in jobs if _same(job.target) != _same(job.source)}
+    jobs = [job for job in jobs if _same(job.source) not in results]
     jobs.sort(key=lambda job: job.source)
     _check(jobs)
     return jobs
@@ -81,7 +94,7 @@ def plan(
 def _pictures(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path, Path]]:
     """(picture, its place): of a folder all pictures, else what was named, picture or not."""
     if source.is_dir():
-        for folder, folders, names in os.walk(source):
+        for folder, folders, names in os.walk(source, onerror=_complain):
             folders[:] = sorted(
                 f
                 for f in folders
@@ -91,20 +104,27 @@ def _pictures(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path,
                 if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                     yield path, path.relative_to(source)
     elif _is_pattern(source):
+        base = _fixed_part(source)
+        within = skip not in (base.resolve(), *base.resolve().parents)
         for name in sorted(glob.glob(str(source), recursive=True)):
             path = Path(name)
-            if path.is_file() and path.suffix.lower() in SUFFIXES and skip not in path.parents:
-                yield path, path.relative_to(_fixed_part(source))
+            if within and skip in path.resolve().parents:
+                continue
+            if path.is_file() and path.suffix.lower() in SUFFIXES:
+                yield path, path.relative_to(base)
     else:
         yield source, Path(source.name)
 
 
+def _complain(error: OSError) -> None:
+    raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
 def _check(jobs: Sequence[Job]) -> None:
-    # Many file systems take names that differ in case for one.
-    inputs = {_folded(job.source): job.source for job in jobs}
+    inputs = {_same(job.source): job.source for job in jobs}
     outputs: dict[str, Job] = {}
     for job in jobs:
-        name = _folded(job.target)
+        name = _same(job.target)
         if name in inputs:
             raise ImageError(
                 f"{job.target}: would replace the input {inputs[name]}; "
@@ -115,8 +135,10 @@ def _check(jobs: Sequence[Job]) -> None:
             raise ImageError(f"{other.source} and {job.source} would both become {job.target}")
 
 
-def _folded(path: Path) -> str:
-    return os.path.abspath(path).casefold()
+def _same(path: Path) -> str:
+    """Equal for paths that may be one file: links are followed, and many file systems take names
+    that differ in case for one."""
+    return os.path.realpath(path).casefold()
 
 
 def _is_pattern(source: Path) -> bool:

@@ -5,6 +5,7 @@ Nothing here knows of a network: ``restore`` is whatever makes a better array of
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import numpy as np
 from restore.batch.manifest import MARK, Manifest
 from restore.batch.pipe import piped
 from restore.batch.plan import Job
-from restore.errors import RestoreError
+from restore.errors import ImageError, RestoreError
 from restore.files import sha256_of
 from restore.media import image as media
 
@@ -57,6 +58,7 @@ class _Underway:
     job: Job
     picture: media.Picture | None = None
     input_sha256: str = ""
+    replaces: bool = False  # an output that stood there when the picture was read
     outcome: Outcome | None = None
     seconds: float = 0.0
 
@@ -76,8 +78,8 @@ def run(
     While a picture is restored, the next is read and the one before is written; ``workers``
     pictures are restored at a time. ``key`` holds what else than the input decides about a result:
     model and options. Once ``should_stop`` says so, pictures being written are finished, all
-    others are `STOPPED`. What a picture does wrong fails that picture alone; a disk that is full
-    fails all that remain, each for itself.
+    others are `STOPPED`. Whatever goes wrong with a picture, errors of this program included, fails
+    that picture alone; a disk that is full fails all that remain, each for itself.
     """
 
     def stage(work: Callable[[_Underway], _Underway]) -> Callable[[_Underway], _Underway]:
@@ -100,7 +102,7 @@ def run(
         return replace(underway, picture=picture, seconds=time.perf_counter() - started)
 
     def write(underway: _Underway) -> _Underway:
-        return _write(underway, manifest, key)
+        return _write(underway, manifest, key, policy)
 
     started = (_Underway(job) for job in jobs)
     opened = piped(started, stage(read), threads=1, ahead=1)
@@ -114,7 +116,7 @@ def _read(
     underway: _Underway, manifest: Manifest, key: Mapping[str, Any], policy: Policy
 ) -> _Underway:
     job = underway.job
-    exists = job.target.exists() or job.target.is_symlink()
+    exists = os.path.lexists(job.target)
     if exists and policy.skip_existing:
         return replace(underway, outcome=Outcome(job, SKIPPED, "exists"))
     digest = sha256_of(job.source)
@@ -126,12 +128,16 @@ def _read(
             media.check_target(job.target, overwrite=policy.overwrite)
     picture = media.read(job.source)
     media.check_fits(picture, job.target)
-    return replace(underway, picture=picture, input_sha256=digest)
+    return replace(underway, picture=picture, input_sha256=digest, replaces=exists)
 
 
-def _write(underway: _Underway, manifest: Manifest, key: Mapping[str, Any]) -> _Underway:
+def _write(
+    underway: _Underway, manifest: Manifest, key: Mapping[str, Any], policy: Policy
+) -> _Underway:
     job, picture = underway.job, underway.picture
     assert picture is not None
+    if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
+        raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
     made_of = {**key, "input_sha256": underway.input_sha256}
     job.target.parent.mkdir(parents=True, exist_ok=True)
     media.write(
@@ -154,8 +160,19 @@ def _guarded(work: Callable[[_Underway], _Underway], underway: _Underway) -> _Un
         return work(underway)
     except Interrupted:
         outcome = Outcome(job, STOPPED)
-    except (RestoreError, OSError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
-        text = " ".join(reason.split())
-        outcome = Outcome(job, FAILED, text.removeprefix(f"{job.source}: "))
+    except Exception as error:  # noqa: BLE001 - a night's work must not end with one picture
+        outcome = Outcome(job, FAILED, _reason(error, job))
     return _Underway(job, outcome=outcome)
+
+
+def _reason(error: Exception, job: Job) -> str:
+    if isinstance(error, RestoreError):
+        text = str(error).removeprefix(f"{job.source}: ")
+    elif isinstance(error, OSError) and error.strerror:
+        elsewhere = error.filename and error.filename != str(job.source)
+        text = f"{error.filename}: {error.strerror}" if elsewhere else error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

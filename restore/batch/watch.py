@@ -29,8 +29,7 @@ def settled(
         seen = now
         if ready:
             yield [jobs[path] for path in ready]
-        else:
-            pause()
+        pause()
 
 
 def _state(path: Path) -> State | None:

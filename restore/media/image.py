@@ -204,9 +204,7 @@ def _jpeg_sampling(file: Image.Image) -> str | int | None:
 def check_target(path: str | Path, overwrite: bool = False) -> None:
     """Raise `ImageError` where a picture could not be written, before any work is done."""
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        known = ", ".join(sorted(SUFFIXES))
-        raise ImageError(f"{path}: unknown output format {path.suffix!r}; use one of {known}")
+    _format(path)
     if os.path.isdir(path):
         raise ImageError(f"{path}: is a folder; name the output file")
     if not os.path.isdir(path.parent):
@@ -217,10 +215,21 @@ def check_target(path: str | Path, overwrite: bool = False) -> None:
         raise ImageError(f"{path}: exists already; give --overwrite to replace it")
 
 
+def _format(path: Path) -> str:
+    """What Pillow calls the format that a path's suffix names. Raises `ImageError`."""
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join(sorted(SUFFIXES))
+        raise ImageError(
+            f"{path}: unknown output format {path.suffix!r}; use one of {known}"
+        ) from None
+
+
 def check_fits(picture: Picture, path: str | Path) -> None:
     """Raise `ImageError` where the format of ``path`` cannot hold the picture: for its size, or
-    because its transparency would be lost."""
-    format_ = FORMATS.get(Path(path).suffix.lower(), "")
+    because its transparency would be lost; or where there is no such format."""
+    format_ = _format(Path(path))
     longest = _LONGEST_SIDE.get(format_)
     if longest is not None and max(picture.pixels.shape[:2]) > longest:
         raise ImageError(f"{path}: {format_} cannot hold more than {longest} pixels a side")
@@ -241,10 +250,8 @@ def write(
     failure to write; nothing is left behind then, and what stood at ``path`` is untouched.
     """
     path = Path(path)
-    format_ = FORMATS.get(path.suffix.lower())
-    if format_ is None:
-        check_target(path, overwrite=True)
     check_fits(picture, path)
+    format_ = _format(path)
     try:
         with atomic_path(path, mark, ready) as temporary:
             _save(picture, temporary, format_)
@@ -265,7 +272,7 @@ def encoded(picture: Picture, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _save(picture: Picture, target: Path | BinaryIO, format_: str | None) -> None:
+def _save(picture: Picture, target: Path | BinaryIO, format_: str) -> None:
     pixels = picture.pixels
     if picture.alpha is not None and format_ not in _WITHOUT_ALPHA:
         pixels = np.dstack((pixels, picture.alpha))

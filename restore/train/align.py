@@ -16,6 +16,8 @@ from restore.train.sources import PAIRS, Pictures
 SMOOTHING = 24.0
 """Of the displacement, in pixels (deviation of a Gaussian): motion of one object or the camera is
 smooth, the errors of its estimate are not."""
+SMALLEST = 32
+"""Side in pixels below which nothing is searched for: OpenCV's search needs room."""
 FARTHEST = 12.0
 """Displacement in pixels beyond which an estimate counts as an error."""
 
@@ -37,6 +39,8 @@ def warped(degraded: np.ndarray, clean: np.ndarray) -> np.ndarray:
     is found by dense inverse search (Kroeger et al., "Fast Optical Flow using Dense Inverse
     Search", ECCV 2016) between blurred versions of both, weighted by texture, and smoothed.
     """
+    if min(clean.shape[:2]) < SMALLEST:
+        return degraded
     import cv2  # a machine that only trains need not have it
 
     def grey(picture: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,64 @@ def test_what_is_complete_gets_its_name_and_the_rest_goes(tmp_path: Path) -> Non
     half.write_bytes(b"half")
     others = tmp_path / ".0123456789abcdef.part"  # of some other program, or of a single picture
     others.write_bytes(b"not ours")
-    with opened(tmp_path):
+    with opened(tmp_path) as again:
+        again.sweep([tmp_path, tmp_path / "sub"])
         assert (tmp_path / "sub" / "a.png").read_bytes() == b"a"
         assert not half.exists()
         assert others.exists()
+
+
+def test_what_has_appeared_under_the_name_is_not_replaced(tmp_path: Path) -> None:
+    with opened(tmp_path) as manifest:
+        make(manifest, tmp_path / "a.png", b"old")
+        make(manifest, tmp_path / "a.png", b"new", named=False)
+    with opened(tmp_path) as again:
+        again.sweep([])
+        assert (tmp_path / "a.png").read_bytes() == b"new"  # it was ours
+        make(again, tmp_path / "b.png", b"b", named=False)
+    (tmp_path / "b.png").write_bytes(b"mine")
+    with opened(tmp_path) as again:
+        again.sweep([tmp_path])
+        assert (tmp_path / "b.png").read_bytes() == b"mine"
+
+
+def test_the_work_of_another_batch_is_left_to_it(tmp_path: Path) -> None:
+    with opened(tmp_path / "sub"):
+        live = tmp_path / "sub" / f".{MARK}1.part"
+        live.touch()
+        with opened(tmp_path) as outer:
+            outer.sweep([tmp_path, tmp_path / "sub"])
+        assert live.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"output": "../victim"},
+        {"output": "/tmp/victim"},
+        {"temporary": "../evil"},
+        {"temporary": "evil"},
+        {"output": ["a"]},
+        {"temporary": None},
+        {"output_sha256": 1},
+    ],
+    ids=str,
+)
+def test_a_line_that_no_batch_has_written_is_ignored(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    folder = tmp_path / "out"
+    with opened(folder) as manifest:
+        make(manifest, folder / "a.png", b"evil", named=False)
+    line = json.loads((folder / NAME).read_text())
+    (folder / NAME).write_text(json.dumps(line | change))
+    (folder / "evil").write_bytes(b"evil")
+    (tmp_path / "victim").write_bytes(b"good")
+    with opened(folder) as again:
+        again.sweep([])
+        assert again.made(folder / "a.png") is None
+    assert (tmp_path / "victim").read_bytes() == b"good"
+    assert not (folder / "a.png").exists()
 
 
 @pytest.mark.parametrize("torn", [b'{"input": "in/b.p', b"\x00\x00", b"[]", b'{"output": 1}'])

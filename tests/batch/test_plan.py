@@ -57,8 +57,10 @@ def test_files_and_patterns_may_be_mixed(photos: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_is_named_is_taken_whatever_it_is(photos: Path, tmp_path: Path) -> None:
     """To read it is what tells that it cannot be."""
-    jobs = plan([photos / "notes.txt", photos / "absent.png"], tmp_path)
-    assert [job.source.name for job in jobs] == ["absent.png", "notes.txt"]
+    jobs = plan([photos / "notes.txt", photos / "a.png"], tmp_path)
+    assert [job.source.name for job in jobs] == ["a.png", "notes.txt"]
+    with pytest.raises(ImageError, match=r"absent\.png: no such file or folder"):
+        plan([photos / "absent.png"], tmp_path)
 
 
 def test_a_file_with_the_name_of_a_pattern_is_itself(tmp_path: Path) -> None:
@@ -94,6 +96,54 @@ def test_inputs_are_not_replaced(photos: Path) -> None:
     with pytest.raises(ImageError, match="would replace the input"):
         plan([photos / "a.png"], photos)
     assert names(plan([photos / "a.png"], photos, naming=Naming("-new")), photos) == ["a-new.png"]
+
+
+def test_inputs_are_not_replaced_through_a_link(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(photos)
+    with pytest.raises(ImageError, match="would replace the input"):
+        plan([photos], tmp_path / "link")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").symlink_to(photos / "a.png")
+    with pytest.raises(ImageError, match="would replace the input"):
+        plan([photos], out)
+
+
+@pytest.mark.parametrize("naming", [Naming("-clean"), Naming(format="webp")], ids=str)
+def test_results_beside_their_inputs_are_no_inputs(photos: Path, naming: Naming) -> None:
+    first = plan([photos], photos, naming=naming)
+    for job in first:
+        job.target.touch()
+    assert plan([photos], photos, naming=naming) == first
+    pattern = [photos / "*.*"]
+    assert plan(pattern, photos, naming=naming) == plan(pattern, photos, naming=naming)
+    assert {job.source for job in plan(pattern, photos, naming=naming)} == {
+        job.source for job in first
+    }
+
+
+def test_a_relative_pattern_leaves_out_what_lies_in_the_output(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos)
+    found = names(plan([Path("**/*.png")], Path("out")), Path("out"))
+    assert found == ["a.png", "sub/a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(ImageError, match="photos: cannot be read: Permission denied"):
+        plan([photos], tmp_path / "out")
+
+
+def test_the_output_must_not_be_a_file(photos: Path) -> None:
+    with pytest.raises(ImageError, match="is a file; name a folder"):
+        plan([photos], photos / "a.png")
 
 
 def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:

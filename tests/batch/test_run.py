@@ -45,8 +45,10 @@ def photos(tmp_path: Path) -> Path:
 def batch(photos: Path, work: Callable[..., np.ndarray] = invert, **options: Any) -> list[Outcome]:
     out = photos.with_name("out")
     key = options.pop("key", {"model": "inverse"})
+    jobs = plan([photos], out, recursive=True)
     with opened(out) as manifest:
-        return list(run(plan([photos], out, recursive=True), work, manifest, key, **options))
+        manifest.sweep({job.target.parent for job in jobs})
+        return list(run(jobs, work, manifest, key, **options))
 
 
 def statuses(outcomes: list[Outcome]) -> dict[str, str]:
@@ -125,13 +127,45 @@ def test_an_input_that_vanishes_is_a_failure(photos: Path) -> None:
     check(photos, range(4))
 
 
-def test_a_programming_error_is_not_swallowed(photos: Path) -> None:
+def test_an_error_nobody_thought_of_is_that_pictures_alone(photos: Path) -> None:
     def broken(pixels: np.ndarray, report: Report) -> np.ndarray:
-        raise ZeroDivisionError
+        if np.array_equal(pixels, colours(2)):
+            raise ZeroDivisionError("by zero")
+        return 255 - pixels
 
-    with pytest.raises(ZeroDivisionError):
-        batch(photos, broken)
-    check(photos, [])
+    outcomes = {o.job.source.name: o for o in batch(photos, broken)}
+    assert outcomes["2.png"].reason == "ZeroDivisionError: by zero"
+    check(photos, [0, 1, 3, 4])
+
+
+def test_what_appears_while_a_picture_is_restored_is_left(photos: Path) -> None:
+    out = photos.with_name("out")
+
+    def meanwhile(pixels: np.ndarray, report: Report) -> np.ndarray:
+        if np.array_equal(pixels, colours(2)):
+            saved(out / "2.png", colours(9))
+        return 255 - pixels
+
+    outcomes = {o.job.source.name: o for o in batch(photos, meanwhile)}
+    assert "has appeared meanwhile" in outcomes["2.png"].reason
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "2.png")), colours(9))
+
+
+def test_an_unknown_format_is_refused_before_any_work(photos: Path) -> None:
+    (photos / "2.png").rename(photos / "2.jfif")
+    out = photos.with_name("out")
+    with opened(out) as manifest:
+        jobs = plan([photos / "2.jfif"], out)
+        (outcome,) = run(jobs, pytest.fail, manifest, {})  # type: ignore[arg-type]
+    assert "unknown output format '.jfif'" in outcome.reason
+
+
+def test_a_failure_elsewhere_names_the_place(photos: Path) -> None:
+    out = photos.with_name("out")
+    out.mkdir()
+    (out / "odd").write_text("a file where a folder should be")
+    outcomes = {o.job.source.name: o for o in batch(photos)}
+    assert outcomes["1.png"].reason.startswith(f"{out / 'odd'}: ")
 
 
 def test_stopping_drops_the_picture_that_is_being_restored(photos: Path) -> None:

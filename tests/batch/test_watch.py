@@ -35,9 +35,16 @@ def test_pictures_are_given_once_when_they_have_settled(tmp_path: Path) -> None:
             (tmp_path / "gone").unlink()
         return jobs
 
-    for jobs in settled(look, pause=lambda: None, should_stop=lambda: step >= 12):
+    paused = 0
+
+    def pause() -> None:
+        nonlocal paused
+        paused += 1
+
+    for jobs in settled(look, pause, should_stop=lambda: step >= 12):
         log.append([job.source.name for job in jobs])
     assert log == [["a"], ["grows"], ["b"], ["a"]]
+    assert paused == step  # after every look: what is found the same has been so for a while
 
 
 def test_it_pauses_only_when_there_is_nothing_to_do_and_ends_when_told(tmp_path: Path) -> None:

@@ -85,7 +85,11 @@ def test_wrong_usage_is_one_line(photos: Path, identity: Path, tmp_path: Path) -
     nothing = denoise(tmp_path / "*.jpg", tmp_path / "out", model=identity)
     assert "no pictures" in one_error_line(nothing)
     file = denoise(photos, one, model=identity)
-    assert one.name in one_error_line(file)
+    assert "is a file; name a folder" in one_error_line(file)
+    several = denoise(one, photos / "b.bmp", "-", model=identity)
+    assert "- is for one picture" in one_error_line(several, code=2)
+    absent = denoise(tmp_path / "absent", tmp_path / "out", "-r", model=identity)
+    assert "absent: no such file" in one_error_line(absent)
 
 
 @pytest.mark.slow
@@ -142,11 +146,16 @@ def test_watching_takes_pictures_as_they_arrive(identity: Path, tmp_path: Path) 
         wait_for(out / "a.png")
         saved(photos / "b.png", smooth())
         wait_for(out / "b.png")
+        (photos / "c.png").write_bytes(b"half of it")
+        assert process.stderr is not None
+        assert any("c.png: not a picture" in line for line in process.stderr)  # at once
+        saved(photos / "c.png", smooth())
+        wait_for(out / "c.png")
     finally:
         process.send_signal(signal.SIGINT)
         said, complained = process.communicate(timeout=60)
     assert process.returncode == 0, complained
-    assert said.startswith("2 done (")
+    assert said.startswith("3 done, 1 failed (")
 
 
 # Pipes

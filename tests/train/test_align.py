@@ -51,6 +51,12 @@ def test_a_flat_picture_stays_as_it_is() -> None:
     assert np.array_equal(warped(flat, flat), flat)
 
 
+@pytest.mark.parametrize("size", [(8, 40), (9, 9), (1, 9), (31, 300), (32, 33)])
+def test_small_pictures_are_no_trouble(size: tuple[int, int]) -> None:
+    small = scene(*size)
+    assert warped(small, small).shape == small.shape
+
+
 def test_only_pairs_are_aligned() -> None:
     pair = displaced(scene(), 2, 0), scene()
     ((moved, target),) = aligned(picture_pairs(pair)).items
