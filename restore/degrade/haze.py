@@ -21,7 +21,7 @@ class Haze:
     """Parameter ranges of `haze`; every pair is (low, high), drawn uniformly."""
 
     airlight: Range = (0.7, 1.0)
-    white: float = 0.35
+    white: float = 0.45
     """Fraction of pictures with an airlight of exactly 1 in all channels, as in SOTS and other
     synthetic test sets."""
     tinted: float = 0.5

@@ -49,7 +49,7 @@ def dehaze(clean: Tensor, generator: Generator) -> Tensor:
 def dehaze_at_depth(clean: Tensor, generator: Generator, depth: Tensor, metric: Tensor) -> Tensor:
     """Haze by the depth that is known. Most of the rooms count as scenes of any size: test sets
     such as SOTS are much clearer than their metric depth would have it."""
-    rooms = metric & chance(len(clean), clean, generator, 0.25)
+    rooms = metric & chance(len(clean), clean, generator, 0.1)
     return haze(clean, generator, depth=depth.clamp(min=1e-3), metric=rooms)
 
 

@@ -104,6 +104,7 @@ MODELS = {
             "SOTS indoor, 10 pairs": partial(_pairs, name="dehaze-sots-indoor"),
             "O-HAZE, 1 pair": partial(_pairs, name="dehaze-ohaze"),
         },
+        tiles=replace(TILES, reduce_to=128),
         limits="Lifts haze that is much alike all over. It has seen none that is real: thick fog "
         "comes back dull or not at all, patches of it unevenly, and a white wall or snow may be "
         "taken for haze and darkened.",
