@@ -37,7 +37,7 @@ def auto(
 
     reporter = Reporter(json, quiet)
     picture = read(source, target, overwrite)
-    findings = inspect(picture.pixels)
+    findings = inspect(picture.in_8_bits().pixels)
     task = suggest(findings)
     if task is None:
         copy(picture, source, target)
