@@ -40,7 +40,7 @@ def auto(
     if target == pipe.PIPE:
         reporter, save = pipe.silent(reporter), pipe.writer()
     picture = read(source, target, overwrite)
-    findings = inspect(picture.pixels)
+    findings = inspect(picture.in_8_bits().pixels)
     task = suggest(findings)
     if task is None:
         if save:

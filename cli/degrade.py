@@ -43,7 +43,7 @@ def _root(
     from restore.media import image as media
 
     media.check_target(contact_sheet, overwrite)
-    shown = media.read(picture)
+    shown = media.read(picture).in_8_bits()
     from restore.degrade.sheet import contact_sheet as draw
 
     media.write(media.Picture(draw(shown.pixels, seed), alpha=None, info={}), contact_sheet)
@@ -90,7 +90,7 @@ def _degrade(
     from restore.media import image as media
 
     media.check_target(target, overwrite)
-    picture = media.read(source)
+    picture = media.read(source).in_8_bits()
     media.check_fits(picture, target)
     from restore.degrade.examples import degrade
 

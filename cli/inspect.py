@@ -22,7 +22,7 @@ def inspect(
     from restore.inspect import suggest, verdicts
     from restore.media import image as media
 
-    picture = media.read(source)
+    picture = media.read(source).in_8_bits()
     findings = measure(picture.pixels)
     suggestion = suggest(findings)
     if json:

@@ -56,7 +56,7 @@ def gaussian_cases(targets: Path, sigma: float) -> Iterator[Case]:
 
 
 def _noisy(i: int, path: Path, sigma: float) -> Case:
-    target = media.read(path).pixels
+    target = media.read(path).in_8_bits().pixels
     noise = np.random.default_rng(i).standard_normal(target.shape) * sigma
     return Case(path.stem, ((target + noise) / PEAK).astype(np.float32), target)
 
@@ -80,7 +80,7 @@ def paired_cases(inputs: Path, targets: Path) -> Iterator[Case]:
 
 
 def _paired(source: Path, target: Path) -> Case:
-    degraded, wanted = media.read(source).pixels, media.read(target).pixels
+    degraded, wanted = (media.read(path).in_8_bits().pixels for path in (source, target))
     if degraded.shape != wanted.shape:
         raise ImageError(
             f"{source}: is {degraded.shape}, {target} is {wanted.shape}; they must agree"

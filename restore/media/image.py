@@ -1,4 +1,4 @@
-"""Reading and writing pictures: 8 bits a channel, grey or RGB, with or without alpha.
+"""Reading and writing pictures: 8 or 16 bits a channel, grey or RGB, with or without alpha.
 
 What a file carries besides its pixels (ICC profile, EXIF, resolution, alpha) is read with them
 and written back. Orientation is applied once, to the pixels, and the tag reset.
@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
 
 from restore.errors import ImageError
 from restore.files import atomic_path
+from restore.media import deep
 
 FORMATS = {
     ".png": "PNG",
@@ -33,6 +33,9 @@ FORMATS = {
     ".bmp": "BMP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".ppm": "PPM",
+    ".pgm": "PPM",
+    ".pnm": "PPM",
 }
 SUFFIXES = frozenset(FORMATS)
 MAX_PIXELS = 500_000_000
@@ -41,7 +44,7 @@ MAX_PIXELS = 500_000_000
 _READABLE = frozenset(FORMATS.values()) | {"MPO"}
 """MPO is what Pillow calls a JPEG with more pictures behind the first, as many phones write."""
 
-_ACCEPTED = "so far, 8-bit grey and RGB can be processed"
+_ACCEPTED = "so far, grey and RGB of 8 or 16 bits can be processed"
 
 _STORAGE_TAGS = frozenset(
     (
@@ -57,14 +60,15 @@ _SIDEWAYS = frozenset((5, 6, 7, 8))
 """The EXIF orientations that exchange height and width."""
 
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
-_WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
+_WITHOUT_ALPHA = frozenset({"JPEG", "BMP", "PPM"})
 _JPEG_QUALITY = 95
 _WEBP_QUALITY = 95
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``pixels``: H x W or H x W x 3, uint8, encoded as the file was; ``alpha``: H x W or None.
+    """``pixels``: H x W or H x W x 3, uint8 or uint16, encoded as the file was; ``alpha``: H x W of
+    the same type, or None.
 
     ``info`` holds what travels along: icc_profile, exif, dpi, and the format of the file and how it
     was compressed.
@@ -76,6 +80,17 @@ class Picture:
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
         return replace(self, pixels=pixels)
+
+    def in_8_bits(self) -> Picture:
+        """The same in uint8, rounded."""
+        if self.pixels.dtype == np.uint8:
+            return self
+        alpha = None if self.alpha is None else _to_8_bits(self.alpha)
+        return replace(self, pixels=_to_8_bits(self.pixels), alpha=alpha)
+
+
+def _to_8_bits(values: np.ndarray) -> np.ndarray:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def read(path: str | Path, stream: BinaryIO | None = None) -> Picture:
@@ -147,12 +162,12 @@ def _decode(file: ImageFile.ImageFile, path: Path) -> Picture:
         )
     if file.width * file.height > MAX_PIXELS:
         raise ImageError(f"{path}: has more than {MAX_PIXELS:,} pixels; refused")
-    if _is_deep(file):
-        raise ImageError(f"{path}: holds more than 8 bits a channel; {_ACCEPTED}")
     info = {"icc_profile": file.info.get("icc_profile") or None, "dpi": _dpi(file)}
     info["format"] = "JPEG" if file.format == "MPO" else file.format
     if info["format"] == "JPEG":
         info["jpeg_sampling"] = _jpeg_sampling(file)
+    if deep.is_deep(file):
+        return _decode_deep(file, path, info)
     image = ImageOps.exif_transpose(file)
     info["exif"] = _exif(file)
     info = {k: v for k, v in info.items() if v is not None}
@@ -170,11 +185,31 @@ def _decode(file: ImageFile.ImageFile, path: Path) -> Picture:
     return Picture(np.ascontiguousarray(pixels), np.ascontiguousarray(data[..., -1]), info)
 
 
-def _is_deep(file: ImageFile.ImageFile) -> bool:
-    """Whether the file has over 8 bits a channel, which Pillow may cut to 8 without a word."""
-    if isinstance(file, TiffImageFile):
-        return max(file.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) > 8
-    return file.format == "PNG" and any(";16" in str(tile.args) for tile in file.tile)
+def _decode_deep(file: ImageFile.ImageFile, path: Path, info: dict[str, Any]) -> Picture:
+    stream = file.fp
+    assert stream is not None
+    assert file.format is not None
+    place = stream.tell()
+    stream.seek(0)
+    content = stream.read()
+    stream.seek(place)  # Pillow goes on from there, to EXIF that stands behind the pixels
+    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        data = deep.decode(content, file.format)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}; {_ACCEPTED}") from error
+    except RuntimeError as error:  # of which the decoders' own errors are kinds
+        raise ImageError(f"{path}: damaged: {error}") from error
+    if data.shape[:2] != (file.height, file.width):
+        raise ImageError(f"{path}: damaged: its header and its pixels differ in size")
+    data = deep.upright(data, orientation)
+    info["exif"] = _exif(file)
+    info = {k: v for k, v in info.items() if v is not None}
+    channels = 1 if data.ndim == 2 else data.shape[2]
+    if channels in (1, 3):
+        return Picture(np.ascontiguousarray(data), None, info)
+    pixels = data[..., 0] if channels == 2 else data[..., :3]
+    return Picture(np.ascontiguousarray(pixels), np.ascontiguousarray(data[..., -1]), info)
 
 
 def _dpi(file: Image.Image) -> tuple[float, float] | None:
@@ -233,7 +268,8 @@ def check_fits(picture: Picture, path: str | Path) -> None:
     longest = _LONGEST_SIDE.get(format_)
     if longest is not None and max(picture.pixels.shape[:2]) > longest:
         raise ImageError(f"{path}: {format_} cannot hold more than {longest} pixels a side")
-    if picture.alpha is not None and format_ in _WITHOUT_ALPHA and (picture.alpha < 255).any():
+    opaque = np.iinfo(picture.pixels.dtype).max
+    if picture.alpha is not None and format_ in _WITHOUT_ALPHA and (picture.alpha < opaque).any():
         raise ImageError(f"{path}: {format_} cannot keep the picture's transparency; use .png")
 
 
@@ -247,7 +283,8 @@ def write(
     are those of `atomic_path`.
 
     Raises `ImageError` for an unknown suffix, transparency in a format without it, and any
-    failure to write; nothing is left behind then, and what stood at ``path`` is untouched.
+    failure to write; nothing is left behind then, and what stood at ``path`` is untouched. A format
+    that has 8 bits a channel gets the picture rounded to them.
     """
     path = Path(path)
     check_fits(picture, path)
@@ -273,9 +310,18 @@ def encoded(picture: Picture, suffix: str) -> bytes:
 
 
 def _save(picture: Picture, target: Path | BinaryIO, format_: str) -> None:
+    if format_ not in deep.FORMATS:
+        picture = picture.in_8_bits()  # which is what the format has
     pixels = picture.pixels
     if picture.alpha is not None and format_ not in _WITHOUT_ALPHA:
         pixels = np.dstack((pixels, picture.alpha))
+    if pixels.dtype == np.uint16:
+        content = deep.encode(pixels, format_, picture.info)
+        if isinstance(target, Path):
+            target.write_bytes(content)
+        else:
+            target.write(content)
+        return
     mode = {2: "L"}.get(pixels.ndim) or {2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
     image = Image.frombuffer(
         mode, (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes()

@@ -164,7 +164,7 @@ def _reduced(array: np.ndarray, side: int) -> np.ndarray:
 
 
 def _picture(path: Path) -> np.ndarray:
-    return rgb(media.read(path).pixels)
+    return rgb(media.read(path).in_8_bits().pixels)
 
 
 def _sixteen_bits(path: Path) -> np.ndarray:
