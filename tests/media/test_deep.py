@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from pictures import ICC
+from pictures import ICC, png
 from PIL import ExifTags, Image, ImageOps
 
 from restore.errors import ImageError
@@ -53,6 +53,26 @@ def test_alpha_survives(tmp_path: Path, suffix: str, grey: bool) -> None:
     assert again.alpha is not None
     np.testing.assert_array_equal(again.pixels, pixels)
     np.testing.assert_array_equal(again.alpha, alpha)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_what_opencv_writes_is_read(tmp_path: Path, suffix: str, channels: int) -> None:
+    stored = levels(4)[..., :channels]
+    cv2.imwrite(str(tmp_path / f"in{suffix}"), stored)
+    picture = read(tmp_path / f"in{suffix}")
+    colour = stored[..., 0] if channels == 1 else stored[..., 2::-1]
+    np.testing.assert_array_equal(picture.pixels, colour)
+    assert (picture.alpha is None) == (channels < 4)
+    if picture.alpha is not None:
+        np.testing.assert_array_equal(picture.alpha, stored[..., 3])
+
+
+def test_a_grey_png_with_alpha_is_read(tmp_path: Path) -> None:
+    (tmp_path / "in.png").write_bytes(png(4, 4, 16, 4, bytes(4 * (1 + 4 * 4))))
+    picture = read(tmp_path / "in.png")
+    assert picture.pixels.shape == (4, 4)
+    assert picture.alpha is not None
 
 
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib", "packbits"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from pictures import (
@@ -12,7 +11,6 @@ from pictures import (
     LOSSLESS,
     LOSSY,
     coverage,
-    png,
     saved,
     smooth,
 )
@@ -147,20 +145,6 @@ def test_a_jpeg_with_more_pictures_behind_it_is_a_jpeg(tmp_path: Path) -> None:
     picture = read(path)
     assert np.abs(picture.pixels.astype(int) - smooth()).mean() < 4
     assert picture.info["jpeg_sampling"] == 2
-
-
-def test_more_than_8_bits_are_refused_not_cut(tmp_path: Path) -> None:
-    deep = np.random.default_rng(0).integers(0, 65536, (8, 8, 4), np.uint16)
-    files = [tmp_path / "grey-alpha.png", tmp_path / "float.tif"]
-    files[0].write_bytes(png(4, 4, 16, 4, bytes(4 * (1 + 4 * 4))))
-    Image.fromarray(deep[..., 0].astype(np.float32)).save(files[1])
-    for suffix in (".png", ".tif"):
-        for channels in (1, 3, 4):
-            files.append(tmp_path / f"{channels}{suffix}")
-            cv2.imwrite(str(files[-1]), deep[..., :channels])
-    for path in files:
-        with pytest.raises(ImageError, match=r"\A.*more than 8 bits a channel; so far, .*\Z"):
-            read(path)
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [(".jpg", "CMYK"), (".tif", "CMYK"), (".tif", "LAB")])
