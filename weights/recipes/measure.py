@@ -115,6 +115,7 @@ MODELS = {
             "LOL, 3 pairs": partial(_pairs, name="lowlight-lol"),
             "SICE, 10 pairs": partial(_pairs, name="lowlight-sice"),
         },
+        tiles=replace(TILES, whole_up_to=1024 * 1024, reduce_to=512),
         limits="Brings a dark picture to a usual brightness, which is a guess: a night scene may "
         "come out as day. Black without any detail stays empty, and colours there are invented.",
     ),
