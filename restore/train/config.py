@@ -41,7 +41,7 @@ _AT_LEAST = {
 }
 _ABOVE_ZERO = ("learning_rate", "clip_norm", "charbonnier_eps")
 _NOT_NEGATIVE = ("weight_decay", "fft_weight")
-_FRACTIONS = ("final_learning_rate", "ema_decay", "holdout")
+_FRACTIONS = ("final_learning_rate", "ema_decay", "holdout", "plain")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ class TrainConfig:
     """Sizes at which every picture is in the training set: its shorter side in pixels, to which
     a larger one is reduced; 0 is as it is. In small ones a patch shows the whole of a scene, which
     haze and darkness are properties of."""
+    plain: float = 0.0
+    """Fraction of patches without texture, which are to be left as they are
+    (`restore.degrade.plain`)."""
     align: bool = False
     """Whether the inputs of pairs are warped onto their targets first, where these lie off the
     middle of the motion that blurred them."""

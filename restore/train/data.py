@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from restore.degrade.plain import plain
+from restore.degrade.random import chance, per_picture
 from restore.degrade.recipes import Recipe
 from restore.errors import TrainingError
 from restore.train.config import TrainConfig
@@ -162,8 +164,12 @@ class Sampler:
             for stock, n in zip(self.stocks, drawn, strict=True)
             if n
         ]
-        degraded, clean = zip(*made, strict=True)
-        return torch.cat(degraded), torch.cat(clean)
+        degraded, clean = (torch.cat(parts) for parts in zip(*made, strict=True))
+        if config.plain:
+            smooth = plain(len(clean), height, width, generator)
+            chosen = per_picture(chance(len(clean), clean, generator, config.plain))
+            degraded, clean = (torch.where(chosen, smooth, side) for side in (degraded, clean))
+        return degraded, clean
 
 
 def _draw(

@@ -40,6 +40,7 @@ WRONG = [
     *[("ema_decay", value) for value in (-0.1, 1.1, "0.9")],
     ("final_learning_rate", 2),
     ("holdout", 1.5),
+    *[("plain", value) for value in (-0.1, 1.1, None)],
     *[("betas", value) for value in (0.9, [0.9], [0.9, 1.0], ["0.9", 0.99])],
     *[("precision", value) for value in ("float16", 32, ["auto"])],
     *[("patches", value) for value in (64, [], [64], [[32]], [[0, 32]], [[-32, 32]], [["32", 32]])],

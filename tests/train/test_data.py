@@ -170,6 +170,17 @@ def test_pairs_stay_aligned_at_every_size() -> None:
         torch.testing.assert_close(difference, torch.full_like(clean, 50), rtol=0, atol=1.01)
 
 
+def test_the_fraction_asked_for_is_plain_and_left_as_it_is() -> None:
+    drawn = sampler(
+        clean_pictures(picture(64, 64)), degrade=mark, plain=0.25, pixels_per_step=20 * 1024
+    )
+    degraded, clean = (torch.cat(side) for side in zip(*batches(drawn, 30), strict=True))
+    untouched = (degraded == clean).flatten(1).all(dim=1)
+    assert untouched.float().mean().item() == pytest.approx(0.25, abs=0.06)
+    assert (clean[untouched].flatten(2).std(dim=2) < 0.5).all()
+    assert degraded[untouched].max() <= 1
+
+
 # Depth
 
 
