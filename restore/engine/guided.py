@@ -16,6 +16,8 @@ import numpy as np
 
 RADIUS = 4
 """Of the windows, in pixels of the reduced picture."""
+NO_TEXTURE = 5e-4
+"""Median second difference up to which a picture is blank; from twice this on it tells all."""
 FLAT = 1e-4
 """Variance below which a window is too flat to tell a slope from noise; it gets that of 1."""
 
@@ -48,6 +50,18 @@ def carried_over(image: np.ndarray, small: np.ndarray, restored: np.ndarray) -> 
     np.multiply(slope, image, out=slope)
     np.add(slope, offset, out=slope)
     return slope
+
+
+def evidence(image: np.ndarray) -> float:
+    """How much a picture (H x W x 3 float32) tells of the light it was taken in, from 0 to 1.
+
+    Haze and darkness show in how they weaken texture: where most of a picture has none, as in flat
+    fields, ramps and a single edge, nothing tells them from paint, and nothing should be done.
+    """
+    grey = image.mean(axis=2)
+    curvature = cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT)
+    texture = float(np.median(np.abs(curvature)))
+    return min(max(texture / NO_TEXTURE - 1, 0.0), 1.0)
 
 
 def linear_map(

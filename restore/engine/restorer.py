@@ -12,7 +12,7 @@ import torch
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
 from restore.engine import pixels
-from restore.engine.guided import carried_over, reduced
+from restore.engine.guided import carried_over, evidence, reduced
 from restore.engine.padding import Padding, margin
 from restore.engine.precision import choose
 from restore.engine.tiling import plan_axis, run_tiled
@@ -111,8 +111,11 @@ class Restorer:
     def _run(self, image: np.ndarray, progress: Progress) -> np.ndarray:
         """H x W x 3 float32 through the network, as the tile policy has it."""
         side = self._tiles.reduce_to
-        seen = reduced(image, side) if side else image
-        return carried_over(image, seen, self._pixel_by_pixel(seen, progress))
+        if not side:
+            return self._pixel_by_pixel(image, progress)
+        seen = reduced(image, side)
+        restored = self._pixel_by_pixel(seen, progress)
+        return carried_over(image, seen, seen + evidence(seen) * (restored - seen))
 
     def _pixel_by_pixel(self, image: np.ndarray, progress: Progress) -> np.ndarray:
         """Every pixel of a picture through the network, whole or tiled."""

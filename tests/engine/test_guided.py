@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore.engine.guided import carried_over, linear_map, reduced
+from restore.engine.guided import carried_over, evidence, linear_map, reduced
 
 SIZES = [(480, 640), (300, 200), (1, 900), (900, 1), (97, 1000)]
 SIDE = 64
@@ -98,3 +98,15 @@ def test_windows_that_are_flat_get_the_slope_given(slope_of_flat: int) -> None:
     assert row[51:] == pytest.approx(0.8, abs=0.02)
     left = np.ptp(row[:30]) / np.ptp(picture[30, :30])
     assert left == pytest.approx(slope_of_flat, abs=0.1)
+
+
+def test_photographs_tell_of_their_light_and_blank_pictures_do_not() -> None:
+    textured = picture(128, 170)
+    assert evidence(textured) == 1
+    assert evidence(0.1 * textured + 0.9) == 1  # through dense haze
+    step = np.full((128, 170, 3), 0.6, np.float32)
+    step[:, 80:] = 0.9
+    ramp = np.broadcast_to(np.linspace(0, 1, 170, dtype=np.float32)[:, None], (128, 170, 3))
+    for blank in (np.full((1, 1, 3), 0.5, np.float32), step, ramp.copy()):
+        assert evidence(blank) == 0
+    assert evidence(step + np.float32(1e-6) * textured) == 0

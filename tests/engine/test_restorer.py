@@ -284,6 +284,9 @@ def test_a_scene_is_seen_reduced_where_the_card_says_so(
     model = save_model(tmp_path, tile=policy, identity=True)
     restore, large, small = load(model), picture(300, 450, 3), picture(60, 90)
     np.testing.assert_allclose(restore(large), large, atol=1e-4)
+    blank = np.full((300, 450, 3), 0.5, np.float32)
+    np.testing.assert_array_equal(restore(blank), blank)
+    seen.pop()
     restore(small)
     assert seen == [(64, 96)] * 2
     seen.clear()

@@ -17,7 +17,7 @@ SHIPPED = list(TASKS)
 SIZES = [(17, 23), (64, 64), (321, 481), (600, 400)]
 LARGE = (1125, 1500)
 LEVEL = 1 / 255
-CAST = {"deblur": 2 * LEVEL, "dehaze": 3 * LEVEL, "enhance": 3 * LEVEL}
+CAST = dict.fromkeys(("deblur", "dehaze", "enhance"), 3 * LEVEL)
 """Difference of channels that half of a picture may have that is grey but for a pixel; `LEVEL` for
 the other heads. A picture that is grey stays so exactly, whatever the network says."""
 
