@@ -51,8 +51,8 @@ class Manifest:
     """The lines of a folder. Use `opened`."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
-        self.path = folder / NAME
+        self.folder = folder.resolve()  # as temporary files are named
+        self.path = self.folder / NAME
         self._lines: dict[str, list[Line]] = {}  # of each output, the last one last
         for text in self._read().splitlines():
             try:
@@ -104,12 +104,13 @@ class Manifest:
             if not os.path.lexists(target) or sha256_of(target) in ours:
                 os.replace(temporary, target)
         for folder in folders:
-            if folder == self.folder or not (folder / LOCK).exists():
+            if folder.resolve() == self.folder or not (folder / LOCK).exists():
                 for path in folder.glob(f".{MARK}*.part"):
                     path.unlink(missing_ok=True)
 
     def _name(self, target: Path) -> str:
-        return Path(os.path.relpath(target, self.folder)).as_posix()
+        place = target.parent.resolve() / target.name
+        return Path(os.path.relpath(place, self.folder)).as_posix()
 
 
 @contextmanager

@@ -73,6 +73,15 @@ def test_every_picture_is_restored_once(photos: Path) -> None:
     assert set(statuses(batch(photos)).values()) == {"skipped"}
 
 
+def test_the_output_may_be_reached_through_a_link(photos: Path) -> None:
+    real = photos.with_name("elsewhere")
+    real.mkdir()
+    photos.with_name("out").symlink_to(real)
+    assert [outcome.status for outcome in batch(photos)] == ["done"] * 5
+    assert set(statuses(batch(photos)).values()) == {"skipped"}
+    check(photos, range(5))
+
+
 def test_a_changed_input_model_or_output_is_done_again(photos: Path) -> None:
     batch(photos)
     saved(photos / "2.png", colours(7))

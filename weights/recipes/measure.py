@@ -187,8 +187,8 @@ def _print_lines(name: str, title: str, before: report.Row, after: report.Row) -
         if metrics[0] in after.values:
             psnr, *ssim = (after.values[metric] for metric in metrics)
             result = " / ".join((f"{psnr:.2f}", *(f"{s:.4f}" for s in ssim)))
-            unharmed = f"{before.values[metrics[0]]:.2f}".replace("inf", "")
-            print(f"| {name} | {title}{suffix} | {unharmed} | {result} |")
+            given = f"{before.values[metrics[0]]:.2f}".replace("inf", "")  # of a clean picture
+            print(f"| {name} | {title}{suffix} | {given} | {result} |")
 
 
 def main(data: Path, names: list[str]) -> None:
