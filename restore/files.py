@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from restore.errors import RestoreError
+
 
 @contextmanager
 def atomic_path(
@@ -33,6 +35,29 @@ def atomic_path(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(folder: Path, lock: str, error: type[RestoreError]) -> Iterator[None]:
+    """A folder of results, made if need be, for one run at a time, which holds the file ``lock``
+    in it.
+
+    Raises ``error`` where another run holds it, or it cannot be written to.
+    """
+    from filelock import FileLock, Timeout  # most commands lock nothing
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder / lock)
+        held.acquire(timeout=0)
+    except Timeout:
+        raise error(f"{folder}: another run is going on in this folder") from None
+    except OSError as reason:
+        raise error(f"{folder}: cannot be a run's folder: {reason.strerror}") from reason
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def sha256_of(path: Path) -> str:

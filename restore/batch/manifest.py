@@ -15,10 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from restore.errors import RestoreError
-from restore.files import sha256_of
+from restore.files import claimed, sha256_of
 
 NAME = ".restore-batch.jsonl"
 LOCK = ".restore-batch.lock"
@@ -116,10 +114,5 @@ class Manifest:
 @contextmanager
 def opened(folder: Path) -> Iterator[Manifest]:
     """The manifest of a folder, for one run at a time. Raises `RestoreError`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        with lock.acquire(timeout=0):
-            yield Manifest(folder)
-    except Timeout:
-        raise RestoreError(f"{folder}: another run is writing there") from None
+    with claimed(folder, LOCK, RestoreError):
+        yield Manifest(folder)

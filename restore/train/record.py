@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from restore import files
 from restore.errors import TrainingError
 from restore.files import atomic_path
 from restore.train.loop import Progress
@@ -77,25 +77,12 @@ class Record:
             raise TrainingError(f"{self._log}: cannot be written: {reason}") from error
 
 
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path) -> AbstractContextManager[None]:
     """A run's folder, made if need be, for this run alone: two would delete each other's states.
 
     Raises `TrainingError` where another one holds it, or it cannot be written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise TrainingError(f"{folder}: another run is going on in this folder") from None
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be a run's folder: {error.strerror}") from error
-    with lock:
-        try:
-            yield
-        finally:
-            lock.release()
+    return files.claimed(folder, ".lock", TrainingError)
 
 
 def _summary_writer(folder: Path, step: int) -> Any:

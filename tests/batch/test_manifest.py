@@ -137,6 +137,12 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         assert (tmp_path / LOCK).exists()
 
 
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RestoreError, match="out: cannot be a run's folder"):
+        opened(tmp_path / "file" / "out").__enter__()
+
+
 def test_the_line_is_there_before_the_name(tmp_path: Path) -> None:
     target = tmp_path / "a.png"
     order = []
