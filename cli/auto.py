@@ -39,7 +39,7 @@ def auto(
     reporter, save = Reporter(json, quiet), None
     if target == pipe.PIPE:
         reporter, save = pipe.silent(reporter), pipe.writer()
-    picture = read(source, target, overwrite)
+    picture = read(source, target, overwrite, reporter)
     findings = inspect(picture.in_8_bits().pixels)
     task = suggest(findings)
     if task is None:

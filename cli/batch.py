@@ -18,6 +18,7 @@ from restore.errors import UsageError
 
 if TYPE_CHECKING:
     from restore.batch.run import Outcome
+    from restore.media.choices import Choices
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at a folder that is watched: it has settled when both agree."""
@@ -68,6 +69,7 @@ def restore_many(
     output: Path,
     reporter: Reporter,
     options: Options,
+    choices: "Choices",
     overwrite: bool,
     **restorer_options: Any,
 ) -> None:
@@ -116,6 +118,7 @@ def restore_many(
         "tile": str(restorer_options["tile"]),
         "strength": restorer.strength,
         "ensemble": restorer.ensemble,
+        **choices.key(),
     }
     tally = Tally(len(jobs))
     with manifest.opened(output) as made, deferred(second=_end_at_once) as signalled:
@@ -140,6 +143,7 @@ def restore_many(
                     restorer,
                     made,
                     key,
+                    open_picture=choices.read,
                     policy=policy,
                     workers=options.workers,
                     should_stop=should_stop,
@@ -161,6 +165,7 @@ class Tally:
         self.total = total
         self.count: Counter[str] = Counter()
         self.failures: dict[Path, Outcome] = {}
+        self.notes: dict[str, list[Path]] = {}
         self._complaint = ""
         self.megapixels = 0.0
         self._began = time.monotonic()
@@ -168,6 +173,8 @@ class Tally:
     def add(self, outcome: "Outcome") -> None:
         self.count[outcome.status] += 1
         self.megapixels += outcome.megapixels
+        for note in outcome.notes:
+            self.notes.setdefault(note, []).append(outcome.job.source)
         if outcome.status == "failed":
             self.failures[outcome.job.source] = outcome
         else:
@@ -197,6 +204,9 @@ class Tally:
 def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool) -> None:
     if not reporter.as_json:
         reporter.result(f"{tally} ({tally.speed()})")
+    for note, sources in tally.notes.items():
+        more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+        reporter.note(f"{sources[0]}{more}: {note}")
     for failure in tally.failures.values():
         print(_failure(failure), file=sys.stderr)
     if interrupted and (tally.count["stopped"] or not watching):
@@ -289,6 +299,7 @@ def _values(outcome: "Outcome") -> dict[str, Any]:
     return _paths(outcome.job) | {
         "status": outcome.status,
         "reason": outcome.reason,
+        "notes": outcome.notes,
         "megapixels": round(outcome.megapixels, 3),
         "seconds": round(outcome.seconds, 3),
     }

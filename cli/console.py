@@ -74,6 +74,11 @@ class Reporter:
         elif not self.quiet:
             print(text)
 
+    def note(self, text: str) -> None:
+        """Something a person should know beside the outcome."""
+        if not self.quiet:
+            print(f"note: {text}", file=sys.stderr, flush=True)
+
     def progress(self, what: str, of_bytes: bool = False) -> Any:
         """Context manager of a callback (done, total): a bar on a terminal, lines in a pipe."""
         if self.quiet:

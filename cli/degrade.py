@@ -45,8 +45,9 @@ def _root(
     media.check_target(contact_sheet, overwrite)
     shown = media.read(picture).in_8_bits()
     from restore.degrade.sheet import contact_sheet as draw
+    from restore.media.picture import Picture
 
-    media.write(media.Picture(draw(shown.pixels, seed), alpha=None, info={}), contact_sheet)
+    media.write(Picture(draw(shown.pixels, seed), alpha=None, info={}), contact_sheet)
     typer.echo(f"{picture} -> {contact_sheet} (contact sheet, seed {seed})")
 
 

@@ -27,6 +27,18 @@ Tile = Annotated[
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0 keeps the input, 1 is the full effect.")
 ]
+BitDepth = Annotated[
+    str,
+    typer.Option(metavar="8|16|32f", help="Bits a channel of the result; default: the input's."),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF and HEIC; default: the input's."),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(min=1, help="Pictures that claim more are refused; default: 500 million."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]

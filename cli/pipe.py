@@ -10,7 +10,8 @@ from restore.cli.console import Reporter
 from restore.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from restore.media.image import Picture
+    from restore.media.choices import Choices
+    from restore.media.picture import Picture
 
 PIPE = Path("-")
 
@@ -21,16 +22,14 @@ def refuse(paths: Iterable[Path]) -> None:
         raise UsageError("- is for one picture; name files and a folder")
 
 
-def read() -> "Picture":
+def read(choices: "Choices") -> "Picture":
     """The picture on standard input. Raises `ImageError`."""
-    from restore.media import image as media
-
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; send a picture into it")
     content = sys.stdin.buffer.read()
     if not content:
         raise ImageError("standard input: is empty")
-    return media.read("standard input", io.BytesIO(content))
+    return choices.read("standard input", io.BytesIO(content))
 
 
 def silent(reporter: Reporter) -> Reporter:
@@ -45,14 +44,14 @@ def silent(reporter: Reporter) -> Reporter:
 def writer(format_: str = "") -> Callable[["Picture"], None]:
     """What puts a picture on standard output, all of it or nothing: encoded as ``format_`` (such
     as "png"), or as it came. Raises `UsageError` for a format that does not exist."""
-    from restore.batch.plan import Naming
+    from restore.media import formats
     from restore.media import image as media
 
-    Naming(format=format_)
+    asked = formats.checked_ending(format_) if format_ else ""
 
     def write(picture: "Picture") -> None:
-        own = (s for s, name in media.FORMATS.items() if name == picture.info["format"])
-        content = media.encoded(picture, f".{format_.lower()}" if format_ else next(own))
+        own = (s for s, kind in formats.FORMATS.items() if kind.name == picture.info["format"])
+        content = media.encoded(picture, asked or next(own))
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
 

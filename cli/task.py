@@ -12,12 +12,15 @@ import typer
 from restore.cli import batch, pipe
 from restore.cli.console import Reporter
 from restore.cli.options import (
+    BitDepth,
     Debug,
     Device,
     Json,
+    MaxPixels,
     Model,
     Overwrite,
     Precision,
+    Quality,
     Quiet,
     Sources,
     Strength,
@@ -41,6 +44,9 @@ def command(task: Task) -> Callable[..., None]:
         ensemble: Annotated[
             bool, typer.Option("--ensemble", help="Average eight flips and turns: 8x slower.")
         ] = False,
+        bit_depth: BitDepth = "",
+        quality: Quality = None,
+        max_pixels: MaxPixels = None,
         overwrite: Overwrite = False,
         recursive: batch.Recursive = False,
         suffix: batch.Suffix = "",
@@ -55,6 +61,7 @@ def command(task: Task) -> Callable[..., None]:
         debug: Debug = False,
     ) -> None:
         from restore.batch.plan import is_batch, refuse_absent
+        from restore.media.choices import Choices
 
         reporter = Reporter(json, quiet)
         restorer = {
@@ -65,13 +72,16 @@ def command(task: Task) -> Callable[..., None]:
             "strength": strength,
             "ensemble": ensemble,
         }
+        choices = Choices(bit_depth, quality, max_pixels)
         many = batch.Options(
             recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
         refuse_absent(source for source in sources if source != pipe.PIPE)
         if is_batch(sources, target):
             pipe.refuse((*sources, target))
-            batch.restore_many(task.name, sources, target, reporter, many, overwrite, **restorer)
+            batch.restore_many(
+                task.name, sources, target, reporter, many, choices, overwrite, **restorer
+            )
             return
         (source,) = sources
         save = None
@@ -79,22 +89,28 @@ def command(task: Task) -> Callable[..., None]:
             many = replace(many, format="")  # there it says how the one picture is encoded
             reporter, save = pipe.silent(reporter), pipe.writer(format_)
         many.refuse_unless_default()
-        picture = read(source, target, overwrite)
+        picture = read(source, target, overwrite, reporter, choices)
         text, values = apply(task.name, picture, source, target, reporter, save, **restorer)
         reporter.result(text, **values)
 
     return restore
 
 
-def read(source: Path, target: Path, overwrite: bool) -> Any:
-    """The `Picture` to restore, once all that can be refused without torch has been."""
+def read(
+    source: Path, target: Path, overwrite: bool, reporter: Reporter, choices: Any = None
+) -> Any:
+    """The `Picture` to restore, read as the `Choices` have it, once all that can be refused
+    without torch has been, and what will be lost of it has been said."""
     from restore.media import image as media
+    from restore.media.choices import Choices
 
+    choices = choices or Choices()
     if target != pipe.PIPE:
         media.check_target(target, overwrite)
-    picture = pipe.read() if source == pipe.PIPE else media.read(source)
-    if target != pipe.PIPE:
-        media.check_fits(picture, target)
+    picture = pipe.read(choices) if source == pipe.PIPE else choices.read(source)
+    lost = () if target == pipe.PIPE else media.check_fits(picture, target)
+    for note in (*picture.notes, *lost):
+        reporter.note(f"{source}: {note}")
     return picture
 
 
@@ -118,11 +134,11 @@ def apply(
     restorer = Restorer(task, **options)
     started = time.perf_counter()
     with reporter.progress(f"{task} {source.name}") as progress:
-        pixels = restorer(picture.pixels, progress)
+        restored = picture.through(lambda pixels: restorer(pixels, progress))
     seconds = time.perf_counter() - started
     write = save or partial(media.write, path=target)
-    write(picture.with_pixels(pixels))
-    height, width = pixels.shape[:2]
+    write(restored)
+    height, width = restored.pixels.shape[:2]
     compute = restorer.compute
     text = (
         f"{source} -> {target} ({restorer.card.name}, {compute.device} {compute.precision}, "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore.errors import ImageError, UsageError
-from restore.media.image import SUFFIXES
+from restore.media.formats import SUFFIXES, checked_ending
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,8 @@ class Naming:
     def __post_init__(self) -> None:
         if os.sep in self.suffix or "/" in self.suffix:
             raise UsageError(f"suffix is {self.suffix!r}; it is part of a name, without folders")
-        if self.format and f".{self.format.lower()}" not in SUFFIXES:
-            known = ", ".join(sorted(s[1:] for s in SUFFIXES))
-            raise UsageError(f"format is {self.format!r}; use one of {known}")
+        if self.format:
+            checked_ending(self.format)
 
     def __call__(self, source: Path) -> str:
         ending = f".{self.format}" if self.format else source.suffix

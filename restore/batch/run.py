@@ -9,16 +9,18 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from restore.batch.manifest import MARK, Manifest
-from restore.batch.pipe import piped
 from restore.batch.plan import Job
 from restore.errors import ImageError, RestoreError
 from restore.files import sha256_of
 from restore.media import image as media
+from restore.media.picture import Picture
+from restore.pipe import piped
 
 DONE, SKIPPED, FAILED, STOPPED = "done", "skipped", "failed", "stopped"
 Report = Callable[[int, int], None]
@@ -28,11 +30,12 @@ Restore = Callable[[np.ndarray, Report], np.ndarray]
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job: `DONE`, `SKIPPED` with the reason, `FAILED` with the reason, or
-    `STOPPED` before it was done."""
+    `STOPPED` before it was done; ``notes`` say what of it was lost."""
 
     job: Job
     status: str
     reason: str = ""
+    notes: tuple[str, ...] = ()
     megapixels: float = 0.0
     seconds: float = 0.0
 
@@ -56,7 +59,7 @@ class _Underway:
     """A job between two stages. Where ``outcome`` is set, it has met its fate."""
 
     job: Job
-    picture: media.Picture | None = None
+    picture: Picture | None = None
     input_sha256: str = ""
     replaces: bool = False  # an output that stood there when the picture was read
     outcome: Outcome | None = None
@@ -69,17 +72,19 @@ def run(
     manifest: Manifest,
     key: Mapping[str, Any],
     *,
+    open_picture: Callable[[Path], Picture] = media.read,
     policy: Policy = Policy(),
     workers: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:
     """An outcome for every job, in order, each as soon as it is known.
 
-    While a picture is restored, the next is read and the one before is written; ``workers``
-    pictures are restored at a time. ``key`` holds what else than the input decides about a result:
-    model and options. Once ``should_stop`` says so, pictures being written are finished, all
-    others are `STOPPED`. Whatever goes wrong with a picture, errors of this program included, fails
-    that picture alone; a disk that is full fails all that remain, each for itself.
+    While a picture is restored, the next is read by ``open_picture`` and the one before is
+    written; ``workers`` pictures are restored at a time. ``key`` holds what else than the input
+    decides about a result: model and options. Once ``should_stop`` says so, pictures being written
+    are finished, all others are `STOPPED`. Whatever goes wrong with a picture, errors of this
+    program included, fails that picture alone; a disk that is full fails all that remain, each for
+    itself.
     """
 
     def stage(work: Callable[[_Underway], _Underway]) -> Callable[[_Underway], _Underway]:
@@ -91,14 +96,13 @@ def run(
 
     def read(underway: _Underway) -> _Underway:
         stop()
-        return _read(underway, manifest, key, policy)
+        return _read(underway, open_picture, manifest, key, policy)
 
     def compute(underway: _Underway) -> _Underway:
         stop()
         assert underway.picture is not None
         started = time.perf_counter()
-        pixels = restore(underway.picture.pixels, stop)
-        picture = underway.picture.with_pixels(pixels)
+        picture = underway.picture.through(lambda pixels: restore(pixels, stop))
         return replace(underway, picture=picture, seconds=time.perf_counter() - started)
 
     def write(underway: _Underway) -> _Underway:
@@ -113,7 +117,11 @@ def run(
 
 
 def _read(
-    underway: _Underway, manifest: Manifest, key: Mapping[str, Any], policy: Policy
+    underway: _Underway,
+    open_picture: Callable[[Path], Picture],
+    manifest: Manifest,
+    key: Mapping[str, Any],
+    policy: Policy,
 ) -> _Underway:
     job = underway.job
     exists = os.path.lexists(job.target)
@@ -126,8 +134,8 @@ def _read(
             return replace(underway, outcome=Outcome(job, SKIPPED, "done before"))
         if made is None:  # nobody's but the user's
             media.check_target(job.target, overwrite=policy.overwrite)
-    picture = media.read(job.source)
-    media.check_fits(picture, job.target)
+    picture = open_picture(job.source)
+    picture = picture.noting(*media.check_fits(picture, job.target))
     return replace(underway, picture=picture, input_sha256=digest, replaces=exists)
 
 
@@ -147,7 +155,7 @@ def _write(
         ready=lambda temporary: manifest.add(job.source, job.target, temporary, made_of),
     )
     height, width = picture.pixels.shape[:2]
-    done = Outcome(job, DONE, "", height * width / 1e6, underway.seconds)
+    done = Outcome(job, DONE, "", picture.notes, height * width / 1e6, underway.seconds)
     return replace(underway, picture=None, outcome=done)
 
 

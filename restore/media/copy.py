@@ -7,7 +7,9 @@ from pathlib import Path
 
 from restore.errors import ImageError
 from restore.files import atomic_path
-from restore.media.image import FORMATS, Picture, write
+from restore.media.formats import FORMATS
+from restore.media.image import write
+from restore.media.picture import Picture
 
 
 def copy(picture: Picture, source: str | Path, target: str | Path) -> None:

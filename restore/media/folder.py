@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from restore.errors import ImageError
-from restore.media.image import SUFFIXES
+from restore.media.formats import SUFFIXES
 
 
 def pictures(folder: Path) -> list[Path]:

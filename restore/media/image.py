@@ -1,132 +1,77 @@
-"""Reading and writing pictures: 8 or 16 bits a channel, grey or RGB, with or without alpha.
+"""Reading and writing pictures: what goes in comes out.
 
-What a file carries besides its pixels (ICC profile, EXIF, resolution, alpha) is read with them
-and written back. Orientation is applied once, to the pixels, and the tag reset.
+What a file carries besides its pixels (see `Format.keeps`) is read with them and written back.
+Orientation is applied once, to the pixels, and the tag reset.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import os
-import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from restore.errors import ImageError
 from restore.files import atomic_path
-from restore.media import deep
+from restore.media import formats
+from restore.media.codecs import exr, heif, jpeg2000, netpbm, pillow, png, raw, tiff
+from restore.media.formats import CALLED, DEPTHS, EXIF, FORMATS, FULL, XMP, Format
+from restore.media.picture import Picture
 
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-    ".pnm": "PPM",
-}
-SUFFIXES = frozenset(FORMATS)
 MAX_PIXELS = 500_000_000
 """Larger pictures are refused before they are decoded: a few bytes can claim any size."""
 
-_READABLE = frozenset(FORMATS.values()) | {"MPO"}
-"""MPO is what Pillow calls a JPEG with more pictures behind the first, as many phones write."""
-
-_ACCEPTED = "so far, grey and RGB of 8 or 16 bits can be processed"
-
-_STORAGE_TAGS = frozenset(
-    (
-        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 292, 293, 317),
-        *(320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529, 530),
-        *(532, 700, 33723, 34377, 34675, 37724),
-    )
-)
-"""What EXIF and TIFF say of how and where the old pixels are stored, which would be false of the
-new; and profiles and Photoshop's layers, embedded as if they were tags."""
-
-_SIDEWAYS = frozenset((5, 6, 7, 8))
-"""The EXIF orientations that exchange height and width."""
-
-_LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
-_WITHOUT_ALPHA = frozenset({"JPEG", "BMP", "PPM"})
-_JPEG_QUALITY = 95
-_WEBP_QUALITY = 95
+_BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """``pixels``: H x W or H x W x 3, uint8 or uint16, encoded as the file was; ``alpha``: H x W of
-    the same type, or None.
-
-    ``info`` holds what travels along: icc_profile, exif, dpi, and the format of the file and how it
-    was compressed.
-    """
-
-    pixels: np.ndarray
-    alpha: np.ndarray | None
-    info: dict[str, Any]
-
-    def with_pixels(self, pixels: np.ndarray) -> Picture:
-        return replace(self, pixels=pixels)
-
-    def in_8_bits(self) -> Picture:
-        """The same in uint8, rounded."""
-        if self.pixels.dtype == np.uint8:
-            return self
-        alpha = None if self.alpha is None else _to_8_bits(self.alpha)
-        return replace(self, pixels=_to_8_bits(self.pixels), alpha=alpha)
-
-
-def _to_8_bits(values: np.ndarray) -> np.ndarray:
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def read(path: str | Path, stream: BinaryIO | None = None) -> Picture:
+def read(
+    path: str | Path, stream: BinaryIO | None = None, max_pixels: int | None = None
+) -> Picture:
     """Read one picture, from ``stream`` where there is one and ``path`` is what to call it.
 
-    Raises `ImageError` in one line for anything that is not a picture.
+    Raises `ImageError` in one line for anything that is not a picture, or claims more than
+    ``max_pixels``, by default `MAX_PIXELS`.
     """
     path = Path(path)
     with _opened(path, stream) as file:
-        return _decode(file, path)
+        picture, format_ = _decode(file, path.suffix.lower(), max_pixels or MAX_PIXELS)
+    return replace(picture, info=picture.info | {"format": format_.name})
 
 
 def size(path: str | Path) -> tuple[int, int]:
-    """(height, width) that `read` will find, from the file's header. Raises as `read` does."""
+    """(height, width) that `read` will find, from the file's header where it says so. Raises as
+    `read` does."""
     path = Path(path)
-    with _opened(path) as file:
-        turned = file.getexif().get(ExifTags.Base.Orientation, 1) in _SIDEWAYS
-        return (file.width, file.height) if turned else (file.height, file.width)
+    suffix = path.suffix.lower()
+    with _opened(path) as stream:
+        if _begins(stream, tiff.MAGIC) and suffix not in formats.RAW.suffixes:
+            return tiff.size(stream)
+        if _is_pillows(stream, suffix):
+            with _open(stream) as file:
+                return pillow.size(file)
+        height, width = _decode(stream, suffix, MAX_PIXELS)[0].pixels.shape[:2]
+        return height, width
 
 
 @contextmanager
-def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[ImageFile.ImageFile]:
+def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[BinaryIO]:
+    """The file as a stream that can be sought in; whatever is raised inside becomes a line."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of oddities in metadata; the first is decided
             # below, the second does not concern the pixels.
             warnings.simplefilter("ignore")
-            # Given a path, Pillow 13 maps an uncompressed TIFF that lies on its side into memory
-            # with height and width confused.
-            with (
-                nullcontext(given) if given else open(path, "rb") as stream,
-                _open(stream) as file,
-            ):
-                yield file
-    except ImageError:
-        raise
+            with nullcontext(given) if given else open(path, "rb") as stream:
+                yield stream
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -135,111 +80,100 @@ def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[ImageFile.Ima
         raise ImageError(f"{path}: not a picture in a format that can be read") from None
     except Image.DecompressionBombError:
         raise ImageError(f"{path}: a tile in it claims too many pixels; refused") from None
+    except MemoryError:
+        raise ImageError(f"{path}: needs more memory than there is") from None
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error) as error:
-        # Pillow's decoders let these through on damaged files.
-        raise ImageError(f"{path}: damaged: {error}") from error
+        raise ImageError(f"{path}: cannot be read: {_line(error.strerror or error)}") from error
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise ImageError(f"{path}: damaged: {_line(error)}") from error
+
+
+def _line(error: object) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def _begins(stream: BinaryIO, magics: tuple[bytes, ...]) -> bool:
+    stream.seek(0)
+    head = stream.read(64)
+    stream.seek(0)
+    return head.startswith(magics)
+
+
+def _is_pillows(stream: BinaryIO, suffix: str) -> bool:
+    """Whether no codec of ours comes first; that of TIFF does only where Pillow cannot."""
+    own = (*exr.MAGIC, *netpbm.PFM_MAGIC, *jpeg2000.MAGIC)
+    if suffix in formats.RAW.suffixes or _begins(stream, own):
+        return False
+    head = stream.read(64)
+    stream.seek(0)
+    return not heif.recognised(head)
+
+
+def _decode(stream: BinaryIO, suffix: str, limit: int) -> tuple[Picture, Format]:
+    def bounded(height: int, width: int) -> None:
+        if height * width > limit:
+            raise ImageError(f"has more than {limit:,} pixels; refused")
+
+    if suffix in formats.RAW.suffixes:
+        return raw.decode(stream, limit), formats.RAW
+    if _begins(stream, exr.MAGIC):
+        bounded(*exr.size(stream))
+        return exr.decode(stream), formats.EXR
+    if _begins(stream, netpbm.PFM_MAGIC):
+        bounded(*netpbm.size_of_pfm(stream))
+        return netpbm.decode(stream), formats.PFM
+    if _begins(stream, jpeg2000.MAGIC):
+        bounded(*jpeg2000.size(stream))
+        return jpeg2000.decode(stream), formats.JPEG2000
+    if not _is_pillows(stream, suffix):
+        bounded(*heif.opened(stream).size)
+        return heif.decode(stream), formats.HEIF
+    if _begins(stream, tiff.MAGIC):
+        bounded(*tiff.size(stream))
+        if not tiff.pillow_can(stream):
+            return tiff.decode(stream), formats.TIFF
+        stream.seek(0)
+    with _open(stream) as file:
+        bounded(file.height, file.width)
+        return _by_pillow(stream, file)
+
+
+def _by_pillow(stream: BinaryIO, file: ImageFile.ImageFile) -> tuple[Picture, Format]:
+    # MPO is what Pillow calls a JPEG with more pictures behind the first, as many phones write.
+    name = "JPEG" if file.format == "MPO" else file.format
+    format_ = next(f for f in FORMATS.values() if f.name == name)
+    if format_ is formats.PNG:
+        return png.decode(stream, file), format_
+    if format_ is formats.PPM and netpbm.is_deep(file):
+        return netpbm.decode(stream), format_
+    info: dict[str, Any] = {}
+    if format_ is formats.WEBP:
+        info["lossless"] = pillow.webp_is_lossless(stream)
+    return pillow.decode(file, info), format_
 
 
 _opening = threading.Lock()
 
 
 def _open(stream: BinaryIO) -> ImageFile.ImageFile:
-    """Identify a file, with our limit of pixels (see `_decode`) in place of Pillow's lower one."""
+    """Identify a file, with our limit of pixels (see `_decode`) in place of Pillow's lower one.
+
+    As a stream: given a path, Pillow 13 maps an uncompressed TIFF that lies on its side into memory
+    with height and width confused.
+    """
     with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(stream)
+            return Image.open(stream, formats=_BY_PILLOW)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-
-
-def _decode(file: ImageFile.ImageFile, path: Path) -> Picture:
-    if file.format not in _READABLE:
-        raise ImageError(
-            f"{path}: {file.format} is not supported; use one of {', '.join(sorted(SUFFIXES))}"
-        )
-    if file.width * file.height > MAX_PIXELS:
-        raise ImageError(f"{path}: has more than {MAX_PIXELS:,} pixels; refused")
-    info = {"icc_profile": file.info.get("icc_profile") or None, "dpi": _dpi(file)}
-    info["format"] = "JPEG" if file.format == "MPO" else file.format
-    if info["format"] == "JPEG":
-        info["jpeg_sampling"] = _jpeg_sampling(file)
-    if deep.is_deep(file):
-        return _decode_deep(file, path, info)
-    image = ImageOps.exif_transpose(file)
-    info["exif"] = _exif(file)
-    info = {k: v for k, v in info.items() if v is not None}
-    has_alpha = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-    if image.mode in ("L", "LA", "1"):
-        mode = "LA" if has_alpha else "L"
-    elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBX"):
-        mode = "RGBA" if has_alpha else "RGB"
-    else:
-        raise ImageError(f"{path}: holds {image.mode} pixels; {_ACCEPTED}")
-    data = np.asarray(image.convert(mode))
-    if not has_alpha:
-        return Picture(data, None, info)
-    pixels = data[..., 0] if mode == "LA" else data[..., :3]
-    return Picture(np.ascontiguousarray(pixels), np.ascontiguousarray(data[..., -1]), info)
-
-
-def _decode_deep(file: ImageFile.ImageFile, path: Path, info: dict[str, Any]) -> Picture:
-    stream = file.fp
-    assert stream is not None
-    assert file.format is not None
-    place = stream.tell()
-    stream.seek(0)
-    content = stream.read()
-    stream.seek(place)  # Pillow goes on from there, to EXIF that stands behind the pixels
-    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
-    try:
-        data = deep.decode(content, file.format)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}; {_ACCEPTED}") from error
-    except RuntimeError as error:  # of which the decoders' own errors are kinds
-        raise ImageError(f"{path}: damaged: {error}") from error
-    if data.shape[:2] != (file.height, file.width):
-        raise ImageError(f"{path}: damaged: its header and its pixels differ in size")
-    data = deep.upright(data, orientation)
-    info["exif"] = _exif(file)
-    info = {k: v for k, v in info.items() if v is not None}
-    channels = 1 if data.ndim == 2 else data.shape[2]
-    if channels in (1, 3):
-        return Picture(np.ascontiguousarray(data), None, info)
-    pixels = data[..., 0] if channels == 2 else data[..., :3]
-    return Picture(np.ascontiguousarray(pixels), np.ascontiguousarray(data[..., -1]), info)
-
-
-def _dpi(file: Image.Image) -> tuple[float, float] | None:
-    """The resolution, if the file states one that other formats can hold."""
-    dpi = file.info.get("dpi")
-    if dpi is None or dpi == (1, 1):  # what Pillow makes up for a TIFF that states none
-        return None
-    x, y = float(dpi[0]), float(dpi[1])
-    return (x, y) if all(math.isfinite(v) and 0 < v < 65535 for v in (x, y)) else None
-
-
-def _exif(file: Image.Image) -> bytes | None:
-    """EXIF of a file whose pixels have been read and turned upright, as it is to be written."""
-    exif = file.getexif()
-    for tag in (ExifTags.Base.Orientation, *_STORAGE_TAGS):
-        exif.pop(tag, None)
-    return exif.tobytes() if len(exif) else None
-
-
-def _jpeg_sampling(file: Image.Image) -> str | int | None:
-    from PIL.JpegImagePlugin import get_sampling
-
-    sampling = get_sampling(file)
-    return None if sampling < 0 else sampling
 
 
 def check_target(path: str | Path, overwrite: bool = False) -> None:
     """Raise `ImageError` where a picture could not be written, before any work is done."""
     path = Path(path)
-    _format(path)
+    formats.of_target(path)
     if os.path.isdir(path):
         raise ImageError(f"{path}: is a folder; name the output file")
     if not os.path.isdir(path.parent):
@@ -250,27 +184,61 @@ def check_target(path: str | Path, overwrite: bool = False) -> None:
         raise ImageError(f"{path}: exists already; give --overwrite to replace it")
 
 
-def _format(path: Path) -> str:
-    """What Pillow calls the format that a path's suffix names. Raises `ImageError`."""
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(sorted(SUFFIXES))
+def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
+    """Notes of what the format of ``path`` has no place for.
+
+    Raises `ImageError` where it cannot hold the picture: for its size, because its transparency
+    would be lost, or for the bit depth asked for; or where there is no such format.
+    """
+    path = Path(path)
+    format_ = formats.of_target(path)
+    if format_.longest is not None and max(picture.pixels.shape[:2]) > format_.longest:
         raise ImageError(
-            f"{path}: unknown output format {path.suffix!r}; use one of {known}"
-        ) from None
+            f"{path}: {format_.name} cannot hold more than {format_.longest} pixels a side"
+        )
+    _check_alpha(picture, path, format_)
+    asked = picture.info.get("bit_depth")
+    if asked and asked not in format_.depths:
+        able = sorted(s for s in formats.WRITABLE if asked in FORMATS[s].depths)
+        raise ImageError(
+            f"{path}: {format_.name} has no {asked} bits a channel; use one of {', '.join(able)}"
+        )
+    return tuple(_lost(picture, format_))
 
 
-def check_fits(picture: Picture, path: str | Path) -> None:
-    """Raise `ImageError` where the format of ``path`` cannot hold the picture: for its size, or
-    because its transparency would be lost; or where there is no such format."""
-    format_ = _format(Path(path))
-    longest = _LONGEST_SIDE.get(format_)
-    if longest is not None and max(picture.pixels.shape[:2]) > longest:
-        raise ImageError(f"{path}: {format_} cannot hold more than {longest} pixels a side")
-    opaque = np.iinfo(picture.pixels.dtype).max
-    if picture.alpha is not None and format_ in _WITHOUT_ALPHA and (picture.alpha < opaque).any():
-        raise ImageError(f"{path}: {format_} cannot keep the picture's transparency; use .png")
+def _check_alpha(picture: Picture, path: Path, format_: Format) -> None:
+    if picture.alpha is None or (format_.alpha and format_ is not formats.GIF):
+        return
+    seen = picture.alpha < FULL[picture.alpha.dtype]
+    if format_ is formats.GIF:
+        seen &= picture.alpha > 0
+    if seen.any():
+        raise ImageError(f"{path}: {format_.name} cannot keep the picture's transparency; use .png")
+
+
+def _lost(picture: Picture, format_: Format) -> Iterator[str]:
+    info, name = picture.info, format_.name
+    written = _depth(picture, format_)
+    if written.itemsize < picture.pixels.dtype.itemsize and not info.get("bit_depth"):
+        bits = {dtype: depth for depth, dtype in DEPTHS.items()}
+        before, after = bits[picture.pixels.dtype], bits[written]
+        yield f"{before} bits a channel become {after}, which is what {name} has"
+    for key, called in CALLED.items():
+        too_long = format_ is formats.JPEG and key in (EXIF, XMP)
+        if key in info and key not in format_.keeps:
+            yield f"{name} has no place for the {called}"
+        elif key in info and too_long and len(info[key]) > pillow.JPEG_SEGMENT:
+            yield f"the {called} is too long for {name} and is not kept"
+    texts = [name for name, _ in info.get("png_chunks", ()) if name in png.TEXTS]
+    if texts and format_ is not formats.PNG:
+        yield f"{name} has no place for the texts of a PNG"
+    if format_ is formats.GIF:
+        yield "GIF has no more than 256 colours"
+
+
+def _depth(picture: Picture, format_: Format) -> np.dtype:
+    asked = picture.info.get("bit_depth")
+    return DEPTHS[asked] if asked else format_.nearest(picture.pixels.dtype)
 
 
 def write(
@@ -282,62 +250,45 @@ def write(
     """Write a picture in the format its suffix names, whole or not at all; ``mark`` and ``ready``
     are those of `atomic_path`.
 
-    Raises `ImageError` for an unknown suffix, transparency in a format without it, and any
-    failure to write; nothing is left behind then, and what stood at ``path`` is untouched. A format
-    that has 8 bits a channel gets the picture rounded to them.
+    Raises `ImageError` as `check_fits` does, and for any failure to write; nothing is left behind
+    then, and what stood at ``path`` is untouched. A format without the picture's bit depth gets it
+    rounded to the next it has.
     """
     path = Path(path)
     check_fits(picture, path)
-    format_ = _format(path)
+    format_ = formats.of_target(path)
     try:
         with atomic_path(path, mark, ready) as temporary:
-            _save(picture, temporary, format_)
+            temporary.write_bytes(_encoded(picture, format_))
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
     except ValueError as error:
-        raise ImageError(f"{path}: cannot be written as {format_}: {error}") from error
+        raise ImageError(f"{path}: cannot be written as {format_.name}: {error}") from error
 
 
 def encoded(picture: Picture, suffix: str) -> bytes:
     """The file that `write` would make under a name with this suffix. Raises `ImageError`."""
     check_fits(picture, f"-{suffix}")
-    buffer = io.BytesIO()
     try:
-        _save(picture, buffer, FORMATS[suffix])
+        return _encoded(picture, FORMATS[suffix])
     except (OSError, ValueError) as error:
-        raise ImageError(f"cannot be encoded as {FORMATS[suffix]}: {error}") from error
-    return buffer.getvalue()
+        raise ImageError(f"cannot be encoded as {FORMATS[suffix].name}: {error}") from error
 
 
-def _save(picture: Picture, target: Path | BinaryIO, format_: str) -> None:
-    if format_ not in deep.FORMATS:
-        picture = picture.in_8_bits()  # which is what the format has
-    pixels = picture.pixels
-    if picture.alpha is not None and format_ not in _WITHOUT_ALPHA:
-        pixels = np.dstack((pixels, picture.alpha))
-    if pixels.dtype == np.uint16:
-        content = deep.encode(pixels, format_, picture.info)
-        if isinstance(target, Path):
-            target.write_bytes(content)
-        else:
-            target.write(content)
-        return
-    mode = {2: "L"}.get(pixels.ndim) or {2: "LA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
-    image = Image.frombuffer(
-        mode, (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes()
-    )
-    options = {k: v for k, v in picture.info.items() if k in ("icc_profile", "exif", "dpi")}
-    image.save(target, format=format_, **options, **_compression(format_, picture))
+_ENCODERS: dict[Format, Callable[[Picture], bytes]] = {
+    formats.PNG: png.encode,
+    formats.TIFF: tiff.encode,
+    formats.PPM: netpbm.encode,
+    formats.PFM: netpbm.encode,
+    formats.JPEG2000: jpeg2000.encode,
+    formats.EXR: exr.encode,
+    formats.HEIF: heif.encode,
+}
 
 
-def _compression(format_: str | None, picture: Picture) -> dict[str, Any]:
-    if format_ == "JPEG":
-        sampling = picture.info.get("jpeg_sampling")
-        return {"quality": _JPEG_QUALITY, "subsampling": 0 if sampling is None else sampling}
-    if format_ == "WEBP":
-        # Exact: alpha is kept as it is, and so must be the colours where it hides them.
-        return {"quality": _WEBP_QUALITY, "alpha_quality": 100, "exact": True, "method": 4}
-    if format_ == "TIFF":
-        # libtiff, which compresses, cannot write the directories inside EXIF through Pillow.
-        return {"compression": "raw" if "exif" in picture.info else "tiff_lzw"}
-    return {}
+def _encoded(picture: Picture, format_: Format) -> bytes:
+    picture = picture.at_depth(_depth(picture, format_))
+    if not format_.alpha:
+        picture = replace(picture, alpha=None)
+    encode = _ENCODERS.get(format_)
+    return encode(picture) if encode else pillow.encode(picture, format_)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from restore.batch.pipe import piped
+from restore.pipe import piped
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -11,7 +11,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def piped(items: Iterable[T], work: Callable[[T], R], threads: int, ahead: int) -> Iterator[R]:
+def piped(
+    items: Iterable[T], work: Callable[[T], R], threads: int, ahead: int
+) -> Generator[R, None, None]:
     """``work`` of every item, in order, in so many threads, begun for ``ahead`` items more than
     have been asked for.
 

@@ -1,0 +1,104 @@
+"""PNG: 16 bits read, 8 and 16 written, with every chunk that says something of the picture."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from PIL import ImageFile
+
+from restore.media import metadata
+from restore.media.codecs import assemble, pillow
+from restore.media.formats import DPI, EXIF, ICC, XMP
+from restore.media.picture import LINEAR, Picture
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_XMP_KEY = b"XML:com.adobe.xmp"
+TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
+_KEPT = TEXTS | {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
+_ELSEWHERE = (_XMP_KEY, b"Raw profile type exif", b"Raw profile type APP1")
+"""Texts that hold what `Picture.info` has already."""
+_LINEAR_GAMMA = 100_000
+_TRANSFER_LINEAR = 8  # of ITU-T H.273, as cICP has it
+
+
+def decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
+    """A PNG that Pillow has identified as ``file``."""
+    content = _content(stream)
+    chunks = tuple(c for c in _chunks(content) if c[0] in _KEPT and not _is_elsewhere(*c))
+    info: dict[str, Any] = {"png_chunks": chunks or None, LINEAR: _is_linear(chunks)}
+    if not is_deep(file):
+        return pillow.decode(file, info)
+    import imagecodecs
+
+    own = {ICC: file.info.get(ICC), DPI: metadata.resolution(file.info.get(DPI))}
+    data = imagecodecs.png_decode(content)
+    file.load()  # which finds EXIF and XMP that stand behind the pixels
+    kept, turn, lost = pillow.carried(file)
+    turned = assemble.upright(data, turn)
+    return assemble.picture(turned, info | own | kept, (*pillow.frames(file), *lost))
+
+
+def is_deep(file: ImageFile.ImageFile) -> bool:
+    return any(";16" in str(tile.args) for tile in file.tile)
+
+
+def _content(stream: BinaryIO) -> bytes:
+    place = stream.tell()
+    stream.seek(0)
+    content = stream.read()
+    stream.seek(place)  # from where Pillow goes on
+    return content
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(_SIGNATURE)
+    while at + 12 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, at)
+        yield name, content[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
+def _is_elsewhere(name: bytes, body: bytes) -> bool:
+    return name in TEXTS and body.split(b"\0", 1)[0] in _ELSEWHERE
+
+
+def _is_linear(chunks: tuple[tuple[bytes, bytes], ...]) -> bool | None:
+    """What gamma and code points say of the numbers; None where nothing is said."""
+    said = dict(chunks)
+    if len(said.get(b"cICP", b"")) == 4:
+        return said[b"cICP"][1] == _TRANSFER_LINEAR
+    if len(said.get(b"gAMA", b"")) == 4 and b"sRGB" not in said:
+        return bool(struct.unpack(">I", said[b"gAMA"])[0] == _LINEAR_GAMMA)
+    return None
+
+
+def encode(picture: Picture) -> bytes:
+    import imagecodecs
+
+    content = imagecodecs.png_encode(assemble.stacked(picture), level=6)
+    after_header = len(_SIGNATURE) + 25  # length, name, 13 bytes and checksum of IHDR
+    written = (_chunk(name, body) for name, body in _described(picture.info))
+    return b"".join((content[:after_header], *written, content[after_header:]))
+
+
+def _described(info: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a picture's `Picture.info` (PNG specification, third edition, 11.3)."""
+    if profile := info.get(ICC):
+        yield b"iCCP", b"icc\0\0" + zlib.compress(profile)
+    elif info.get(LINEAR) and not info.get("png_chunks"):
+        yield b"gAMA", struct.pack(">I", _LINEAR_GAMMA)
+    yield from info.get("png_chunks", ())
+    if dpi := info.get(DPI):
+        yield b"pHYs", struct.pack(">IIB", *(round(v / 0.0254) for v in dpi), 1)
+    if exif := info.get(EXIF):
+        yield b"eXIf", exif.removeprefix(b"Exif\0\0")
+    if packet := info.get(XMP):
+        yield b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + packet
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    body = name + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))

@@ -1,0 +1,217 @@
+"""TIFF of 8, 16 and 32 bits, as scanners, cameras and science write it.
+
+Pillow reads what is plain and has 8 bits, tifffile the rest. All of it is written by tifffile, with
+the directories of EXIF put in afterwards, which it does not write.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from restore.errors import ImageError
+from restore.media import metadata
+from restore.media.codecs import assemble
+from restore.media.colour import srgb_of_cmyk
+from restore.media.formats import DEPTHS, DPI, EXIF, ICC, XMP
+from restore.media.picture import Picture
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_XMP_TAG = 700
+_INCHES = {1: 1.0, 2: 1.0, 3: 2.54}
+"""Per unit of resolution: none stated, inch, centimetre."""
+
+# tifffile reports oddities of a file as log records, which reach the terminal where nobody listens.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+def size(stream: BinaryIO) -> tuple[int, int]:
+    """(height, width) of the first page when it stands upright."""
+    from tifffile import TiffFile
+
+    stream.seek(0)
+    with TiffFile(stream) as file:
+        page = file.pages.first
+        tag = page.tags.get("Orientation")
+        turn = 1 if tag is None else int(tag.value)
+        return metadata.turned(page.imagelength, page.imagewidth, turn)
+
+
+def pillow_can(stream: BinaryIO) -> bool:
+    """Whether the first page is one that Pillow reads without loss."""
+    from tifffile import EXTRASAMPLE, TiffFile
+
+    stream.seek(0)
+    with TiffFile(stream) as file:
+        page = file.pages.first
+        return page.bitspersample <= 8 and EXTRASAMPLE.ASSOCALPHA not in page.extrasamples
+
+
+def decode(stream: BinaryIO) -> Picture:
+    """The first page. Raises `ImageError` saying what it holds that is not known here."""
+    from tifffile import EXTRASAMPLE, TiffFile
+
+    stream.seek(0)
+    notes: list[str] = []
+    with TiffFile(stream) as file:
+        page = file.pages.first
+        data, info = _pixels(page), _info(page)
+        extras = page.extrasamples
+        if len(file.pages) > 1:
+            notes.append(f"holds {len(file.pages)} pictures; the first one is taken")
+    data, inks = _coloured(page.photometric.name, data, info, notes)
+    alpha = _alpha(extras, 0 if data.ndim == 2 else data.shape[2] - inks)
+    # Scanners keep more beside the colours than alpha: infrared, say.
+    if data.ndim == 3 and data.shape[2] > inks + (alpha is not None):
+        notes.append(f"holds {data.shape[2] - inks} more channels, which are not kept")
+        data = data[..., :inks]
+    if alpha == EXTRASAMPLE.ASSOCALPHA:
+        data = assemble.without_multiplied_alpha(data)
+        notes.append("its colours were multiplied by their alpha, and are not any more")
+    try:
+        exif = metadata.exif_of_tiff(stream)
+        turn = metadata.orientation_of(exif)
+        metadata.drop_resolution(exif)
+        info[EXIF] = metadata.written(exif)
+    except metadata.ODDITIES:
+        turn = 1
+        notes.append(metadata.DAMAGED)
+    return assemble.picture(assemble.upright(data, turn), info, tuple(notes))
+
+
+def _alpha(extras: tuple[int, ...], count: int) -> int | None:
+    """What the first of ``count`` channels beside the colours is, if that is alpha of a kind. One
+    alone is, even where the file does not say so, as OpenCV's."""
+    from tifffile import EXTRASAMPLE
+
+    stated = extras[0] if extras else EXTRASAMPLE.UNSPECIFIED
+    unknown = stated == EXTRASAMPLE.UNSPECIFIED and count != 1
+    return None if count == 0 or unknown else stated
+
+
+def _pixels(page: Any) -> np.ndarray:
+    """H x W or H x W x channels, uint8, uint16 or float32."""
+    from tifffile import PLANARCONFIG
+
+    bits = page.bitspersample
+    data = page.asarray()
+    if data.ndim == 3 and page.planarconfig == PLANARCONFIG.SEPARATE:
+        data = np.moveaxis(data, 0, 2)
+    if data.dtype in (np.float16, np.float32, np.float64):
+        return data.astype(np.float32)
+    if data.dtype == np.uint8 and bits == 8:
+        return data
+    if data.dtype == np.uint16 and 8 < bits <= 16:
+        full = (1 << bits) - 1
+        return data if bits == 16 else np.rint(data * (65535 / full)).astype(np.uint16)
+    raise ImageError(f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are known")
+
+
+def _info(page: Any) -> dict[str, Any]:
+    packet = page.tags.get(_XMP_TAG)
+    xmp = bytes(packet.value) if packet is not None else b""
+    return {
+        ICC: page.iccprofile,
+        XMP: metadata.upright_xmp(xmp),
+        DPI: metadata.resolution(_resolution(page)),
+    }
+
+
+def _resolution(page: Any) -> tuple[float, ...] | None:
+    tags = [page.tags.get(name) for name in ("XResolution", "YResolution")]
+    if None in tags:
+        return None
+    unit = page.tags.get("ResolutionUnit")
+    inches = _INCHES.get(2 if unit is None else int(unit.value), 1.0)
+    return tuple(inches * tag.value[0] / tag.value[1] for tag in tags if tag.value[1])
+
+
+def _coloured(
+    kind: str, data: np.ndarray, info: dict[str, Any], notes: list[str]
+) -> tuple[np.ndarray, int]:
+    """Grey or RGB of what a TIFF calls ``kind``, and how many channels that has without alpha."""
+    if kind in ("MINISBLACK", "MINISWHITE"):
+        if kind == "MINISWHITE":
+            white = 1 if data.dtype == np.float32 else np.iinfo(data.dtype).max
+            grey = data if data.ndim == 2 else data[..., 0]
+            np.subtract(white, grey, out=grey)
+        return data, 1
+    if kind == "RGB":
+        return data, 3
+    if kind == "SEPARATED" and data.dtype.kind == "u" and data.shape[2] >= 4:
+        data, info[ICC], note = srgb_of_cmyk(np.ascontiguousarray(data[..., :4]), info[ICC])
+        notes.append(note)
+        return data, 3
+    raise ImageError(f"holds {kind} pixels of {data.dtype}; grey, RGB and CMYK are known")
+
+
+def encode(picture: Picture) -> bytes:
+    import tifffile
+
+    data, info = assemble.stacked(picture), picture.info
+    channels = 1 if data.ndim == 2 else data.shape[2]
+    exif = Image.Exif()
+    exif.load(info.get(EXIF, b""))
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        data,
+        byteorder=_byte_order(exif),
+        photometric="rgb" if channels > 2 else "minisblack",
+        planarconfig="contig" if channels > 1 else None,
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        compression="zlib",
+        predictor=True if data.dtype != DEPTHS["32f"] else "floatingpoint",
+        iccprofile=info.get(ICC),
+        resolution=info.get(DPI),
+        resolutionunit="inch" if info.get(DPI) else None,
+        extratags=[(_XMP_TAG, "B", len(info[XMP]), info[XMP], True)] if info.get(XMP) else (),
+        metadata=None,
+        software=False,
+    )
+    if len(exif):
+        _put_in(buffer, exif)
+    return buffer.getvalue()
+
+
+def _byte_order(exif: Image.Exif) -> Any:
+    return ">" if exif.endian == ">" else "<"
+
+
+def _put_in(file: BinaryIO, exif: Image.Exif) -> None:
+    """Add EXIF, with the directories below it, to a TIFF of the same byte order: a new first
+    directory at its end holds the old entries and the new, which refer to places in the file.
+
+    A BigTIFF (over 4 GB), whose entries are longer, is left as it is.
+    """
+    order = _byte_order(exif)
+    file.seek(0)
+    magic, at = struct.unpack(f"{order}2xHI", file.read(8))
+    if magic != 42:
+        return
+    own, following = _entries(file, at, order)
+    start = file.seek(0, io.SEEK_END)
+    start += file.write(b"\0" * (start % 2))
+    # Pillow writes a header of 14 bytes, and a directory whose places count from that header's own.
+    file.write(exif.tobytes(start)[14:])
+    added, _ = _entries(file, start, order)
+    merged = added | own
+    end = file.seek(0, io.SEEK_END)
+    end += file.write(b"\0" * (end % 2))
+    count = struct.pack(f"{order}H", len(merged))
+    file.write(count + b"".join(merged[tag] for tag in sorted(merged)) + following)
+    file.seek(4)
+    file.write(struct.pack(f"{order}I", end))
+
+
+def _entries(file: BinaryIO, at: int, order: str) -> tuple[dict[int, bytes], bytes]:
+    """The entries of the directory at a place, 12 bytes each, by tag; and where the next one is."""
+    file.seek(at)
+    (count,) = struct.unpack(f"{order}H", file.read(2))
+    entries = [file.read(12) for _ in range(count)]
+    return {struct.unpack(f"{order}H", e[:2])[0]: e for e in entries}, file.read(4)
