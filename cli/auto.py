@@ -36,14 +36,14 @@ def auto(
     from restore.inspect import inspect, suggest
     from restore.media.copy import copy
 
-    reporter, save = Reporter(json, quiet), None
+    reporter = Reporter(json, quiet)
     if target == pipe.PIPE:
-        reporter, save = pipe.silent(reporter), pipe.writer()
-    picture = read(source, target, overwrite, reporter)
+        reporter = pipe.silent(reporter)
+    picture, save = read(source, target, overwrite, reporter)
     findings = inspect(picture.in_8_bits().pixels)
     task = suggest(findings)
     if task is None:
-        if save:
+        if pipe.PIPE in (source, target):
             save(picture)
         else:
             copy(picture, source, target)
@@ -54,10 +54,10 @@ def auto(
         text, values = apply(
             task,
             picture,
+            save,
             source,
             target,
             reporter,
-            save,
             device=device,
             precision=precision,
             tile=tile,

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,18 +41,25 @@ def silent(reporter: Reporter) -> Reporter:
     return Reporter(quiet=True)
 
 
-def writer(format_: str = "") -> Callable[["Picture"], None]:
-    """What puts a picture on standard output, all of it or nothing: encoded as ``format_`` (such
-    as "png"), or as it came. Raises `UsageError` for a format that does not exist."""
-    from restore.media import formats
+def ending(format_: str) -> str:
+    """``.png`` of "png". Raises `UsageError` for a format that does not exist."""
+    from restore.media.formats import checked_ending
+
+    return checked_ending(format_) if format_ else ""
+
+
+def named(picture: "Picture", ending: str) -> Path:
+    """What to call standard output: with the ``ending`` asked for, or one of the input's format."""
+    from restore.media.formats import FORMATS
+
+    own = (s for s, kind in FORMATS.items() if kind.name == picture.info["format"])
+    return Path(f"standard output{ending or next(own)}")
+
+
+def write(picture: "Picture", name: Path) -> None:
+    """Put a picture on standard output, all of it or nothing, as the ending of ``name`` says."""
     from restore.media import image as media
 
-    asked = formats.checked_ending(format_) if format_ else ""
-
-    def write(picture: "Picture") -> None:
-        own = (s for s, kind in formats.FORMATS.items() if kind.name == picture.info["format"])
-        content = media.encoded(picture, asked or next(own))
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-
-    return write
+    content = media.encoded(picture, name)
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,12 @@ from restore.cli.options import (
     Tile,
 )
 from restore.tasks import Task
+
+if TYPE_CHECKING:
+    from restore.media.choices import Choices
+    from restore.media.picture import Picture
+
+    Save = Callable[[Picture], object]
 
 
 def command(task: Task) -> Callable[..., None]:
@@ -84,23 +90,27 @@ def command(task: Task) -> Callable[..., None]:
             )
             return
         (source,) = sources
-        save = None
         if target == pipe.PIPE:
             many = replace(many, format="")  # there it says how the one picture is encoded
-            reporter, save = pipe.silent(reporter), pipe.writer(format_)
+            reporter = pipe.silent(reporter)
         many.refuse_unless_default()
-        picture = read(source, target, overwrite, reporter, choices)
-        text, values = apply(task.name, picture, source, target, reporter, save, **restorer)
+        picture, save = read(source, target, overwrite, reporter, choices, pipe.ending(format_))
+        text, values = apply(task.name, picture, save, source, target, reporter, **restorer)
         reporter.result(text, **values)
 
     return restore
 
 
 def read(
-    source: Path, target: Path, overwrite: bool, reporter: Reporter, choices: Any = None
-) -> Any:
-    """The `Picture` to restore, read as the `Choices` have it, once all that can be refused
-    without torch has been, and what will be lost of it has been said."""
+    source: Path,
+    target: Path,
+    overwrite: bool,
+    reporter: Reporter,
+    choices: "Choices | None" = None,
+    ending: str = "",
+) -> tuple["Picture", "Save"]:
+    """The picture to restore, read as ``choices`` have it, and what to do with the result, once all
+    that can be refused without torch has been, and what will be lost has been said."""
     from restore.media import image as media
     from restore.media.choices import Choices
 
@@ -108,36 +118,34 @@ def read(
     if target != pipe.PIPE:
         media.check_target(target, overwrite)
     picture = pipe.read(choices) if source == pipe.PIPE else choices.read(source)
-    lost = () if target == pipe.PIPE else media.check_fits(picture, target)
-    for note in (*picture.notes, *lost):
+    to_pipe = target == pipe.PIPE
+    name = pipe.named(picture, ending) if to_pipe else target
+    for note in (*picture.notes, *media.check_fits(picture, name)):
         reporter.note(f"{source}: {note}")
-    return picture
+    return picture, partial(pipe.write, name=name) if to_pipe else partial(media.write, path=name)
 
 
 def apply(
     task: str,
-    picture: Any,
+    picture: "Picture",
+    save: "Save",
     source: Path,
     target: Path,
     reporter: Reporter,
-    save: Callable[[Any], object] | None = None,
     **options: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """Restore a picture that `read` returned and write it, or pass it to ``save``; ``options`` are
-    the `Restorer`'s.
+    """Restore a picture that `read` returned and ``save`` it; ``options`` are the `Restorer`'s.
 
     Returns the outcome as a sentence and as values.
     """
     from restore import Restorer
-    from restore.media import image as media
 
     restorer = Restorer(task, **options)
     started = time.perf_counter()
     with reporter.progress(f"{task} {source.name}") as progress:
         restored = picture.through(lambda pixels: restorer(pixels, progress))
     seconds = time.perf_counter() - started
-    write = save or partial(media.write, path=target)
-    write(restored)
+    save(restored)
     height, width = restored.pixels.shape[:2]
     compute = restorer.compute
     text = (

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from restore.errors import RestoreError
 
@@ -62,8 +63,13 @@ def claimed(folder: Path, lock: str, error: type[RestoreError]) -> Iterator[None
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+        return sha256_of_stream(file)
+
+
+def sha256_of_stream(stream: BinaryIO) -> str:
+    """Hex digest of what is left of a stream."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
     return digest.hexdigest()

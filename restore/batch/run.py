@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from restore.batch.manifest import MARK, Manifest
 from restore.batch.plan import Job
 from restore.errors import ImageError, RestoreError
-from restore.files import sha256_of
+from restore.files import sha256_of_stream
 from restore.media import image as media
 from restore.media.picture import Picture
 from restore.pipe import piped
@@ -72,7 +72,7 @@ def run(
     manifest: Manifest,
     key: Mapping[str, Any],
     *,
-    open_picture: Callable[[Path], Picture] = media.read,
+    open_picture: Callable[[Path, BinaryIO], Picture] = media.read,
     policy: Policy = Policy(),
     workers: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
@@ -118,7 +118,7 @@ def run(
 
 def _read(
     underway: _Underway,
-    open_picture: Callable[[Path], Picture],
+    open_picture: Callable[[Path, BinaryIO], Picture],
     manifest: Manifest,
     key: Mapping[str, Any],
     policy: Policy,
@@ -127,14 +127,17 @@ def _read(
     exists = os.path.lexists(job.target)
     if exists and policy.skip_existing:
         return replace(underway, outcome=Outcome(job, SKIPPED, "exists"))
-    digest = sha256_of(job.source)
-    if exists:
-        made = manifest.made(job.target)
-        if made and made.key == {**key, "input_sha256": digest}:
-            return replace(underway, outcome=Outcome(job, SKIPPED, "done before"))
-        if made is None:  # nobody's but the user's
-            media.check_target(job.target, overwrite=policy.overwrite)
-    picture = open_picture(job.source)
+    with open(job.source, "rb") as stream:
+        # One opening, so that what is restored is what was hashed.
+        digest = sha256_of_stream(stream)
+        if exists:
+            made = manifest.made(job.target)
+            if made and made.key == {**key, "input_sha256": digest}:
+                return replace(underway, outcome=Outcome(job, SKIPPED, "done before"))
+            if made is None:  # nobody's but the user's
+                media.check_target(job.target, overwrite=policy.overwrite)
+        stream.seek(0)
+        picture = open_picture(job.source, stream)
     picture = picture.noting(*media.check_fits(picture, job.target))
     return replace(underway, picture=picture, input_sha256=digest, replaces=exists)
 

@@ -266,13 +266,15 @@ def write(
         raise ImageError(f"{path}: cannot be written as {format_.name}: {error}") from error
 
 
-def encoded(picture: Picture, suffix: str) -> bytes:
-    """The file that `write` would make under a name with this suffix. Raises `ImageError`."""
-    check_fits(picture, f"-{suffix}")
+def encoded(picture: Picture, name: str | Path) -> bytes:
+    """The file that `write` would make under this name. Raises `ImageError`."""
+    path = Path(name)
+    check_fits(picture, path)
+    format_ = formats.of_target(path)
     try:
-        return _encoded(picture, FORMATS[suffix])
+        return _encoded(picture, format_)
     except (OSError, ValueError) as error:
-        raise ImageError(f"cannot be encoded as {FORMATS[suffix].name}: {error}") from error
+        raise ImageError(f"{path}: cannot be encoded as {format_.name}: {error}") from error
 
 
 _ENCODERS: dict[Format, Callable[[Picture], bytes]] = {
