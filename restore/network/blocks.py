@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from restore.network.config import MaximConfig
-from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm, gelu
+from restore.network.fused import GELU, Activation
+from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm
 from restore.network.mixing import AxisGmlp, BlockView, GridView, MultiAxisGating
 
 
@@ -27,9 +27,9 @@ class MultiAxisBlock(nn.Module):
         self.out_project = Dense(inner, channels, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        u, v = gelu(self.in_project(self.norm(x))).chunk(2, dim=-1)
+        u, v = self.in_project(self.norm(x), GELU).chunk(2, dim=-1)
         mixed = torch.cat((self.grid_gmlp(u), self.block_gmlp(v)), dim=-1)
-        return x + self.out_project(mixed)
+        return self.out_project(mixed, plus=x)
 
 
 class ChannelAttentionBlock(nn.Module):
@@ -38,14 +38,14 @@ class ChannelAttentionBlock(nn.Module):
     def __init__(self, config: MaximConfig, level: int):
         super().__init__()
         channels = _level_width(config, level)
-        self.slope = config.lrelu_slope
+        self.activation = Activation("leaky_relu", config.lrelu_slope)
         self.norm = LayerNorm(channels)
         self.conv1 = Conv(channels, channels, config.use_bias)
         self.conv2 = Conv(channels, channels, config.use_bias)
         self.attention = ChannelAttention(channels, config.channels_reduction, config.use_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.leaky_relu(self.conv1(self.norm(x)), self.slope)
+        y = self.conv1(self.norm(x), self.activation)
         return x + self.attention(self.conv2(y))
 
 
@@ -61,7 +61,7 @@ class DenseChannelAttentionBlock(nn.Module):
         self.attention = ChannelAttention(channels, config.channels_reduction, config.use_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.attention(self.dense2(gelu(self.dense1(self.norm(x)))))
+        return x + self.attention(self.dense2(self.dense1(self.norm(x), GELU)))
 
 
 class CrossGatingBlock(nn.Module):
@@ -94,11 +94,11 @@ class CrossGatingBlock(nn.Module):
         if self.grow is not None:
             y = self.grow(y)
         shortcut_x, shortcut_y = self.conv_x(x), self.conv_y(y)
-        x = gelu(self.in_project_x(self.norm_x(shortcut_x)))
-        y = gelu(self.in_project_y(self.norm_y(shortcut_y)))
+        x = self.in_project_x(self.norm_x(shortcut_x), GELU)
+        y = self.in_project_y(self.norm_y(shortcut_y), GELU)
         gate_x, gate_y = self.gating_x(x), self.gating_y(y)
-        y = self.out_project_y(y * gate_x) + shortcut_y
-        x = self.out_project_x(x * gate_y) + y + shortcut_x
+        y = self.out_project_y(y * gate_x, plus=shortcut_y)
+        x = self.out_project_x(x * gate_y, plus=y) + shortcut_x
         return x, y
 
 

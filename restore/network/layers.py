@@ -11,12 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from restore.network.fused import Activation, convolution
+
 LAYER_NORM_EPS = 1e-6
-
-
-def gelu(x: Tensor) -> Tensor:
-    """The tanh form of GELU, which Flax uses by default."""
-    return F.gelu(x, approximate="tanh")
 
 
 def to_channels_first(x: Tensor) -> Tensor:
@@ -48,11 +45,18 @@ class Dense(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, activation: Activation | None = None, plus: Tensor | None = None
+    ) -> Tensor:
+        """``activation`` of the result, or the result and ``plus``; not both."""
         if x.is_cuda:
-            return F.linear(x, self.weight, self.bias)
+            y = F.linear(x, self.weight, self.bias)
+            y = y if activation is None else activation(y)
+            return y if plus is None else y + plus
         weight = self.weight[:, :, None, None]
-        return to_channels_last(F.conv2d(to_channels_first(x), weight, self.bias))
+        added = None if plus is None else to_channels_first(plus)
+        y = convolution(to_channels_first(x), weight, self.bias, 1, 0, activation, added)
+        return to_channels_last(y)
 
     def extra_repr(self) -> str:
         out_channels, in_channels = self.weight.shape
@@ -68,8 +72,9 @@ class Conv(nn.Conv2d):
         size, stride = (4, 2) if shrink else (3, 1)
         super().__init__(in_channels, out_channels, size, stride, padding=1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return to_channels_last(super().forward(to_channels_first(x)))
+    def forward(self, x: Tensor, activation: Activation | None = None) -> Tensor:
+        x, stride = to_channels_first(x), self.stride[0]
+        return to_channels_last(convolution(x, self.weight, self.bias, stride, 1, activation))
 
 
 class Grow(nn.ConvTranspose2d):

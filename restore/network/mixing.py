@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from restore.network.config import Pair
-from restore.network.layers import Dense, LayerNorm, gelu
+from restore.network.fused import GELU
+from restore.network.layers import Dense, LayerNorm
 
 
 class TokenView:
@@ -103,7 +104,7 @@ class AxisGmlp(nn.Module):
         self.out_project = Dense(factor * channels // 2, channels, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.out_project(self.gate(gelu(self.in_project(self.norm(x)))))
+        return self.out_project(self.gate(self.in_project(self.norm(x), GELU)), plus=x)
 
 
 class MultiAxisGating(nn.Module):
@@ -121,7 +122,7 @@ class MultiAxisGating(nn.Module):
         self.out_project = Dense(factor * channels, channels, bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        u, v = gelu(self.in_project(self.norm(x))).chunk(2, dim=-1)
+        u, v = self.in_project(self.norm(x), GELU).chunk(2, dim=-1)
         u = mix_tokens(u, self.grid, self.grid_mix)
         v = mix_tokens(v, self.block, self.block_mix)
         return self.out_project(torch.cat((u, v), dim=-1))

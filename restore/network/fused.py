@@ -1,0 +1,123 @@
+"""Convolutions that apply what follows them before their result leaves the processor's cache.
+
+On a CPU, oneDNN does so for activations and sums, which saves a pass over memory each; torch
+reaches it through operators of its compiler. Where they are missing, or gradients, autocasting or
+tracing need the plain operators, those are used: the results agree to rounding.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Activation:
+    """As oneDNN's operator names it; ``slope`` is that of the leaky ReLU."""
+
+    name: str
+    slope: float | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.name == "gelu":
+            return F.gelu(x, approximate="tanh")
+        assert self.slope is not None
+        return F.leaky_relu(x, self.slope)
+
+
+GELU = Activation("gelu")
+"""The tanh form, which Flax uses by default."""
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
+    activation: Activation | None = None,
+    plus: Tensor | None = None,
+) -> Tensor:
+    """``activation(conv2d(x))``, or ``conv2d(x) + plus``; N x C x H x W, channels last in memory.
+
+    One of ``activation`` and ``plus`` at most.
+    """
+    fuse = activation is not None or (plus is not None and _is_channels_last(plus))
+    if not (fuse and _allowed(x, weight) and _available(x.dtype)):
+        return _plain(x, weight, bias, stride, padding, activation, plus)
+    return _fused(x, weight, bias, stride, padding, activation, plus)
+
+
+def _plain(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
+    activation: Activation | None,
+    plus: Tensor | None,
+) -> Tensor:
+    y = F.conv2d(x, weight, bias, stride, padding)
+    if activation is not None:
+        return activation(y)
+    return y if plus is None else y + plus
+
+
+def _fused(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int,
+    padding: int,
+    activation: Activation | None,
+    plus: Tensor | None,
+) -> Tensor:
+    around = ([padding] * 2, [stride] * 2, [1, 1], 1)
+    run = torch.ops.mkldnn._convolution_pointwise
+    if activation is None:
+        return run.binary(x, plus, weight, bias, *around, "add", None, None, [], None)
+    scalars = [] if activation.slope is None else [activation.slope]
+    form = "tanh" if activation.name == "gelu" else None
+    return run(x, weight, bias, *around, activation.name, scalars, form)
+
+
+def _allowed(x: Tensor, weight: Tensor) -> bool:
+    """Whether nothing needs the plain operators."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return False
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype
+        and x.dtype in (torch.float32, torch.bfloat16)
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last)
+
+
+@functools.cache
+def _available(dtype: torch.dtype) -> bool:
+    """Whether this build of torch has the operators, and they do what the plain ones do."""
+    generator = torch.Generator().manual_seed(0)
+    x, plus = (torch.randn(1, 8, 4, 4, generator=generator).to(dtype) for _ in range(2))
+    x, plus = (t.contiguous(memory_format=torch.channels_last) for t in (x, plus))
+    weight = torch.randn(8, 8, 1, 1, generator=generator).to(dtype) / 4
+    bias = torch.randn(8, generator=generator).to(dtype)
+    cases = ((GELU, None), (Activation("leaky_relu", 0.2), None), (None, plus))
+    try:
+        with torch.inference_mode():
+            for activation, added in cases:
+                arguments = (x, weight, bias, 1, 0, activation, added)
+                near = 1e-5 if dtype == torch.float32 else 2e-2
+                torch.testing.assert_close(
+                    _fused(*arguments), _plain(*arguments), rtol=near, atol=near
+                )
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, AssertionError):
+        return False
+    return True

@@ -1,0 +1,75 @@
+"""Fused convolutions do what the plain ones do, wherever they may be used."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from restore.network import fused
+from restore.network.fused import GELU, Activation, convolution
+
+CASES = [(GELU, False), (Activation("leaky_relu", 0.2), False), (None, True), (None, False)]
+NEAR = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+
+
+def operands(dtype: torch.dtype, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(2, 12, 9, 7, generator=generator).to(dtype)
+    weight = torch.randn(12, 12, size, size, generator=generator).to(dtype) / (3 * size)
+    bias, plus = torch.randn(12, generator=generator), torch.randn(2, 12, 9, 7, generator=generator)
+    channels_last = torch.channels_last
+    x, plus = (t.to(dtype).contiguous(memory_format=channels_last) for t in (x, plus))
+    return x, weight, bias.to(dtype), plus
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("dtype", NEAR, ids=str)
+@pytest.mark.parametrize(("activation", "adds"), CASES)
+def test_fused_is_plain(
+    activation: Activation | None, adds: bool, dtype: torch.dtype, size: int
+) -> None:
+    x, weight, bias, plus = operands(dtype, size)
+    arguments = (x, weight, bias, 1, size // 2, activation, plus if adds else None)
+    plain = fused._plain(*arguments)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            convolution(*arguments), plain, rtol=NEAR[dtype], atol=NEAR[dtype]
+        )
+
+
+def test_it_is_used_here_and_not_where_it_must_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not fused._available(torch.float32):
+        pytest.skip("this build of torch has no such operators")
+    used = []
+    real = fused._fused
+    monkeypatch.setattr(fused, "_fused", lambda *a: used.append(a) or real(*a))
+    x, weight, bias, plus = operands(torch.float32, 1)
+    with torch.inference_mode():
+        convolution(x, weight, bias, 1, 0, GELU)
+        convolution(x, weight, bias, 1, 0, plus=plus)
+    assert len(used) == 2
+    with torch.inference_mode():
+        convolution(x, weight, bias, 1, 0)
+        convolution(x, weight, bias, 1, 0, plus=plus.contiguous())
+        with torch.autocast("cpu", torch.bfloat16):
+            convolution(x, weight, bias, 1, 0, GELU)
+        convolution(x.double(), weight.double(), bias.double(), 1, 0, GELU)
+    convolution(x.requires_grad_(), weight, bias, 1, 0, GELU).sum().backward()
+    assert len(used) == 2
+    assert x.grad is not None
+
+
+def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*arguments: object) -> Tensor:
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(fused, "_fused", missing)
+    fused._available.cache_clear()
+    x, weight, bias, _ = operands(torch.float32, 1)
+    try:
+        with torch.inference_mode():
+            y = convolution(x, weight, bias, 1, 0, GELU)
+    finally:
+        fused._available.cache_clear()
+    torch.testing.assert_close(y, fused._plain(x, weight, bias, 1, 0, GELU, None))
