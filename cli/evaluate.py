@@ -1,8 +1,8 @@
-"""`restore eval TASK`: how good a model is on a set of pictures."""
+"""`restore eval TASK`: how good a model is on a set of pictures, or on a clip."""
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,13 +12,19 @@ from restore.cli.options import Debug, Device, Model, Precision, Tile
 
 def evaluate(
     task: Annotated[str, typer.Argument(help="denoise, deblur, derain, dehaze or enhance.")],
-    target: Annotated[Path, typer.Option(help="Folder of the true pictures.")],
+    target: Annotated[
+        Path | None, typer.Option(help="Folder of the true pictures; of --video, the true clip.")
+    ] = None,
     source: Annotated[
         Path | None, typer.Option("--input", help="Folder of degraded pictures of the same names.")
     ] = None,
     sigma: Annotated[
         float | None,
         typer.Option(min=0, help="Instead of --input: add Gaussian noise of this level (0-255)."),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(help="Instead of pictures: a clip, or a folder of its frames; see below."),
     ] = None,
     model: Model = None,
     methods: Annotated[
@@ -51,11 +57,26 @@ def evaluate(
 
     On RGB, rounded to 8 bits, without cropping borders; derain also on BT.601 Y, enhance also after
     scaling to the mean of the target.
+
+    Of a clip: how much it flickers as it is, restored, and restored with --temporal; against
+    --target, or with --sigma against the clip itself, PSNR and SSIM as well.
     """
-    if (source is None) == (sigma is None):
-        raise typer.BadParameter("give one of --input and --sigma")
     if sigma is not None and not math.isfinite(sigma):
         raise typer.BadParameter(f"--sigma is {sigma}; it must be a finite number")
+    computing = {"device": device, "precision": precision, "tile": tile}
+    if video is not None:
+        if source is not None or methods or input_itself or lpips or csv is not None:
+            raise typer.BadParameter(
+                "--video goes without --input, --methods, --input-itself, --lpips and --csv"
+            )
+        if target is not None and sigma is not None:
+            raise typer.BadParameter("--video takes --target or --sigma, not both")
+        _clip(task, video, target, sigma, model, json, **computing)
+        return
+    if target is None:
+        raise typer.BadParameter("give --target, or --video")
+    if (source is None) == (sigma is None):
+        raise typer.BadParameter("give one of --input and --sigma")
     from restore.evaluate import protocol, report, subjects
     from restore.evaluate.table import Table, check_target
 
@@ -73,9 +94,7 @@ def evaluate(
         methods=methods,
         input_itself=input_itself,
         say=lambda note: typer.echo(note, err=True),
-        device=device,
-        precision=precision,
-        tile=tile,
+        **computing,
     )
     table = Table(task, compared, metrics, conditions)
     if not json:
@@ -88,3 +107,21 @@ def evaluate(
     if csv is not None:
         table.write_csv(rows, csv)
     Reporter(json).result(table.summary(rows), **table.to_dict(rows))
+
+
+def _clip(
+    task: str,
+    video: Path,
+    target: Path | None,
+    sigma: float | None,
+    model: str | None,
+    json: bool,
+    **options: Any,
+) -> None:
+    from restore import Restorer
+    from restore.evaluate import clips, protocol
+
+    conditions = clips.COMMON if sigma is None else f"{clips.COMMON}; {protocol.GAUSSIAN}"
+    cases = clips.pairs(video, target, sigma)
+    result = clips.evaluate(Restorer(task, model, **options), cases, conditions)
+    Reporter(json).result(result.table(), task=task, **result.to_dict())

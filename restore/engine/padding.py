@@ -17,7 +17,7 @@ class Padding:
     columns: Margin
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """H x W x C, mirrored without repeating the edge; a single row or column is repeated.
+        """... x H x W x C, mirrored without repeating the edge; a single row or column is repeated.
 
         The second step mirrors what the first has made, so that one step would not do.
         """
@@ -27,9 +27,10 @@ class Padding:
 
     def crop(self, image: np.ndarray) -> np.ndarray:
         """Undo `apply`, as a view."""
-        height, width = image.shape[:2]
+        height, width = image.shape[-3:-1]
         (odd_rows, rows), (odd_columns, columns) = self.rows, self.columns
-        return image[rows : height - rows - odd_rows, columns : width - columns - odd_columns]
+        bottom, right = height - rows - odd_rows, width - columns - odd_columns
+        return image[..., rows:bottom, columns:right, :]
 
 
 def margin(length: int, multiple: int) -> Margin:
@@ -42,4 +43,5 @@ def margin(length: int, multiple: int) -> Margin:
 def _mirror(image: np.ndarray, rows: Margin, columns: Margin) -> np.ndarray:
     if not any((*rows, *columns)):
         return image
-    return np.pad(image, (rows, columns, (0, 0)), mode="reflect")
+    others = [(0, 0)] * (image.ndim - 3)
+    return np.pad(image, (*others, rows, columns, (0, 0)), mode="reflect")

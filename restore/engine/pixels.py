@@ -15,21 +15,24 @@ def to_float(image: np.ndarray) -> np.ndarray:
 
     Floats are not clipped. Raises `ImageError` for anything else, and for NaN or infinity.
     """
+    check(image)
+    if image.dtype in _FULL:
+        return rgb(image.astype(np.float32) / np.float32(_FULL[image.dtype]))
+    return rgb(image)
+
+
+def check(image: np.ndarray) -> None:
+    """Raise `ImageError` for what `to_float` does not take."""
     if not isinstance(image, np.ndarray):
         raise ImageError(f"expected a numpy array, got {type(image).__name__}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ImageError(f"expected an H x W x 3 or H x W array, got shape {image.shape}")
     if 0 in image.shape:
         raise ImageError(f"the picture is empty: shape {image.shape}")
-    if image.dtype in _FULL:
-        result = image.astype(np.float32) / np.float32(_FULL[image.dtype])
-    elif image.dtype == np.float32:
-        if not np.isfinite(image).all():
-            raise ImageError("the picture holds NaN or infinity")
-        result = image
-    else:
+    if image.dtype not in (*_FULL, np.float32):
         raise ImageError(f"expected uint8, uint16 or float32 pixels, got {image.dtype}")
-    return rgb(result)
+    if image.dtype == np.float32 and not np.isfinite(image).all():
+        raise ImageError("the picture holds NaN or infinity")
 
 
 def from_float(restored: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
 def run_tiled(
     image: np.ndarray, rows: Axis, columns: Axis, run: Run, done: Callable[[int, int], None]
 ) -> np.ndarray:
-    """Apply ``run`` (h x w x C float32 in and out) to every tile and blend.
+    """Apply ``run`` (... x h x w x C float32 in and out) to every tile and blend.
 
     ``done`` is called with the number of finished tiles and the number of all. An error in a
     tile is the caller's to see: nothing is swallowed.
@@ -85,7 +85,7 @@ def run_tiled(
     row_weights, column_weights = rows.weights(), columns.weights()
     for finished, (i, j) in enumerate(tiles, 1):
         y, x = rows.starts[i], columns.starts[j]
-        place = np.s_[y : y + rows.size, x : x + columns.size]
+        place = np.s_[..., y : y + rows.size, x : x + columns.size, :]
         weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
         out[place] += run(image[place]) * weights
         done(finished, len(tiles))

@@ -135,6 +135,55 @@ def test_what_cannot_be_measured_is_one_line(
     assert "no task is called 'sharpen'" in one_error_line(unknown, code=2)
 
 
+def test_a_clip_flickers_less_with_temporal_and_both_figures_are_told(
+    identity: Path, tmp_path: Path
+) -> None:
+    """The identity leaves all noise, which blending lowers."""
+    clip = folder(tmp_path / "clip", count=1)
+    for i in range(1, 5):
+        (clip / f"{i}.png").write_bytes((clip / "0.png").read_bytes())
+    command = ("eval", "denoise", "--video", clip, "--model", identity)
+    outcome = restore(*command, "--sigma", "10", "--json")
+    values = strict(outcome.stdout)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert (values["frames"], values["cuts"]) == (5, 0)
+    assert "default_rng(i)" in values["conditions"]
+    assert list(values["metrics"]) == ["flicker", "PSNR", "SSIM"]
+    itself, before, after, truth = values["means"]
+    assert [itself["subject"], truth["subject"]] == ["input", "truth"]
+    # Two frames of noise differ by 2 sigma / sqrt(pi) in the mean.
+    assert before["flicker"] == pytest.approx(11.3, abs=0.5)
+    assert after["flicker"] < 0.7 * before["flicker"]
+    assert after["PSNR"] > before["PSNR"] + 2
+    assert truth["flicker"] == 0
+    known = restore(*command, "--target", clip)
+    lines = [line.split() for line in known.stdout.splitlines()]
+    assert lines[0] == ["by", "flicker", "PSNR", "SSIM"]
+    assert lines[1] == ["input", "0.000", "inf", "1.000"]
+    assert lines[3][:2] == ["tiny", "--temporal"]
+    unknown = restore(*command)
+    lines = [line.split() for line in unknown.stdout.splitlines()]
+    assert lines[0] == ["by", "flicker"]
+    assert [line[0] for line in lines[1:4]] == ["input", "tiny", "tiny"]
+    assert lines[4][0] == "tiny:"
+
+
+def test_what_is_none_of_a_clip_is_refused(identity: Path, tmp_path: Path) -> None:
+    clip = folder(tmp_path / "clip")
+    command = ("eval", "denoise", "--video", clip, "--model", identity)
+    for options, what in (
+        (("--input", clip), "--video goes without --input"),
+        (("--csv", tmp_path / "a.csv"), "--video goes without --input"),
+        (("--target", clip, "--sigma", 5), "--video takes --target or --sigma"),
+    ):
+        outcome = restore(*command, *options)
+        assert outcome.code == 2
+        assert what in outcome.stderr
+    assert "give --target, or --video" in restore("eval", "denoise", "--sigma", 5).stderr
+    absent = restore("eval", "denoise", "--video", tmp_path / "absent.mp4", "--model", identity)
+    assert "absent.mp4: no such file" in one_error_line(absent)
+
+
 def test_lpips_without_a_backbone_is_one_line(pairs: tuple[object, ...], tmp_path: Path) -> None:
     command = ("eval", "dehaze", *pairs, "--input-itself", "--json", "--lpips")
     nowhere = "http://127.0.0.1:9"

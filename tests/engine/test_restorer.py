@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +213,21 @@ def test_advises_float32_where_it_was_not_used(tmp_path: Path) -> None:
     restore = load(save_model(tmp_path, change=spoil(np.nan)), precision="bfloat16")
     with pytest.raises(RestoreError, match=r"in bfloat16; try precision float32\Z"):
         restore(picture(8, 8))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_whichever_thread_is_first_the_same_picture_gives_the_same_bytes(
+    tiny: Path, two_threads: None
+) -> None:
+    image, restore = picture(*ODD, 3), load(tiny)
+    assert restore(image).tobytes() == restore(image).tobytes() == restore(image).tobytes()
 
 
 @pytest.mark.parametrize("options", [{}, {"tile": 32, "ensemble": True}], ids=str)
