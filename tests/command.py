@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import ready
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -18,20 +20,36 @@ class Outcome:
 
 
 def restore(
-    *arguments: object, home: Path | None = None, cwd: Path | None = None, **variables: str
+    *arguments: object,
+    home: Path | None = None,
+    cwd: Path | None = None,
+    anew: bool = False,
+    **variables: str,
 ) -> Outcome:
-    """``restore ARGUMENTS`` in a process of its own; ``home`` is its cache folder."""
+    """``restore ARGUMENTS`` in a process of its own; ``home`` is its cache folder.
+
+    ``anew`` starts Python itself too, for what only a start from nothing shows.
+    """
+    words = [str(argument) for argument in arguments]
     environment = os.environ | variables | {"COLUMNS": "200", "NO_COLOR": "1"}
     environment["RESTORE_HOME"] = str(home or Path(tempfile.gettempdir()) / "no-restore-home")
-    done = subprocess.run(
-        [sys.executable, "-m", "restore.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=cwd,
-        timeout=240,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    if anew or not ready.POSSIBLE:
+        done = subprocess.run(
+            [sys.executable, "-m", "restore.cli", *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=cwd,
+            timeout=240,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
+        stdout.touch()
+        stderr.touch()
+        streams = (Path(os.devnull), stdout, stderr)
+        code = ready.run(words, environment, cwd or Path.cwd(), streams)
+        return Outcome(code, stdout.read_text(encoding="utf-8"), stderr.read_text(encoding="utf-8"))
 
 
 def one_error_line(outcome: Outcome, code: int = 1) -> str:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -250,7 +249,7 @@ def test_degrade_is_repeatable_and_zero_is_nothing(photo: Path, tmp_path: Path) 
 
 def test_help_and_version_import_nothing_heavy() -> None:
     for option in ("--help", "--version"):
-        outcome = restore(option, PYTHONPROFILEIMPORTTIME="1")
+        outcome = restore(option, anew=True, PYTHONPROFILEIMPORTTIME="1")
         assert outcome.code == 0
         imported = {line.rpartition("|")[2].strip() for line in outcome.stderr.splitlines()}
         assert "typer" in imported
@@ -259,21 +258,32 @@ def test_help_and_version_import_nothing_heavy() -> None:
 
 @pytest.mark.slow
 def test_help_is_nearly_as_quick_as_its_libraries() -> None:
+    resource = pytest.importorskip("resource")
+
+    def used() -> float:
+        """Seconds of the processor: a busy machine adds less to them than to those on the wall."""
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
     def seconds(*command: str) -> float:
-        started = time.perf_counter()
+        before = used()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - started
+        return used() - before
 
     commands = (
         ("-c", "import typer, rich"),
         ("-m", "restore.cli", "--version"),
         ("-m", "restore.cli", "--help"),
     )
-    # The best of several runs, taken by turns: what a busy machine adds is not the program's.
-    rounds = [[seconds(sys.executable, *words) for words in commands] for _ in range(10)]
-    libraries, version, help_ = map(min, zip(*rounds, strict=True))
-    assert version <= 1.5 * libraries
-    assert help_ <= 1.5 * libraries
+    # The best of several runs, taken by turns, and of more where the machine has been too busy.
+    best = [float("inf")] * len(commands)
+    for turn in range(40):
+        taken = [seconds(sys.executable, *words) for words in commands]
+        best = list(map(min, best, taken))
+        libraries, version, help_ = best
+        if turn >= 4 and max(version, help_) <= 1.5 * libraries:
+            return
+    raise AssertionError(f"{version:.3f} and {help_:.3f} s, the libraries alone {libraries:.3f} s")
 
 
 def test_the_installed_program_is_the_module() -> None:
@@ -281,4 +291,4 @@ def test_the_installed_program_is_the_module() -> None:
     if not program.exists():
         pytest.skip(f"{program} is not installed")
     script = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    assert script.stdout == restore("--version").stdout
+    assert script.stdout == restore("--version", anew=True).stdout

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from command import restore
 from PIL import Image
 from safetensors.torch import load_file
 from tiny_run import CONFIG, CPU, picture
@@ -37,10 +38,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(place: Path, run: str, *words: str, config: str = "twice") -> subprocess.Popen[str]:
+def arguments(run: str, *words: str, config: str = "twice") -> tuple[str, ...]:
     where = ("--run", run, "--out", f"{run}.safetensors")
+    return (*DATA, "--config", f"{config}.json", "--device", "cpu", *where, *words)
+
+
+def start(place: Path, run: str, *words: str, config: str = "twice") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*PROGRAM, *DATA, "--config", f"{config}.json", "--device", "cpu", *where, *words],
+        [*PROGRAM, *arguments(run, *words, config=config)],
         cwd=place,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -58,11 +63,15 @@ def test_one_device_needs_nobody() -> None:
 
 @pytest.mark.slow
 def test_two_processes_make_what_one_makes_of_twice_the_batch(place: Path) -> None:
-    for run, words in (("one", ()), ("two", ("--devices", "2"))):
-        with start(place, run, *words) as process:
-            out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        (line,) = out.splitlines()  # one process speaks
+    alone = restore("train", "denoise", *arguments("one"), cwd=place)
+    with start(place, "two", "--devices", "2") as process:
+        out, err = process.communicate(timeout=120)
+    for code, said, complained in (
+        (alone.code, alone.stdout, alone.stderr),
+        (process.returncode, out, err),
+    ):
+        assert code == 0, complained
+        (line,) = said.splitlines()  # one process speaks
         assert "12 steps, " in line
     one, two = (load_file(place / f"{run}.safetensors") for run in ("one", "two"))
     assert one.keys() == two.keys()
@@ -109,10 +118,9 @@ def test_torchrun_starts_the_processes_too(place: Path) -> None:
 
 @pytest.mark.slow
 def test_processes_that_cannot_share_a_step_are_one_line(place: Path) -> None:
-    with start(place, "three", "--devices", "3") as process:
-        _, err = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert err == "error: batches_per_step is 2; 3 devices cannot share that evenly\n"
+    outcome = restore("train", "denoise", *arguments("three", "--devices", "3"), cwd=place)
+    assert outcome.code == 1
+    assert outcome.stderr == "error: batches_per_step is 2; 3 devices cannot share that evenly\n"
     assert not (place / "three").exists()
 
 

@@ -10,11 +10,11 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from command import Outcome, restore
 from models import save_model
 from PIL import Image
 from tiny_run import CONFIG, picture
@@ -29,12 +29,6 @@ from restore.train.sources import CLEAN, PAIRS, Source
 
 PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
 SHORT = replace(CONFIG, steps=10, holdout=0.5, validate_every=5)
-
-
-class Outcome(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
 
 
 @dataclass(frozen=True)
@@ -147,7 +141,7 @@ def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
 @pytest.mark.slow
 def test_the_model_restores_a_picture(place: Place) -> None:
     words = ("denoise", "clean/a.png", "out.png", "--model", "model.safetensors", "--json")
-    process = place.restore(*words)
+    process = restore(*words, cwd=place.root)
     assert (process.code, process.stderr) == (0, "")
     assert json.loads(process.stdout)["model"] == "model"
     assert media.read(place / "out.png").pixels.shape == (40, 50, 3)
@@ -286,7 +280,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
     place: Place, words: tuple[str, ...], told: str
 ) -> None:
     place.configure("unknown.json", stepz=3)
-    process = place.restore("train", *words, "--run", "run")
+    process = restore("train", *words, "--run", "run", cwd=place.root)
     assert (process.code, process.stdout) == (2 if "=x" in str(words) else 1, "")
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: ")

@@ -15,16 +15,27 @@ from restore.tasks import TASKS
 
 SHIPPED = list(TASKS)
 SIZES = [(17, 23), (64, 64), (321, 481)]
-LARGE = (1125, 1500)
+LARGE = (760, 1010)
+LEVELS = (0.1, 0.5, 0.9)
 LEVEL = 1 / 255
 CAST = dict.fromkeys(("deblur", "dehaze", "enhance"), 3 * LEVEL)
 """Difference of channels that half of a picture may have that is grey but for a pixel; `LEVEL` for
 the other heads. A picture that is grey stays so exactly, whatever the network says."""
 
 
-@lru_cache(maxsize=1)  # tests come head by head
+@lru_cache
 def head(task: str) -> Restorer:
     return Restorer(task, device="cpu")
+
+
+@lru_cache  # several tests look at the same pictures
+def restored_flat(task: str, size: tuple[int, int], level: float) -> np.ndarray:
+    return head(task)(flat(*size, level))
+
+
+@lru_cache
+def restored_ramp(task: str, size: tuple[int, int], across: bool) -> np.ndarray:
+    return head(task)(grey(ramp(*size, across)))
 
 
 def ramp(height: int, width: int, across: bool = True) -> np.ndarray:
@@ -52,8 +63,7 @@ def almost_grey(height: int, width: int, across: bool) -> np.ndarray:
 @pytest.mark.parametrize("task", SHIPPED)
 def test_a_grey_ramp_gets_no_cast(task: str, size: tuple[int, int]) -> None:
     for across in (True, False):
-        restored = head(task)(grey(ramp(*size, across)))
-        assert np.ptp(restored, axis=2).max() == 0
+        assert np.ptp(restored_ramp(task, size, across), axis=2).max() == 0
     byte = np.rint(grey(ramp(*size)) * 255).astype(np.uint8)
     assert np.ptp(head(task)(byte), axis=2).max() == 0
 
@@ -81,8 +91,8 @@ def alternating(picture: np.ndarray, rows: bool, columns: bool) -> np.ndarray:
 @pytest.mark.parametrize("size", SIZES[1:], ids=str)
 @pytest.mark.parametrize("task", SHIPPED)
 def test_flat_pictures_get_no_checkerboard(task: str, size: tuple[int, int]) -> None:
-    for level in (0.1, 0.5, 0.9):
-        restored = head(task)(flat(*size, level))
+    for level in LEVELS:
+        restored = restored_flat(task, size, level)
         for rows, columns in ((True, True), (True, False), (False, True)):
             assert alternating(restored, rows, columns).max() < 0.25 * LEVEL
 
@@ -103,10 +113,9 @@ def periodic(picture: np.ndarray, period: int) -> float:
 
 @pytest.mark.parametrize("task", SHIPPED)
 def test_no_grid_shows_on_flat_and_smooth_pictures(task: str) -> None:
-    pictures = [flat(321, 481, level) for level in (0.15, 0.5, 0.85)]
-    pictures += [grey(ramp(321, 481, across)) for across in (True, False)]
-    for picture in pictures:
-        restored = head(task)(picture)
+    pictures = [restored_flat(task, SIZES[-1], level) for level in LEVELS]
+    pictures += [restored_ramp(task, SIZES[-1], across) for across in (True, False)]
+    for restored in pictures:
         assert periodic(restored, 8) < LEVEL
         assert periodic(restored, 16) < LEVEL
 
@@ -119,6 +128,11 @@ def test_a_grid_would_be_seen() -> None:
     board[::2, ::2] += LEVEL
     board[1::2, 1::2] += LEVEL
     assert alternating(board, True, True).max() > 0.25 * LEVEL
+
+
+EDGES = ((64, 128, 61), (200, 300, 150))
+"""Height, width, and the column of a vertical edge."""
+TILED_EDGE = (321, 481, 203)
 
 
 def overshoot(picture: np.ndarray, edge: int) -> float:
@@ -134,11 +148,16 @@ def overshoot(picture: np.ndarray, edge: int) -> float:
     return float(max(low - left.min(), right.max() - high) / (high - low))
 
 
-@pytest.mark.parametrize("levels", [(0.25, 0.75), (0.1, 0.4), (0.6, 0.9)], ids=str)
+@pytest.mark.parametrize(
+    ("low", "high", "edges"),
+    [(0.25, 0.75, (*EDGES, TILED_EDGE)), (0.1, 0.4, EDGES), (0.6, 0.9, EDGES)],
+    ids=["in the middle", "dark", "bright"],
+)
 @pytest.mark.parametrize("task", SHIPPED)
-def test_a_step_edge_gets_no_halo(task: str, levels: tuple[float, float]) -> None:
-    low, high = levels
-    for height, width, edge in ((64, 128, 61), (200, 300, 150), (321, 481, 203)):
+def test_a_step_edge_gets_no_halo(
+    task: str, low: float, high: float, edges: tuple[tuple[int, int, int], ...]
+) -> None:
+    for height, width, edge in edges:
         picture = flat(height, width, low)
         picture[:, edge:] = high
         assert overshoot(head(task)(picture), edge) <= 0.1
@@ -154,7 +173,8 @@ def test_a_halo_would_be_seen() -> None:
 
 @pytest.mark.parametrize("task", SHIPPED)
 def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
-    """1500 x 1125: more tiles than one, or a scene seen reduced."""
+    """1010 x 760: three tiles by three, one of which has neighbours on all sides, or a scene seen
+    reduced."""
     picture = grey(ramp(*LARGE))
     restored = head(task)(picture)
     assert restored.shape == picture.shape
