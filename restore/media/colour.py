@@ -45,6 +45,11 @@ def _by_profile(ink: np.ndarray, profile: bytes) -> np.ndarray:
     )
 
 
+def is_of_grey(profile: bytes) -> bool:
+    """Whether an ICC profile (ICC.1 7.2.8) is one of grey pictures."""
+    return profile[16:20] == b"GRAY"
+
+
 @functools.cache
 def _srgb_profile() -> bytes:
     from PIL import ImageCms

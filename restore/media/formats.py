@@ -19,24 +19,28 @@ FULL = {DEPTHS["8"]: 255, DEPTHS["16"]: 65535, DEPTHS["32f"]: 1}
 """What white is in each."""
 
 ICC, EXIF, XMP, DPI = "icc_profile", "exif", "xmp", "dpi"
+LINEAR = "linear"
 CALLED = {ICC: "colour profile", EXIF: "EXIF", XMP: "XMP", DPI: "resolution"}
 
 
 @dataclass(frozen=True)
 class Format:
     """``name`` is Pillow's where Pillow knows it; ``depths`` are of `DEPTHS`; ``keeps`` is what it
-    has a place for besides pixels; ``longest`` the greatest side in pixels; ``extra`` the
-    extra of this package that reads it."""
+    has a place for besides pixels; ``grey`` whether
+    it has pictures of one channel; ``longest`` the greatest side in pixels; ``extra`` the
+    extra of this package that brings the ``library`` for it."""
 
     name: str
     suffixes: tuple[str, ...]
     depths: tuple[str, ...] = ("8",)
+    grey: bool = True
     alpha: bool = True
     keeps: tuple[str, ...] = ()
     longest: int | None = None
     lossy: bool = False
     writable: bool = True
     extra: str = ""
+    library: str = ""
 
     def nearest(self, dtype: np.dtype) -> np.dtype:
         """The depth in which a picture of ``dtype`` is written: its own, else the next below that
@@ -46,31 +50,42 @@ class Format:
         return below[-1] if below else own[0]
 
 
-PNG = Format("PNG", (".png",), ("8", "16"), keeps=(ICC, EXIF, XMP, DPI))
+PNG = Format("PNG", (".png",), ("8", "16"), keeps=(ICC, EXIF, XMP, DPI, LINEAR))
 TIFF = Format("TIFF", (".tif", ".tiff"), ("8", "16", "32f"), keeps=(ICC, EXIF, XMP, DPI))
 JPEG = Format(
     "JPEG",
     (".jpg", ".jpeg"),
     alpha=False,
     keeps=(ICC, EXIF, XMP, DPI),
-    longest=65535,
+    longest=65500,
     lossy=True,
 )
-WEBP = Format("WEBP", (".webp",), keeps=(ICC, EXIF, XMP), longest=16383, lossy=True)
-AVIF = Format("AVIF", (".avif",), keeps=(ICC, EXIF, XMP), longest=65535, lossy=True)
+WEBP = Format("WEBP", (".webp",), grey=False, keeps=(ICC, EXIF, XMP), longest=16383, lossy=True)
+AVIF = Format("AVIF", (".avif",), grey=False, keeps=(ICC, EXIF, XMP), longest=65535, lossy=True)
 JPEG2000 = Format("JPEG2000", (".jp2", ".j2k"), ("8", "16"), keeps=(ICC, EXIF, XMP))
 BMP = Format("BMP", (".bmp",), alpha=False, keeps=(DPI,))
 GIF = Format("GIF", (".gif",), longest=65535)
 PPM = Format("PPM", (".ppm", ".pgm", ".pnm"), ("8", "16"), alpha=False)
 PFM = Format("PFM", (".pfm",), ("32f",), alpha=False)
-EXR = Format("EXR", (".exr",), ("32f",), extra="exr")
-HEIF = Format("HEIF", (".heic", ".heif"), keeps=(ICC, EXIF, XMP), lossy=True, extra="heic")
+EXR = Format("EXR", (".exr",), ("32f",), extra="exr", library="OpenEXR")
+HEIF = Format(
+    "HEIF",
+    (".heic", ".heif"),
+    grey=False,
+    keeps=(ICC, EXIF, XMP),
+    lossy=True,
+    extra="heic",
+    library="pillow_heif",
+)
 RAW = Format(
     "RAW",
     (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
     ("16",),
+    alpha=False,
+    keeps=(EXIF,),
     writable=False,
     extra="raw",
+    library="rawpy",
 )
 _ALL = (PNG, TIFF, JPEG, WEBP, AVIF, JPEG2000, BMP, GIF, PPM, PFM, EXR, HEIF, RAW)
 

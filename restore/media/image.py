@@ -16,18 +16,32 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from restore.errors import ImageError
 from restore.files import atomic_path
 from restore.media import formats
-from restore.media.codecs import exr, heif, jpeg2000, netpbm, pillow, png, raw, tiff
-from restore.media.formats import CALLED, DEPTHS, EXIF, FORMATS, FULL, XMP, Format
+from restore.media.codecs import avif, exr, heif, jpeg2000, netpbm, pillow, png, raw, tiff
+from restore.media.codecs.extra import library_of
+from restore.media.colour import is_of_grey
+from restore.media.formats import (
+    CALLED,
+    DEPTHS,
+    EXIF,
+    FORMATS,
+    FULL,
+    ICC,
+    LINEAR,
+    XMP,
+    Format,
+)
 from restore.media.picture import Picture
 
 MAX_PIXELS = 500_000_000
 """Larger pictures are refused before they are decoded: a few bytes can claim any size."""
 
+_LONGEST_CHUNK = 16 << 20
+"""Bytes that a compressed profile or text of a PNG may become."""
 _BY_PILLOW = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "AVIF")
 
 
@@ -147,6 +161,8 @@ def _by_pillow(stream: BinaryIO, file: ImageFile.ImageFile) -> tuple[Picture, Fo
         return png.decode(stream, file), format_
     if format_ is formats.PPM and netpbm.is_deep(file):
         return netpbm.decode(stream), format_
+    if format_ is formats.AVIF and avif.bits(stream) > 8:
+        return avif.decode(stream, file), format_
     info: dict[str, Any] = {}
     if format_ is formats.WEBP:
         info["lossless"] = pillow.webp_is_lossless(stream)
@@ -157,17 +173,20 @@ _opening = threading.Lock()
 
 
 def _open(stream: BinaryIO) -> ImageFile.ImageFile:
-    """Identify a file, with our limit of pixels (see `_decode`) in place of Pillow's lower one.
+    """Identify a file, with our limit of pixels (see `_decode`) in place of Pillow's lower one,
+    and room for the profiles of printers in a PNG.
 
     As a stream: given a path, Pillow 13 maps an uncompressed TIFF that lies on its side into memory
     with height and width confused.
     """
     with _opening:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        pixels, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        chunk, PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_CHUNK, _LONGEST_CHUNK
         try:
             return Image.open(stream, formats=_BY_PILLOW)
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            Image.MAX_IMAGE_PIXELS = pixels
+            PngImagePlugin.MAX_TEXT_CHUNK = chunk
 
 
 def check_target(path: str | Path, overwrite: bool = False) -> None:
@@ -196,6 +215,8 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
         raise ImageError(
             f"{path}: {format_.name} cannot hold more than {format_.longest} pixels a side"
         )
+    if format_.extra:
+        _check_library(path, format_)
     _check_alpha(picture, path, format_)
     asked = picture.info.get("bit_depth")
     if asked and asked not in format_.depths:
@@ -204,6 +225,13 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
             f"{path}: {format_.name} has no {asked} bits a channel; use one of {', '.join(able)}"
         )
     return tuple(_lost(picture, format_))
+
+
+def _check_library(path: Path, format_: Format) -> None:
+    try:
+        library_of(format_)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
 
 
 def _check_alpha(picture: Picture, path: Path, format_: Format) -> None:
@@ -232,8 +260,17 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
     texts = [name for name, _ in info.get("png_chunks", ()) if name in png.TEXTS]
     if texts and format_ is not formats.PNG:
         yield f"{name} has no place for the texts of a PNG"
+    if format_ is not formats.PNG and png.has_own_colours(info):
+        yield f"{name} has no place for a PNG's gamma and primaries: colours may change"
+    if ICC in format_.keeps and ICC in info and not _fits_profile(picture, format_):
+        yield f"{name} has no grey, and so no place for the colour profile of a grey picture"
     if format_ is formats.GIF:
         yield "GIF has no more than 256 colours"
+
+
+def _fits_profile(picture: Picture, format_: Format) -> bool:
+    """Whether a profile is not of grey where there will be colours."""
+    return format_.grey or picture.pixels.ndim == 3 or not is_of_grey(picture.info[ICC])
 
 
 def _depth(picture: Picture, format_: Format) -> np.dtype:
@@ -255,15 +292,12 @@ def write(
     rounded to the next it has.
     """
     path = Path(path)
-    check_fits(picture, path)
-    format_ = formats.of_target(path)
+    content = encoded(picture, path)
     try:
         with atomic_path(path, mark, ready) as temporary:
-            temporary.write_bytes(_encoded(picture, format_))
+            temporary.write_bytes(content)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ImageError(f"{path}: cannot be written as {format_.name}: {error}") from error
 
 
 def encoded(picture: Picture, name: str | Path) -> bytes:
@@ -273,8 +307,8 @@ def encoded(picture: Picture, name: str | Path) -> bytes:
     format_ = formats.of_target(path)
     try:
         return _encoded(picture, format_)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be encoded as {format_.name}: {error}") from error
+    except Exception as error:  # an encoder may raise anything, too
+        raise ImageError(f"{path}: cannot be written as {format_.name}: {_line(error)}") from error
 
 
 _ENCODERS: dict[Format, Callable[[Picture], bytes]] = {
@@ -289,7 +323,11 @@ _ENCODERS: dict[Format, Callable[[Picture], bytes]] = {
 
 
 def _encoded(picture: Picture, format_: Format) -> bytes:
-    picture = picture.at_depth(_depth(picture, format_))
+    left_out = {ICC, LINEAR} - set(format_.keeps)
+    if ICC in picture.info and not _fits_profile(picture, format_):
+        left_out.add(ICC)
+    info = {key: value for key, value in picture.info.items() if key not in left_out}
+    picture = picture.stated(info, _depth(picture, format_))
     if not format_.alpha:
         picture = replace(picture, alpha=None)
     encode = _ENCODERS.get(format_)

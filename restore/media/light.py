@@ -10,7 +10,11 @@ import struct
 
 import numpy as np
 
+# What files hold may be any float, NaN and infinity among them, which stay what they are.
+_any_float = np.errstate(over="ignore", invalid="ignore")
 
+
+@_any_float
 def encode(light: np.ndarray) -> np.ndarray:
     """Linear float32 to the sRGB curve (IEC 61966-2-1), mirrored below zero."""
     size = np.abs(light)
@@ -18,8 +22,9 @@ def encode(light: np.ndarray) -> np.ndarray:
     return np.copysign(np.where(size <= 0.0031308, 12.92 * size, curve), light).astype(np.float32)
 
 
+@_any_float
 def decode(encoded: np.ndarray) -> np.ndarray:
-    """The inverse of `encode`."""
+    """The inverse of `encode`; infinity where there is no float so large."""
     size = np.abs(encoded)
     curve = np.power((size + 0.055) / 1.055, np.float32(2.4))
     return np.copysign(np.where(size <= 0.04045, size / 12.92, curve), encoded).astype(np.float32)

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from restore.media import light
-from restore.media.formats import DEPTHS, FULL, ICC
+from restore.media.formats import DEPTHS, FULL, ICC, LINEAR
 from restore.media.transparency import filled
-
-LINEAR = "linear"
 
 
 @dataclass(frozen=True)
@@ -40,19 +38,14 @@ class Picture:
     def is_linear(self) -> bool:
         """Whether the numbers are proportional to light: as the file says, else if they are
         floats, which is the custom."""
-        return self._is_linear_in(self.pixels.dtype)
-
-    def _is_linear_in(self, dtype: np.dtype) -> bool:
-        if self.info.get(ICC):
-            return light.is_linear(self.info[ICC])
-        return bool(self.info.get(LINEAR, dtype == DEPTHS["32f"]))
+        return _says_linear(self.info, self.pixels.dtype)
 
     def through(self, restore: Callable[[np.ndarray], np.ndarray]) -> Picture:
         """The picture as ``restore`` makes it of encoded pixels in the same shape and type.
 
-        Linear pixels are encoded for it, and the difference it makes is taken back to light; so
-        is what floats have above white, which stays. Colours under full transparency neither
-        count nor change.
+        Linear pixels are encoded for it, and the difference it makes is taken back to light. It
+        sees floats clipped to black and white; what lies beyond stays. Colours under full
+        transparency neither count nor change.
         """
         seen = self.pixels if self.alpha is None else filled(self.pixels, self.alpha)
         if self.is_linear or seen.dtype == DEPTHS["32f"]:
@@ -69,25 +62,33 @@ class Picture:
     ) -> np.ndarray:
         values = _scaled(pixels, DEPTHS["32f"])
         encode, decode = (light.encode, light.decode) if self.is_linear else (_same, _same)
-        before = np.minimum(encode(values), 1)
+        before = encode(np.clip(values, 0, 1))
         change = decode(restore(before)) - decode(before)
         return _scaled(values + change, pixels.dtype)
 
     def at_depth(self, dtype: np.dtype) -> Picture:
         """The same in another type, rounded where it is coarser; floats without a profile are
         linear then, integers encoded."""
-        if self.pixels.dtype == dtype:
-            return self
+        return self.stated(self.info, dtype)
+
+    def stated(self, info: dict[str, Any], dtype: np.dtype) -> Picture:
+        """The same in another type and with another ``info``: linear or encoded as that says."""
         pixels = self.pixels
-        if self.is_linear != self._is_linear_in(dtype):
+        if self.is_linear != _says_linear(info, dtype):
             convert = light.encode if self.is_linear else light.decode
             pixels = convert(_scaled(pixels, DEPTHS["32f"]))
         alpha = None if self.alpha is None else _scaled(self.alpha, dtype)
-        return replace(self, pixels=_scaled(pixels, dtype), alpha=alpha)
+        return replace(self, pixels=_scaled(pixels, dtype), alpha=alpha, info=info)
 
     def in_8_bits(self) -> Picture:
         """The same in uint8, rounded."""
         return self.at_depth(DEPTHS["8"])
+
+
+def _says_linear(info: dict[str, Any], dtype: np.dtype) -> bool:
+    if info.get(ICC):
+        return light.is_linear(info[ICC])
+    return bool(info.get(LINEAR, dtype == DEPTHS["32f"]))
 
 
 def _same(values: np.ndarray) -> np.ndarray:
@@ -95,14 +96,15 @@ def _same(values: np.ndarray) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Numbers of one type in another, white to white; clipped and rounded for integers."""
+    """Numbers of one type in another, white to white; clipped and rounded for integers, of which
+    NaN becomes 0."""
     if values.dtype == dtype:
         return values
     if dtype == DEPTHS["32f"]:
         return values.astype(np.float32) / np.float32(FULL[values.dtype])
     if values.dtype == DEPTHS["32f"]:
         # In float64: float32 cannot tell all 65,536 levels from their neighbours' halves.
-        return np.rint(np.clip(values, 0, 1) * np.float64(FULL[dtype])).astype(dtype)
+        return np.rint(np.clip(np.nan_to_num(values), 0, 1) * np.float64(FULL[dtype])).astype(dtype)
     if dtype == DEPTHS["16"]:
         return values.astype(np.uint16) * np.uint16(257)
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

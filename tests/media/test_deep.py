@@ -19,7 +19,7 @@ from restore.media.codecs.assemble import upright
 from restore.media.image import encoded, read, write
 from restore.media.picture import Picture
 
-ALPHA = [".png", ".tif"]
+ALPHA = [".png", ".tif", ".jp2"]
 
 
 def levels(*channels: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def levels(*channels: int) -> np.ndarray:
     return np.dstack([np.roll(ramp, 1000 * i) for i in range(channels[0])])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".ppm"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".ppm", ".jp2"])
 @pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
 def test_every_level_survives(tmp_path: Path, suffix: str, grey: bool) -> None:
     pixels = levels() if grey else levels(3)
@@ -147,7 +147,7 @@ def test_transparency_is_not_lost_in_a_format_without_it(tmp_path: Path) -> None
 def test_a_file_in_memory_is_the_same(tmp_path: Path) -> None:
     picture = Picture(levels(3), None, {"dpi": (72.0, 72.0)})
     write(picture, tmp_path / "out.png")
-    assert encoded(picture, ".png") == (tmp_path / "out.png").read_bytes()
+    assert encoded(picture, "out.png") == (tmp_path / "out.png").read_bytes()
 
 
 def tiff(**options: Any) -> bytes:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media import image as media
+from restore.media.formats import FORMATS
 from restore.media.image import check_fits, check_target, read, write
 from restore.media.picture import Picture
 
@@ -104,6 +106,60 @@ def test_a_decompression_bomb_is_refused_quickly(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 5  # to decode it takes minutes
 
 
+def claiming(format_: str) -> bytes:
+    """A small file of which the header claims 100,000 x 100,000 pixels, or 65,500 x 65,500."""
+    side, most = 100_000, 65_500
+    little, big = struct.pack("<II", side, side), struct.pack(">II", side, side)
+    if format_ in ("PFM", "PPM", "PGM"):
+        kind, last = {"PFM": ("PF", -1), "PPM": ("P6", 65535), "PGM": ("P2", 1023)}[format_]
+        return f"{kind}\n{side} {side}\n{last}\n".encode() + bytes(100)
+    if format_ == "TIFF":
+        content = bytearray(encoded("TIFF"))
+        for tag in (b"\0\1\4\0", b"\1\1\4\0"):
+            at = content.index(tag)
+            content[at + 8 : at + 12] = little[:4]
+        return bytes(content)
+    content = encoded(format_)
+    at, claim = {
+        "BMP": (18, little),
+        "JPEG2000": (content.find(b"\xff\x4f\xff\x51") + 8, big),
+        "JPEG": (content.find(b"\xff\xc0") + 5, struct.pack(">HH", most, most)),
+        "GIF": (6, struct.pack("<HH", most, most)),
+    }[format_]
+    return content[:at] + claim + content[at + len(claim) :]
+
+
+@pytest.mark.parametrize("format_", ["BMP", "JPEG", "GIF", "TIFF", "PFM", "PPM", "PGM", "JPEG2000"])
+def test_no_format_is_decoded_before_its_size_is_known(tmp_path: Path, format_: str) -> None:
+    path = tmp_path / "bomb"
+    path.write_bytes(claiming(format_))
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            ImageError, match=r"\A.*bomb: has more than 500,000,000 pixels; refused\Z"
+        ):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", [".exr", ".heic"])
+def test_a_missing_extra_is_named_before_any_work(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"in{suffix}"
+    write(Picture(smooth(), None, {}), path)
+    format_ = FORMATS[suffix]
+    monkeypatch.setitem(sys.modules, format_.library, None)
+    extra = rf"pip install \"restore\[{format_.extra}\]\""
+    told = rf"\A.*in{suffix}: {format_.name} needs an extra: {extra}\Z"
+    with pytest.raises(ImageError, match=told):
+        check_fits(Picture(smooth(), None, {}), path)
+    with pytest.raises(ImageError, match=told):
+        read(path)
+
+
 def test_our_limit_of_pixels_counts_not_pillows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +228,7 @@ def test_alpha_that_hides_nothing_may_go(tmp_path: Path, suffix: str) -> None:
         ("out.dng", 8, "RAW can only be read"),
         ("none/out.png", 8, "cannot be written: No such file"),
         ("out.webp", 16384, "WEBP cannot hold more than 16383"),
-        ("out.jpg", 65536, "JPEG cannot hold more than 65535"),
+        ("out.jpg", 65501, "JPEG cannot hold more than 65500"),
     ],
 )
 def test_what_cannot_be_written_leaves_nothing_behind(

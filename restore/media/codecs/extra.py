@@ -10,10 +10,10 @@ from restore.errors import ImageError
 from restore.media.formats import Format
 
 
-def library_of(format_: Format, name: str) -> Any:
-    """The module that reads a format. Raises `ImageError` saying what brings it."""
+def library_of(format_: Format) -> Any:
+    """The module that reads and writes a format. Raises `ImageError` saying what brings it."""
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(format_.library)
     except ImportError:
         raise ImageError(
             f'{format_.name} needs an extra: pip install "restore[{format_.extra}]"'

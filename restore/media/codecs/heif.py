@@ -28,7 +28,7 @@ def recognised(head: bytes) -> bool:
 def opened(stream: BinaryIO) -> Any:
     """pillow-heif's picture, not decoded yet; its ``size`` is width and height."""
     stream.seek(0)
-    return library_of(HEIF, "pillow_heif").open_heif(stream, convert_hdr_to_8bit=False)
+    return library_of(HEIF).open_heif(stream, convert_hdr_to_8bit=False)
 
 
 def decode(stream: BinaryIO) -> Picture:
@@ -47,7 +47,7 @@ def decode(stream: BinaryIO) -> Picture:
 
 
 def encode(picture: Picture) -> bytes:
-    library = library_of(HEIF, "pillow_heif")
+    library = library_of(HEIF)
     pixels = rgb(picture.pixels)
     data = pixels if picture.alpha is None else np.dstack((pixels, picture.alpha))
     size = (data.shape[1], data.shape[0])

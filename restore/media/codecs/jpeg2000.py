@@ -16,18 +16,24 @@ from PIL import Image
 from restore.errors import ImageError
 from restore.media import metadata
 from restore.media.codecs import assemble
+from restore.media.colour import srgb_of_cmyk
 from restore.media.formats import DEPTHS, EXIF, ICC, XMP
 from restore.media.picture import Picture
 
 _SIZE = b"\xff\x4f\xff\x51"
 """How a code stream begins: with it, and its size."""
 MAGIC = (b"\0\0\0\x0cjP  \r\n\x87\n", _SIZE)
+_MOST_CHANNELS = 5
 _UUIDS = {
     XMP: bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),
     EXIF: b"JpgTiffExif->JP2",
 }
 _RESTRICTED_PROFILE = b"\x02\0\0"
-"""How a colour box begins that holds an ICC profile."""
+_PROFILES = (b"\x02", b"\x03")
+"""How a colour box begins that holds an ICC profile: as it is written here, and as it may."""
+_SRGB = b"\1\0\0" + struct.pack(">I", 16)
+_CMYK = struct.pack(">I", 12)
+"""As a colour box names them (annex I.5.3.3)."""
 
 
 def decode(stream: BinaryIO) -> Picture:
@@ -35,38 +41,74 @@ def decode(stream: BinaryIO) -> Picture:
 
     stream.seek(0)
     content = stream.read()
-    data = imagecodecs.jpeg2k_decode(content)
+    channels, depth = struct.unpack_from(">HB", _code_stream(content), 40)
+    if channels > _MOST_CHANNELS:
+        raise ImageError(f"holds {channels} channels; no more than {_MOST_CHANNELS} are known")
+    data = imagecodecs.jpeg2k_decode(_without_profile(content))
     if data.dtype not in (DEPTHS["8"], DEPTHS["16"]):
         raise ImageError(f"holds {data.dtype} pixels; 8 and 16 bits are known")
-    if data.dtype == DEPTHS["16"] and (full := (1 << _bits(content)) - 1) != 65535:
-        data = np.rint(data * (65535 / full)).astype(np.uint16)
+    white, full = np.iinfo(data.dtype).max, (2 << (depth & 0x7F)) - 1
+    if full != white:
+        data = np.rint(np.minimum(data, full) * (white / full)).astype(data.dtype)
     info, turn, notes = _carried(content)
+    if _is_ink(content):
+        data, info[ICC], note = srgb_of_cmyk(np.ascontiguousarray(data[..., :4]), info.get(ICC))
+        notes = (*notes, note)
     return assemble.picture(assemble.upright(data, turn), info, notes)
 
 
 def size(stream: BinaryIO) -> tuple[int, int]:
     """(height, width) that the code stream's size marker claims (annex A.5.1)."""
     stream.seek(0)
-    content = stream.read()
-    right, bottom, left, top = struct.unpack_from(">4I", content, content.index(_SIZE) + 8)
+    right, bottom, left, top = struct.unpack_from(">4I", _code_stream(stream.read()), 8)
     return bottom - top, right - left
 
 
-def _bits(content: bytes) -> int:
-    """A channel's, from the same marker."""
-    return (content[content.index(_SIZE) + 42] & 0x7F) + 1
+def _code_stream(content: bytes) -> bytes:
+    """From where the pixels are, with their size first."""
+    if content.startswith(_SIZE):
+        return content
+    found = next((body for name, body in _boxes(content) if name == b"jp2c"), b"")
+    if not found.startswith(_SIZE):
+        raise ImageError("holds no pixels, or its header makes no sense")
+    return found
+
+
+def _colour(content: bytes) -> bytes:
+    """What the header says of colour, or nothing (annex I.5.3.3)."""
+    header = dict(_boxes(content)).get(b"jp2h", b"")
+    return next((body for name, body in _boxes(header) if name == b"colr"), b"")
+
+
+def _without_profile(content: bytes) -> bytes:
+    """The file with sRGB in place of a profile, into which imagecodecs would convert the pixels."""
+    if content.startswith(_SIZE):
+        return content
+    parts = []
+    for name, body in _boxes(content):
+        if name == b"jp2h":
+            inner = (
+                (n, _SRGB if n == b"colr" and b[:1] in _PROFILES else b) for n, b in _boxes(body)
+            )
+            body = b"".join(_box(*part) for part in inner)
+        parts.append(_box(name, body))
+    return b"".join(parts)
+
+
+def _is_ink(content: bytes) -> bool:
+    colour = _colour(content)
+    if colour[:1] == b"\1":
+        return colour[3:7] == _CMYK
+    return colour[3 + 16 : 3 + 20] == b"CMYK"
 
 
 def _carried(content: bytes) -> tuple[dict[str, Any], int, tuple[str, ...]]:
-    info: dict[str, Any] = {}
+    colour = _colour(content)
+    info: dict[str, Any] = {ICC: colour[3:] if colour[:1] in _PROFILES else None}
     turn = 1
     notes: tuple[str, ...] = ()
     for name, body in _boxes(content):
-        if name == b"jp2h":
-            colour = dict(_boxes(body)).get(b"colr", b"")
-            if colour.startswith(_RESTRICTED_PROFILE[:1]):
-                info[ICC] = colour[3:]
-        elif name == b"uuid" and body[:16] == _UUIDS[XMP]:
+        if name == b"uuid" and body[:16] == _UUIDS[XMP]:
             info[XMP] = metadata.upright_xmp(body[16:])
         elif name == b"uuid" and body[:16] == _UUIDS[EXIF]:
             try:
@@ -86,17 +128,26 @@ def encode(picture: Picture) -> bytes:
     content = bytes(imagecodecs.jpeg2k_encode(data, level=0, reversible=True, codecformat="jp2"))
     written = []
     for name, body in _boxes(content):
-        if name == b"jp2h" and (profile := picture.info.get(ICC)):
-            inner = (
-                (n, _RESTRICTED_PROFILE + profile if n == b"colr" else b) for n, b in _boxes(body)
-            )
-            body = b"".join(_box(*part) for part in inner)
+        if name == b"jp2h":
+            body = b"".join(_box(*part) for part in _header(picture, body))
         if name == b"jp2c":
             for key, uuid in _UUIDS.items():
                 if kept := picture.info.get(key):
                     written.append(_box(b"uuid", uuid + kept.removeprefix(b"Exif\0\0")))
         written.append(_box(name, body))
     return b"".join(written)
+
+
+def _header(picture: Picture, body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The boxes of a header, with the profile, and saying which channel is alpha (I.5.3.6)."""
+    profile = picture.info.get(ICC)
+    for name, part in _boxes(body):
+        yield name, _RESTRICTED_PROFILE + profile if profile and name == b"colr" else part
+    if picture.alpha is not None:
+        colours = 1 if picture.pixels.ndim == 2 else 3
+        meanings = [(i, 0, i + 1) for i in range(colours)] + [(colours, 1, 0)]
+        numbers = [n for meaning in meanings for n in meaning]
+        yield b"cdef", struct.pack(f">H{len(numbers)}H", len(meanings), *numbers)
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:

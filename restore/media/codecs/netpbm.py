@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ImageFile
 
+from restore.errors import ImageError
 from restore.media.formats import DEPTHS
 from restore.media.picture import Picture
 
 PFM_MAGIC = (b"PF\n", b"Pf\n", b"PF\r", b"Pf\r", b"PF ", b"Pf ")
+_CHANNELS = {b"P2": 1, b"P3": 3, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 _FULL = 65535
+_HEADER = re.compile(rb"(P\w)" + rb"(?:\s|#[^\r\n]*[\r\n])+([^\s#]+)" * 3)
+"""Kind, width, height, and greatest value or scale, with comments in between."""
+_LONGEST_HEADER = 1 << 16
 
 
 def is_deep(file: ImageFile.ImageFile) -> bool:
@@ -25,45 +31,62 @@ def _greatest(arguments: Any) -> int:
 
 
 def decode(stream: BinaryIO) -> Picture:
-    import cv2
+    kind, shape, last, start = _header(stream)
+    stream.seek(start)
+    if kind in (b"PF", b"Pf"):
+        # A negative scale says that the least byte comes first; its size has no agreed meaning.
+        values = _binary(stream, shape, "<f4" if last < 0 else ">f4")
+        return Picture(np.ascontiguousarray(values[::-1], np.float32), None, {})
+    in_bytes = kind in (b"P5", b"P6")
+    values = _binary(stream, shape, ">u2") if in_bytes else _in_digits(stream, shape)
+    if last != _FULL:
+        values = np.rint(np.minimum(values, last) * (_FULL / last))
+    return Picture(values.astype(np.uint16), None, {})
 
-    stream.seek(0)
-    content = stream.read()
-    data = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if data is None:
-        raise ValueError("it ends early, or its header makes no sense")
-    if data.dtype == DEPTHS["16"]:
-        white = int(_header(content)[3])
-        if white != _FULL:
-            data = np.rint(data * (_FULL / white)).astype(np.uint16)
-    return Picture(_swapped(data), None, {})
+
+def _binary(stream: BinaryIO, shape: tuple[int, ...], kind: str) -> np.ndarray:
+    wanted = int(np.prod(shape)) * np.dtype(kind).itemsize
+    content = stream.read(wanted)
+    if len(content) < wanted:
+        raise ImageError("ends early")
+    return np.frombuffer(content, kind).reshape(shape)
+
+
+def _in_digits(stream: BinaryIO, shape: tuple[int, ...]) -> np.ndarray:
+    lines = stream.read().splitlines()
+    words = b" ".join(line.split(b"#")[0] for line in lines).split()
+    count = int(np.prod(shape))
+    if len(words) < count:
+        raise ImageError("ends early")
+    return np.array([int(word) for word in words[:count]]).reshape(shape)
 
 
 def size_of_pfm(stream: BinaryIO) -> tuple[int, int]:
     """(height, width) that a PFM claims."""
+    shape = _header(stream)[1]
+    return shape[0], shape[1]
+
+
+def _header(stream: BinaryIO) -> tuple[bytes, tuple[int, ...], float, int]:
+    """Kind, shape of the pixels, greatest value or scale, and where the pixels begin."""
     stream.seek(0)
-    width, height = (int(word) for word in _header(stream.read(4096))[1:3])
-    return height, width
-
-
-def _header(content: bytes) -> list[bytes]:
-    """Its first words: kind, width, height, greatest value; there are comments in between."""
-    lines = content[:4096].split(b"\n")
-    return b" ".join(line.split(b"#")[0] for line in lines).split(maxsplit=4)
+    found = _HEADER.match(stream.read(_LONGEST_HEADER))
+    if found is None or found[1] not in _CHANNELS:
+        raise ImageError("its header makes no sense")
+    width, height, last = int(found[2]), int(found[3]), float(found[4])
+    if width < 1 or height < 1 or last == 0:
+        raise ImageError(f"claims {width} x {height} pixels up to {last:g}")
+    channels = _CHANNELS[found[1]]
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return found[1], shape, last, found.end() + 1
 
 
 def encode(picture: Picture) -> bytes:
-    import cv2
-
-    kind = ".pfm"
-    if picture.pixels.dtype != DEPTHS["32f"]:
-        kind = ".pgm" if picture.pixels.ndim == 2 else ".ppm"
-    done, content = cv2.imencode(kind, _swapped(picture.pixels))
-    if not done:
-        raise ValueError("OpenCV could not encode it")
-    return content.tobytes()
-
-
-def _swapped(data: np.ndarray) -> np.ndarray:
-    """RGB for BGR and the other way round; grey as it is."""
-    return np.ascontiguousarray(data if data.ndim == 2 else data[..., ::-1])
+    height, width = picture.pixels.shape[:2]
+    grey = picture.pixels.ndim == 2
+    if picture.pixels.dtype == DEPTHS["32f"]:
+        head = f"{'Pf' if grey else 'PF'}\n{width} {height}\n-1.0\n"
+        return head.encode() + picture.pixels[::-1].astype("<f4").tobytes()
+    full = np.iinfo(picture.pixels.dtype).max
+    head = f"{'P5' if grey else 'P6'}\n{width} {height}\n{full}\n"
+    return head.encode() + picture.pixels.astype(picture.pixels.dtype.newbyteorder(">")).tobytes()

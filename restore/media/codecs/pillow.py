@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageFile
 from restore.errors import ImageError
 from restore.media import metadata
 from restore.media.codecs import assemble
+from restore.media.codecs.quiet import quiet
 from restore.media.colour import srgb_of_cmyk
 from restore.media.formats import AVIF, DPI, EXIF, ICC, JPEG, WEBP, XMP, Format
 from restore.media.picture import Picture
@@ -41,7 +43,8 @@ def decode(file: ImageFile.ImageFile, info: dict[str, Any]) -> Picture:
     own: dict[str, Any] = {ICC: profile, DPI: metadata.resolution(file.info.get(DPI))}
     if file.format in ("JPEG", "MPO"):
         own |= _compression_of_jpeg(file)
-    file.load()
+    with quiet() if file.format == "TIFF" else nullcontext():
+        file.load()
     kept, turn, lost = carried(file)
     notes, own = (*notes, *lost), own | kept | info
     image = file.transpose(_TURNS[turn]) if turn in _TURNS else file

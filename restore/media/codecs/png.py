@@ -11,8 +11,8 @@ from PIL import ImageFile
 
 from restore.media import metadata
 from restore.media.codecs import assemble, pillow
-from restore.media.formats import DPI, EXIF, ICC, XMP
-from restore.media.picture import LINEAR, Picture
+from restore.media.formats import DPI, EXIF, ICC, LINEAR, XMP
+from restore.media.picture import Picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP_KEY = b"XML:com.adobe.xmp"
@@ -22,6 +22,16 @@ _ELSEWHERE = (_XMP_KEY, b"Raw profile type exif", b"Raw profile type APP1")
 """Texts that hold what `Picture.info` has already."""
 _LINEAR_GAMMA = 100_000
 _TRANSFER_LINEAR = 8  # of ITU-T H.273, as cICP has it
+_OF_SRGB = frozenset(
+    (
+        (b"gAMA", struct.pack(">I", 45455)),
+        (b"gAMA", struct.pack(">I", _LINEAR_GAMMA)),
+        (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
+        (b"cICP", bytes((1, 13, 0, 1))),
+        (b"cICP", bytes((1, _TRANSFER_LINEAR, 0, 1))),
+    )
+)
+"""How chunks say sRGB, or the same colours in linear numbers, which are known as such."""
 
 
 def decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
@@ -73,6 +83,14 @@ def _is_linear(chunks: tuple[tuple[bytes, bytes], ...]) -> bool | None:
     if len(said.get(b"gAMA", b"")) == 4 and b"sRGB" not in said:
         return bool(struct.unpack(">I", said[b"gAMA"])[0] == _LINEAR_GAMMA)
     return None
+
+
+def has_own_colours(info: dict[str, Any]) -> bool:
+    """Whether chunks alone say what the numbers mean, and it is not what they mean elsewhere."""
+    chunks = info.get("png_chunks", ())
+    if info.get(ICC) or b"sRGB" in dict(chunks):
+        return False
+    return any(chunk not in _OF_SRGB for chunk in chunks if chunk[0] not in TEXTS)
 
 
 def encode(picture: Picture) -> bytes:

@@ -8,6 +8,7 @@ from restore.errors import ImageError
 from restore.media import metadata
 from restore.media.codecs import assemble
 from restore.media.codecs.extra import library_of
+from restore.media.codecs.quiet import quiet
 from restore.media.formats import EXIF, RAW
 from restore.media.picture import Picture
 
@@ -15,12 +16,19 @@ from restore.media.picture import Picture
 def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     """Developed as the camera would: its white balance, sRGB, 16 bits. Raises `ImageError` where
     it claims more than ``max_pixels``."""
-    library = library_of(RAW, "rawpy")
+    library = library_of(RAW)
     stream.seek(0)
-    with library.imread(stream) as raw:
-        if raw.sizes.raw_width * raw.sizes.raw_height > max_pixels:
-            raise ImageError(f"has more than {max_pixels:,} pixels; refused")
-        data = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16)
+    try:
+        with quiet():  # LibRaw prints what is wrong, too
+            opened = library.imread(stream)
+        with opened as raw:
+            if raw.sizes.raw_width * raw.sizes.raw_height > max_pixels:
+                raise ImageError(f"has more than {max_pixels:,} pixels; refused")
+            with quiet():
+                raw.unpack()
+            data = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16)
+    except library.LibRawError as error:
+        raise ImageError("is damaged, or of a camera that LibRaw does not know") from error
     notes = ("was developed with the camera's white balance, as sRGB",)
     try:
         exif = metadata.written(metadata.exif_of_tiff(stream))

@@ -1,13 +1,13 @@
 """TIFF of 8, 16 and 32 bits, as scanners, cameras and science write it.
 
-Pillow reads what is plain and has 8 bits, tifffile the rest. All of it is written by tifffile, with
+tifffile reads what is plain, Pillow the rest. All of it is written by tifffile, with
 the directories of EXIF put in afterwards, which it does not write.
 """
 
 from __future__ import annotations
 
 import io
-import logging
+import math
 import struct
 from typing import Any, BinaryIO
 
@@ -23,11 +23,12 @@ from restore.media.picture import Picture
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _XMP_TAG = 700
-_INCHES = {1: 1.0, 2: 1.0, 3: 2.54}
-"""Per unit of resolution: none stated, inch, centimetre."""
-
-# tifffile reports oddities of a file as log records, which reach the terminal where nobody listens.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
+_INCHES = {2: 1.0, 3: 2.54}
+"""Per unit of resolution: inch, centimetre."""
+_KINDS = ("MINISBLACK", "MINISWHITE", "RGB", "SEPARATED")
+_MOST_CHANNELS = 64
+_LARGEST_TILE = 1 << 26
+"""In samples, for pictures that are smaller; no tile need be larger than its picture."""
 
 
 def size(stream: BinaryIO) -> tuple[int, int]:
@@ -43,13 +44,17 @@ def size(stream: BinaryIO) -> tuple[int, int]:
 
 
 def pillow_can(stream: BinaryIO) -> bool:
-    """Whether the first page is one that Pillow reads without loss."""
+    """Whether the first page is one that Pillow reads without loss, and tifffile may not: of few
+    bits, with a palette, or made by JPEG or a fax machine."""
     from tifffile import EXTRASAMPLE, TiffFile
 
     stream.seek(0)
     with TiffFile(stream) as file:
         page = file.pages.first
-        return page.bitspersample <= 8 and EXTRASAMPLE.ASSOCALPHA not in page.extrasamples
+        if page.bitspersample > 8 or EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
+            return False
+        plain = page.bitspersample == 8 and _name(page.photometric) in _KINDS
+        return not plain or _name(page.compression) in ("JPEG", "OJPEG")
 
 
 def decode(stream: BinaryIO) -> Picture:
@@ -61,10 +66,12 @@ def decode(stream: BinaryIO) -> Picture:
     with TiffFile(stream) as file:
         page = file.pages.first
         data, info = _pixels(page), _info(page)
+        if page.dtype == np.float64:
+            notes.append("64 bits a channel become 32f")
         extras = page.extrasamples
         if len(file.pages) > 1:
             notes.append(f"holds {len(file.pages)} pictures; the first one is taken")
-    data, inks = _coloured(page.photometric.name, data, info, notes)
+    data, inks = _coloured(_name(page.photometric), data, info, notes)
     alpha = _alpha(extras, 0 if data.ndim == 2 else data.shape[2] - inks)
     # Scanners keep more beside the colours than alpha: infrared, say.
     if data.ndim == 3 and data.shape[2] > inks + (alpha is not None):
@@ -84,6 +91,11 @@ def decode(stream: BinaryIO) -> Picture:
     return assemble.picture(assemble.upright(data, turn), info, tuple(notes))
 
 
+def _name(value: Any) -> str:
+    """Of a choice that TIFF has a number for, which a file need not be right about."""
+    return getattr(value, "name", str(value))
+
+
 def _alpha(extras: tuple[int, ...], count: int) -> int | None:
     """What the first of ``count`` channels beside the colours is, if that is alpha of a kind. One
     alone is, even where the file does not say so, as OpenCV's."""
@@ -99,9 +111,16 @@ def _pixels(page: Any) -> np.ndarray:
     from tifffile import PLANARCONFIG
 
     bits = page.bitspersample
+    if page.samplesperpixel > _MOST_CHANNELS or page.imagedepth != 1:
+        raise ImageError(f"holds {page.samplesperpixel} channels in {page.imagedepth} layers")
+    tile = math.prod(page.tile) * page.samplesperpixel if page.is_tiled else 0
+    if tile > max(_LARGEST_TILE, math.prod(page.shape)):
+        raise ImageError("a tile in it claims too many pixels; refused")
     data = page.asarray()
     if data.ndim == 3 and page.planarconfig == PLANARCONFIG.SEPARATE:
         data = np.moveaxis(data, 0, 2)
+    if data.shape[:2] != (page.imagelength, page.imagewidth):
+        raise ImageError(f"is damaged: its pixels have the shape {data.shape}")
     if data.dtype in (np.float16, np.float32, np.float64):
         return data.astype(np.float32)
     if data.dtype == np.uint8 and bits == 8:
@@ -127,7 +146,9 @@ def _resolution(page: Any) -> tuple[float, ...] | None:
     if None in tags:
         return None
     unit = page.tags.get("ResolutionUnit")
-    inches = _INCHES.get(2 if unit is None else int(unit.value), 1.0)
+    inches = _INCHES.get(2 if unit is None else int(unit.value))
+    if inches is None:  # a shape of pixels, not a size
+        return None
     return tuple(inches * tag.value[0] / tag.value[1] for tag in tags if tag.value[1])
 
 
