@@ -6,6 +6,8 @@ from restore.cli.options import (
     Debug,
     Device,
     Json,
+    MaxMemory,
+    Overlap,
     Overwrite,
     Precision,
     Quiet,
@@ -23,6 +25,8 @@ def auto(
     device: Device = "auto",
     precision: Precision = "auto",
     tile: Tile = "auto",
+    overlap: Overlap = None,
+    max_memory: MaxMemory = None,
     strength: Strength = 1.0,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -61,6 +65,8 @@ def auto(
             device=device,
             precision=precision,
             tile=tile,
+            overlap=overlap,
+            max_memory=max_memory,
             strength=strength,
         )
         text = f"{task}: {text}"

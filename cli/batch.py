@@ -116,6 +116,7 @@ def restore_many(
         "model_sha256": restorer.card.sha256,
         "precision": restorer.compute.precision,
         "tile": str(restorer_options["tile"]),
+        "overlap": restorer_options["overlap"],
         "strength": restorer.strength,
         "ensemble": restorer.ensemble,
         **choices.key(),

@@ -24,6 +24,11 @@ Tile = Annotated[
     str,
     typer.Option(help="auto, off, or a tile's side in pixels (rounded to the model's size rule)."),
 ]
+Overlap = Annotated[int | None, typer.Option(min=0, help="Pixels that neighbouring tiles share.")]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(metavar="4GiB", help="What tiles keep within; default: 60 % of what is free."),
+]
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0 keeps the input, 1 is the full effect.")
 ]

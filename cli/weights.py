@@ -49,6 +49,27 @@ def pull(
 
 
 @app.command()
+def measure(
+    task: Annotated[str, typer.Argument(help="The head that the model is for.")],
+    model: Annotated[str, typer.Argument(help="Its name, or a .safetensors file.")],
+    debug: Debug = False,
+) -> None:
+    """Find out how much memory a model takes and write it on its card, for --max-memory."""
+    from dataclasses import replace
+
+    from restore.checkpoints import store
+    from restore.checkpoints.weights import write_card
+    from restore.engine import footprint
+    from restore.engine.precision import PRECISIONS
+
+    found = store.find(task, model)
+    by_precision = footprint.on_cpu(task, found.path, list(PRECISIONS))
+    write_card(replace(found.card, memory={**found.card.memory, "cpu": by_precision}), found.path)
+    sizes = ", ".join(f"{size:,.0f} in {name}" for name, size in by_precision.items())
+    typer.echo(f"{found.path}: bytes a pixel: {sizes}")
+
+
+@app.command()
 def verify(debug: Debug = False) -> None:
     """Check every installed model against the SHA-256 on its card."""
     from restore.checkpoints import store

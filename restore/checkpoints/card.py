@@ -74,6 +74,8 @@ class Card:
 
     ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
     SHA-256 of a download, or the run that trained them). ``limits`` is what it cannot do.
+    ``memory`` is the peak of a computation in bytes a pixel, by device ("cpu") and precision, as
+    `restore.engine.footprint` measures it.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Card:
     paper: str = "MAXIM: Multi-Axis MLP for Image Processing, CVPR 2022, arXiv:2201.02973"
     precisions: tuple[str, ...] = (FLOAT32,)
     tile: TilePolicy | None = None
+    memory: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training_patch: int | None = None
     training_data: tuple[TrainingSet, ...] = ()
     limits: str = ""

@@ -11,45 +11,83 @@ channel guides itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
 import cv2
 import numpy as np
+
+from restore.engine.pixels import to_float
 
 RADIUS = 4
 """Of the windows, in pixels of the reduced picture."""
 NO_TEXTURE = 5e-4
 """Median second difference up to which a picture is blank; from twice this on it tells all."""
+_MEAN = cv2.INTER_AREA
+_STRIP = 256
+"""Rows that are held as floats at a time."""
 FLAT = 1e-4
 """Variance below which a window is too flat to tell a slope from noise; it gets that of 1."""
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:
-    """H x W x 3 float32 with its shorter side brought down to ``side`` pixels, each the mean of
-    those it covers. Never enlarged; a picture that is small enough comes back as it is."""
+    """H x W x 3 float32 of a picture as `to_float` takes it, with its shorter side brought down to
+    ``side`` pixels, each the mean of those it covers. Never enlarged: a picture that is small
+    enough keeps its size.
+    """
     height, width = image.shape[:2]
     shorter = min(height, width)
     if shorter <= side:
-        return image
-    size = round(width * side / shorter), round(height * side / shorter)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return to_float(image)
+    wide, high = round(width * side / shorter), round(height * side / shorter)
+    # Across, then down: means are separable, and a large picture is never whole in floats.
+    narrow = [
+        cv2.resize(to_float(image[rows]), (wide, rows.stop - rows.start), interpolation=_MEAN)
+        for rows in strips(height)
+    ]
+    return cv2.resize(np.concatenate(narrow), (wide, high), interpolation=_MEAN)
 
 
-def carried_over(image: np.ndarray, small: np.ndarray, restored: np.ndarray) -> np.ndarray:
-    """``image`` changed as ``small``, its reduced version, was to give ``restored``.
+def strips(height: int) -> Iterator[slice]:
+    """All rows of a picture, some at a time."""
+    for top in range(0, height, _STRIP):
+        yield slice(top, min(top + _STRIP, height))
 
-    All are float32 with three channels; the last two have one size. Where they have that of
-    ``image`` too, ``restored`` is the answer.
-    """
-    if small.shape == image.shape:
-        return restored
-    slope, offset = linear_map(small, restored, RADIUS, FLAT)
-    size = image.shape[1], image.shape[0]
-    slope, offset = (
-        cv2.resize(part.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-        for part in (slope, offset)
-    )
-    np.multiply(slope, image, out=slope)
-    np.add(slope, offset, out=slope)
-    return slope
+
+@dataclass(frozen=True)
+class Carried:
+    """The change that made ``restored`` of ``small``, a reduced picture, for one of ``height``
+    rows. All are float32 with three channels, the first two of one size."""
+
+    small: np.ndarray
+    restored: np.ndarray
+    height: int
+
+    def __call__(self, rows: slice, image: np.ndarray) -> np.ndarray:
+        """``image``, those rows of the picture, changed. Where ``small`` has the size of
+        the picture, ``restored`` is the answer."""
+        if self.small.shape[:2] == (self.height, image.shape[1]):
+            return self.restored[rows]
+        slope, offset = (self._enlarged(part, rows, image.shape[1]) for part in self._map)
+        np.multiply(slope, image, out=slope)
+        np.add(slope, offset, out=slope)
+        return slope
+
+    @cached_property
+    def _map(self) -> tuple[np.ndarray, np.ndarray]:
+        slope, offset = linear_map(self.small, self.restored, RADIUS, FLAT)
+        return slope.astype(np.float32), offset.astype(np.float32)
+
+    def _enlarged(self, part: np.ndarray, rows: slice, width: int) -> np.ndarray:
+        """Those rows of ``part`` at the picture's size, bilinear with half-pixel centres."""
+        last = len(part) - 1
+        centres = (np.arange(rows.start, rows.stop) + 0.5) * (len(part) / self.height) - 0.5
+        centres = np.clip(centres, 0, last)
+        above = np.minimum(centres.astype(int), max(last - 1, 0))
+        weight = (centres - above).astype(np.float32)[:, None, None]
+        mixed = part[above] * (1 - weight) + part[np.minimum(above + 1, last)] * weight
+        return cv2.resize(mixed, (width, len(mixed)), interpolation=cv2.INTER_LINEAR)
 
 
 def evidence(image: np.ndarray) -> float:

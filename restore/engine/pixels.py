@@ -7,6 +7,8 @@ import numpy as np
 from restore.errors import ImageError
 from restore.media.colour import rgb
 
+_STRIP = 64
+"""Rows that are looked at together: a large picture is not copied to be looked at."""
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
@@ -35,12 +37,12 @@ def check(image: np.ndarray) -> None:
         raise ImageError("the picture holds NaN or infinity")
 
 
-def from_float(restored: np.ndarray, like: np.ndarray) -> np.ndarray:
+def from_float(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray:
     """H x W x 3 float32 to the shape and dtype of ``like``; clipped, integers rounded.
 
-    Where ``like`` is grey, with one channel or three equal ones, so is the result, exactly.
+    Where ``grey`` says that ``like`` is part of a grey picture, so is the result, exactly.
     """
-    if is_grey(like):
+    if grey:
         # In float64: the float32 mean of three equal values can differ from them.
         grey = restored.mean(axis=2, dtype=np.float64)
         restored = grey if like.ndim == 2 else rgb(grey)
@@ -55,5 +57,5 @@ def is_grey(image: np.ndarray) -> bool:
     """Whether the picture has one channel, or three that are equal everywhere."""
     if image.ndim == 2:
         return True
-    red, green, blue = (image[..., c] for c in range(3))
-    return bool(np.array_equal(red, green) and np.array_equal(green, blue))
+    strips = (image[top : top + _STRIP] for top in range(0, len(image), _STRIP))
+    return all(bool((strip == strip[..., :1]).all()) for strip in strips)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +14,17 @@ import torch
 
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
-from restore.engine import pixels
+from restore.engine import budget, pixels
+from restore.engine.budget import SMALLEST, NotEnoughMemoryError
 from restore.engine.frames import AHEAD, Frame, batch_size, restored_frames
-from restore.engine.guided import carried_over, evidence, reduced
+from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
 from restore.engine.precision import choose
 from restore.engine.temporal import Steadier
-from restore.engine.tiling import plan_axis, run_tiled
+from restore.engine.tiling import Band, Place, plan_axis, run_tiled
 from restore.errors import CheckpointError, RestoreError, UsageError
 
+_log = logging.getLogger("restore")
 Progress = Callable[[int, int], None]
 
 
@@ -39,6 +43,10 @@ class Restorer:
         tile: "auto" (the card's policy), "off" (the whole picture at once), or the side of a
             tile in pixels. Heads that judge a whole scene see a large picture reduced under
             "auto", and all of its pixels otherwise.
+        overlap: pixels that neighbouring tiles share; by default the card's.
+        max_memory: bytes, or such as "4GiB", that tiles under "auto" keep within, pictures and
+            results included; by default a part of what is free. Where memory runs out all the
+            same, tiles of half the size are tried, and a warning is logged.
         strength: blend with the input; 0 returns it, 1 is the full effect.
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
@@ -56,6 +64,8 @@ class Restorer:
         device: str = "auto",
         precision: str = "auto",
         tile: str | int = "auto",
+        overlap: int | None = None,
+        max_memory: int | str | None = None,
         strength: float = 1.0,
         ensemble: bool = False,
     ):
@@ -67,7 +77,9 @@ class Restorer:
         self.strength = strength
         self.ensemble = ensemble
         self.compute = choose(device, precision, self.card)
-        self._tiles = _tile_policy(tile, self.card.tile or TILES)
+        self.max_memory = budget.parsed(max_memory) if isinstance(max_memory, str) else max_memory
+        self._automatic = tile == "auto"
+        self._tiles = _tile_policy(tile, overlap, self.card.tile or TILES)
         if self.card.network.num_outputs != 3:
             raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
         network = weights.load(found.path, found.card)
@@ -120,70 +132,125 @@ class Restorer:
         self, images: Sequence[np.ndarray], progress: Progress = _ignore
     ) -> list[np.ndarray]:
         """`__call__` of pictures of one height and width, all of them at once."""
-        source = _stacked([pixels.to_float(image) for image in images])
-        restored = source if self.strength == 0 else self._restored(source, progress)
-        return [pixels.from_float(*pair) for pair in zip(restored, images, strict=True)]
+        for image in images:
+            pixels.check(image)
+        if self.strength == 0:
+            return [
+                np.clip(image, 0, 1) if image.dtype.kind == "f" else image.copy()
+                for image in images
+            ]
+        policy = self._policy(images)
+        while True:
+            try:
+                return self._attempt(images, policy, progress)
+            except NotEnoughMemoryError:
+                policy = self._smaller(policy, images[0].shape[:2])
 
-    def _restored(self, source: np.ndarray, progress: Progress) -> np.ndarray:
-        """N x H x W x 3 float32 to the same, with all options, not clipped."""
-        views = range(8) if self.ensemble else range(1)
-        total = np.zeros_like(source) if self.ensemble else None
-        for view in views:
+    def _policy(self, images: Sequence[np.ndarray]) -> TilePolicy:
+        """The tiles asked for; under "auto", no larger than the memory allows."""
+        memory = self.card.memory.get(self.compute.device.type, {})
+        if not self._automatic or self.compute.precision not in memory:
+            return self._tiles
+        most = self.max_memory or budget.share_of_free(self.compute.device)
+        # What is held besides: the picture (where it counts), the result, some rows of floats.
+        whole = sum(image.nbytes for image in images) * (2 if self.max_memory else 1)
+        held = whole + 3 * self._tiles.size * images[0].shape[1] * 12 * len(images)
+        pixels_ = int((most - held) / memory[self.compute.precision] / len(images))
+        return budget.within(self._tiles, pixels_)
 
-            def report(done: int, tiles: int, view: int = view) -> None:
-                progress(view * tiles + done, len(views) * tiles)
+    def _smaller(self, policy: TilePolicy, shape: tuple[int, ...]) -> TilePolicy:
+        """For another attempt, after ``policy`` has proved too large for a picture."""
+        whole = shape[0] * shape[1] <= policy.whole_up_to
+        side = (max(shape) if whole else policy.size) // 2
+        if side < SMALLEST:
+            raise RestoreError(f"not enough memory for tiles of {2 * side} pixels a side")
+        _log.warning("not enough memory; going on with tiles of %d pixels a side", side)
+        return replace(policy, size=side, whole_up_to=0)
 
-            turned = _turn(source, view)
-            result = _turn_back(self._run(turned, report), view)
-            if total is None:
-                total = result
-            else:
-                total += result
-        assert total is not None
-        restored = total / len(views) if self.ensemble else total
-        if not np.isfinite(restored).all():
+    def _attempt(
+        self, images: Sequence[np.ndarray], policy: TilePolicy, progress: Progress
+    ) -> list[np.ndarray]:
+        greys = [pixels.is_grey(image) for image in images]
+        results = [np.empty_like(image) for image in images]
+        for rows, bands in self._bands(images, policy, progress):
+            self._check_finite(bands)
+            for image, grey, result, band in zip(images, greys, results, bands, strict=True):
+                part = image[rows]
+                if self.strength < 1:
+                    source = pixels.to_float(part)
+                    band = source + np.float32(self.strength) * (band - source)
+                result[rows] = pixels.from_float(band, part, grey)
+        return results
+
+    def _check_finite(self, bands: np.ndarray) -> None:
+        if not np.isfinite(bands).all():
             precision = self.compute.precision
             advice = "" if precision == FLOAT32 else f"; try precision {FLOAT32}"
             raise RestoreError(f"{self.card.name} produced NaN or infinity in {precision}{advice}")
-        if self.strength < 1:
-            restored = source + np.float32(self.strength) * (restored - source)
-        return restored
 
-    def _run(self, images: np.ndarray, progress: Progress) -> np.ndarray:
-        """N x H x W x 3 float32 through the network, as the tile policy has it."""
-        side = self._tiles.reduce_to
-        if not side:
-            return self._pixel_by_pixel(images, progress)
-        seen = _stacked([reduced(image, side) for image in images])
-        restored = self._pixel_by_pixel(seen, progress)
-        return _stacked(
-            [
-                carried_over(image, small, small + evidence(small) * (better - small))
-                for image, small, better in zip(images, seen, restored, strict=True)
-            ]
-        )
+    def _bands(
+        self, images: Sequence[np.ndarray], policy: TilePolicy, progress: Progress
+    ) -> Iterator[Band]:
+        """The pictures restored, from top to bottom: rows, and N x rows x W x 3 float32."""
+        if not policy.reduce_to:
+            yield from self._tiled(images, policy, progress)
+            return
+        seen = [reduced(image, policy.reduce_to) for image in images]
+        better = np.concatenate([band for _, band in self._tiled(seen, policy, progress)], axis=1)
+        height = images[0].shape[0]
+        changes = [
+            Carried(small, small + evidence(small) * (one - small), height)
+            for small, one in zip(seen, better, strict=True)
+        ]
+        for rows in strips(height):
+            pairs = zip(images, changes, strict=True)
+            yield (
+                rows,
+                _stacked([change(rows, pixels.to_float(image[rows])) for image, change in pairs]),
+            )
 
-    def _pixel_by_pixel(self, images: np.ndarray, progress: Progress) -> np.ndarray:
-        """Every pixel of N x H x W x 3 through the network, whole or tiled."""
-        shape, multiples = images.shape[1:3], self.card.network.size_multiple
-        policy = self._tiles
+    def _tiled(
+        self, images: Sequence[np.ndarray], policy: TilePolicy, progress: Progress
+    ) -> Iterator[Band]:
+        """Every pixel through the network, whole or tiled."""
+        shape, multiples = images[0].shape[:2], self.card.network.size_multiple
         limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
         if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
             limits = tuple(max(m, policy.size // m * m) for m in multiples)
-        # An axis that fits into one tile is padded to the size rule; a longer one is covered by
-        # tiles that obey it by themselves.
-        fits = [length <= limit for length, limit in zip(shape, limits, strict=True)]
-        margins = [
-            margin(length, m) if fit else (0, 0)
-            for length, m, fit in zip(shape, multiples, fits, strict=True)
-        ]
-        padding = Padding(*margins)
-        padded = padding.apply(images)
         rows, columns = (
             plan_axis(length, limit, policy.overlap, m)
-            for length, limit, m in zip(padded.shape[1:3], limits, multiples, strict=True)
+            for length, limit, m in zip(shape, limits, multiples, strict=True)
         )
-        return padding.crop(run_tiled(padded, rows, columns, self._forward, progress))
+        views = 8 if self.ensemble else 1
+        total, finished = views * len(rows.starts) * len(columns.starts), 0
+
+        def report() -> None:
+            nonlocal finished
+            finished += 1
+            progress(finished, total)
+
+        def run(place: Place) -> np.ndarray:
+            tiles = _stacked([pixels.to_float(image[place]) for image in images])
+            return self._views(tiles, views, report)
+
+        yield from run_tiled(rows, columns, run)
+
+    def _views(self, tiles: np.ndarray, views: int, report: Callable[[], None]) -> np.ndarray:
+        """N x h x w x 3 float32, of any size, to the same: the mean over the first ``views`` of its
+        eight symmetries."""
+        total = None
+        for view in range(views):
+            turned = _turn(tiles, view)
+            multiples = self.card.network.size_multiple
+            padding = Padding(
+                *(margin(n, m) for n, m in zip(turned.shape[1:3], multiples, strict=True))
+            )
+            restored = padding.crop(self._forward(padding.apply(turned)))
+            result = _turn_back(restored, view)
+            total = result if total is None else total + result
+            report()
+        assert total is not None
+        return total / views if views > 1 else total
 
     @torch.inference_mode()
     def _forward(self, tiles: np.ndarray) -> np.ndarray:
@@ -191,23 +258,27 @@ class Restorer:
         # torch shares the memory, and warns where it may not write to it.
         x = torch.from_numpy(np.require(tiles, requirements=["C", "W"])).to(self.compute.device)
         # cuDNN would round float32 to TF32, which is less than the precision promised.
-        with torch.backends.cudnn.flags(allow_tf32=False), _memory_errors_explained():
+        with torch.backends.cudnn.flags(allow_tf32=False), _memory_errors_told_apart():
             y = self._network(x.permute(0, 3, 1, 2))
         return y.permute(0, 2, 3, 1).float().cpu().numpy()
 
 
 @contextmanager
-def _memory_errors_explained() -> Iterator[None]:
+def _memory_errors_told_apart() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         # On a CPU, torch has no type of its own for this.
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise RestoreError("not enough memory; choose a smaller tile, say 256") from error
+            raise NotEnoughMemoryError("not enough memory") from error
         raise
 
 
-def _tile_policy(tile: str | int, automatic: TilePolicy) -> TilePolicy:
+def _tile_policy(tile: str | int, overlap: int | None, automatic: TilePolicy) -> TilePolicy:
+    if overlap is not None:
+        if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 0:
+            raise UsageError(f"overlap is {overlap!r}; it is a number of pixels, 0 or more")
+        automatic = replace(automatic, overlap=overlap)
     if tile == "auto":
         return automatic
     if tile == "off":

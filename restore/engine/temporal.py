@@ -72,7 +72,7 @@ class Steadier:
         if last is not None and last.before.shape == before.shape:
             steadied = _blended(pixels.to_float(last.before), last.steadied, frame, steadied)
         self._last = _Last(before.copy(), steadied.copy())  # the caller may go on using both
-        return pixels.from_float(steadied, after)
+        return pixels.from_float(steadied, after, pixels.is_grey(after))
 
     def reset(self) -> None:
         """Forget all frames, as before a clip of its own."""

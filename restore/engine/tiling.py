@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Run = Callable[[np.ndarray], np.ndarray]
+Place = tuple[slice, slice]
+Run = Callable[[Place], np.ndarray]
+Band = tuple[slice, np.ndarray]
+"""Which rows, and what is in them: ... x rows x W x C float32."""
 
 
 @dataclass(frozen=True)
@@ -68,31 +71,31 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
     return Axis(length, size, tuple(round(i * last / (count - 1)) for i in range(count)))
 
 
-def run_tiled(
-    image: np.ndarray, rows: Axis, columns: Axis, run: Run, done: Callable[[int, int], None]
-) -> np.ndarray:
-    """Apply ``run`` (... x h x w x C float32 in and out) to every tile and blend.
+def run_tiled(rows: Axis, columns: Axis, run: Run) -> Iterator[Band]:
+    """Apply ``run`` to every tile and blend: the picture from top to bottom, each band of rows as
+    soon as no tile to come reaches into it, so that no more than a row of tiles is held.
 
-    ``done`` is called with the number of finished tiles and the number of all. An error in a
-    tile is the caller's to see: nothing is swallowed.
+    ``run`` gets the place of a tile, rows and columns, and returns ... x h x w x C float32.
+    An error in a tile is the caller's to see: nothing is swallowed.
     """
-    tiles = list(_tiles(rows, columns))
-    if len(tiles) == 1:
-        result = run(image)
-        done(1, 1)
-        return result
-    out = np.zeros(image.shape, dtype=np.float32)
+    if len(rows.starts) == len(columns.starts) == 1:
+        yield slice(0, rows.length), run((slice(0, rows.length), slice(0, columns.length)))
+        return
     row_weights, column_weights = rows.weights(), columns.weights()
-    for finished, (i, j) in enumerate(tiles, 1):
-        y, x = rows.starts[i], columns.starts[j]
-        place = np.s_[..., y : y + rows.size, x : x + columns.size, :]
-        weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
-        out[place] += run(image[place]) * weights
-        done(finished, len(tiles))
-    return out
-
-
-def _tiles(rows: Axis, columns: Axis) -> Iterator[tuple[int, int]]:
-    for i in range(len(rows.starts)):
-        for j in range(len(columns.starts)):
-            yield i, j
+    below: np.ndarray | None = None  # what the tiles above have given to the next
+    for i, top in enumerate(rows.starts):
+        band: np.ndarray | None = None
+        for j, left in enumerate(columns.starts):
+            place = slice(top, top + rows.size), slice(left, left + columns.size)
+            tile = run(place)
+            if band is None:
+                shape = (*tile.shape[:-3], rows.size, columns.length, tile.shape[-1])
+                band = np.zeros(shape, np.float32)
+                if below is not None:
+                    band[..., : below.shape[-3], :, :] = below
+            weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
+            band[..., place[1], :] += tile * weights
+        assert band is not None
+        end = rows.starts[i + 1] - top if i + 1 < len(rows.starts) else rows.size
+        yield slice(top, top + end), band[..., :end, :, :]
+        below = band[..., end:, :, :]

@@ -55,7 +55,7 @@ def test_every_level_survives_the_round_trip(dtype: type) -> None:
     colour = np.stack((levels, levels[::-1], np.roll(levels, 1)), axis=1)[None]
     grey = levels[None]
     for image in (colour, grey):
-        result = from_float(to_float(image), image)
+        result = from_float(to_float(image), image, is_grey(image))
         assert result.dtype == dtype
         np.testing.assert_array_equal(result, image)
 
@@ -64,14 +64,16 @@ def test_every_level_survives_the_round_trip(dtype: type) -> None:
 def test_integers_are_rounded_never_truncated(dtype: type) -> None:
     like = np.array([[[0, 1, 2]]], dtype)
     restored = np.float32([[[99.6, 100.4, 7]]]) / np.float32(np.iinfo(dtype).max)
-    np.testing.assert_array_equal(from_float(restored, like), np.array([[[100, 100, 7]]], dtype))
+    np.testing.assert_array_equal(
+        from_float(restored, like, False), np.array([[[100, 100, 7]]], dtype)
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_what_leaves_the_range_is_clipped(dtype: type) -> None:
     like = np.array([[[0, 1, 2]]], dtype)
     full = 1 if dtype == np.float32 else np.iinfo(dtype).max
-    result = from_float(np.float32([[[-0.3, 1.7, 0]]]), like)
+    result = from_float(np.float32([[[-0.3, 1.7, 0]]]), like, False)
     assert result.dtype == dtype
     np.testing.assert_array_equal(result, np.array([[[0, full, 0]]], dtype))
 
@@ -79,20 +81,20 @@ def test_what_leaves_the_range_is_clipped(dtype: type) -> None:
 def test_a_colour_picture_keeps_its_three_channels() -> None:
     like = np.array([[[1, 2, 3]]], np.uint8)
     restored = np.float32([[[0.2, 0.4, 0.6]]])
-    np.testing.assert_array_equal(from_float(restored, like), np.array([[[51, 102, 153]]]))
+    np.testing.assert_array_equal(from_float(restored, like, False), np.array([[[51, 102, 153]]]))
 
 
 def test_a_grey_picture_gets_the_mean_of_the_channels() -> None:
     restored = np.float32([[[0.1, 0.3, 0.8]]])
     for shape in ((1, 1), (1, 1, 3)):
-        result = from_float(restored, np.zeros(shape, np.uint8))
+        result = from_float(restored, np.zeros(shape, np.uint8), True)
         np.testing.assert_array_equal(result, np.full(shape, 102))
 
 
 def test_equal_channels_come_back_to_the_last_bit() -> None:
     # The mean of three equal numbers, taken in float32, is often their neighbour.
     grey = np.random.default_rng(0).random((50, 50), dtype=np.float32)
-    np.testing.assert_array_equal(from_float(to_float(grey), grey), grey)
+    np.testing.assert_array_equal(from_float(to_float(grey), grey, True), grey)
 
 
 def test_one_pixel_of_colour_makes_a_picture_colour() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from restore.engine.tiling import Axis, plan_axis, run_tiled
+from restore.engine.tiling import Axis, Place, plan_axis, run_tiled
 
 
 @st.composite
@@ -26,8 +27,14 @@ def limit(tile: int, multiple: int) -> int:
     return max(multiple, tile // multiple * multiple)
 
 
-def nothing(done: int, total: int) -> None:
-    pass
+def tiled(
+    image: np.ndarray, rows: Axis, columns: Axis, run: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """The bands of `run_tiled`, put together."""
+    bands = list(run_tiled(rows, columns, lambda place: run(image[place])))
+    places = [row for place, _ in bands for row in range(place.start, place.stop)]
+    assert places == list(range(rows.length))
+    return np.concatenate([band for _, band in bands])
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -88,9 +95,7 @@ def test_tiles_fade_into_each_other_without_a_step() -> None:
     rows, columns = plan_axis(8, 8, 0, 8), plan_axis(112, 64, 16, 8)
     assert columns.starts == (0, 48)
     results = iter([0, 1])
-    out = run_tiled(
-        noise(8, 112), rows, columns, lambda tile: np.full_like(tile, next(results)), nothing
-    )
+    out = tiled(noise(8, 112), rows, columns, lambda tile: np.full_like(tile, next(results)))
     line = out[0, :, 0]
     steps = np.diff(line)
     assert (line[:48] == 0).all()
@@ -110,32 +115,37 @@ def test_blending_reproduces_what_every_tile_agrees_on(
     assume(len(rows.starts) * len(columns.starts) < 50)
     image = noise(rows.length, columns.length)
     before = image.copy()
-    out = run_tiled(image, rows, columns, lambda tile: 1 - 2 * tile, nothing)
+    out = tiled(image, rows, columns, lambda tile: 1 - 2 * tile)
     assert out.dtype == np.float32
     np.testing.assert_allclose(out, 1 - 2 * image, atol=1e-6)
     np.testing.assert_array_equal(image, before)
 
 
-def test_every_tile_has_the_same_shape_and_is_counted() -> None:
+def test_every_tile_has_the_same_shape() -> None:
     rows, columns = plan_axis(50, 24, 6, 4), plan_axis(70, 24, 6, 4)
     shapes: list[tuple[int, ...]] = []
-    counts: list[tuple[int, int]] = []
 
     def run(tile: np.ndarray) -> np.ndarray:
         shapes.append(tile.shape)
         return tile
 
-    run_tiled(noise(50, 70), rows, columns, run, lambda *count: counts.append(count))
+    tiled(noise(50, 70), rows, columns, run)
     assert set(shapes) == {(rows.size, columns.size, 3)}
     assert len(shapes) == len(rows.starts) * len(columns.starts)
-    assert counts == [(i + 1, len(shapes)) for i in range(len(shapes))]
 
 
-def test_a_single_tile_is_counted_too() -> None:
-    counts: list[tuple[int, int]] = []
-    axis = Axis(8, 8, (0,))
-    run_tiled(noise(8, 8), axis, axis, lambda tile: tile, lambda *count: counts.append(count))
-    assert counts == [(1, 1)]
+def test_rows_come_as_soon_as_they_are_done() -> None:
+    rows, columns = plan_axis(100, 32, 8, 4), plan_axis(70, 32, 8, 4)
+    tops: list[int] = []
+
+    def run(place: Place) -> np.ndarray:
+        tops.append(place[0].start)
+        return np.ones((2, rows.size, columns.size, 3), np.float32)
+
+    for place, band in run_tiled(rows, columns, run):
+        assert max(tops) == place.start  # no tile of the next row has been looked at
+        assert band.shape == (2, place.stop - place.start, 70, 3)
+        np.testing.assert_allclose(band, 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("failing", [1, 3])
@@ -151,5 +161,5 @@ def test_an_error_in_a_tile_reaches_the_caller(failing: int) -> None:
         return tile
 
     with pytest.raises(MemoryError, match="tile"):
-        run_tiled(noise(60, 60), axis, axis, run, nothing)
+        tiled(noise(60, 60), axis, axis, run)
     assert calls == failing

@@ -26,6 +26,8 @@ from restore.checkpoints.card import (
     TrainingSet,
     read_card,
 )
+from restore.engine import footprint
+from restore.engine.precision import PRECISIONS
 from restore.evaluate import protocol, report, subjects
 from restore.train.export import TILES
 
@@ -168,6 +170,7 @@ def measure(name: str, data: Path) -> Card:
         training_data=measured.training_data,
         limits=measured.limits,
         precisions=safe,
+        memory={"cpu": footprint.on_cpu(card.task, path, list(PRECISIONS))},
     )
 
 

@@ -1,0 +1,75 @@
+"""How much memory there is, and how large a tile it holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from restore.checkpoints.card import TilePolicy
+from restore.errors import RestoreError, UsageError
+
+SHARE = 0.6
+"""Of what is free, where nobody says how much to take."""
+SMALLEST = 64
+"""Pixels a side, below which tiles see too little to be worth having."""
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+class NotEnoughMemoryError(RestoreError):
+    """A tile that does not fit; a smaller one may."""
+
+
+def parsed(amount: str) -> int:
+    """Bytes of "4GiB", "800 MB" or "1.5g"; all units are powers of 1024. Raises `UsageError`."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", amount.strip().lower())
+    if not found or not float(found[1]):
+        raise UsageError(f"max memory is {amount!r}; say for instance 4GiB or 800MiB")
+    return round(float(found[1]) * _UNITS[found[2]])
+
+
+def free(device: torch.device) -> int:
+    """Bytes that can be had on a device now; where nothing tells, as many as a small one has."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    return min(available, *_left_of_container(), available)
+
+
+def _left_of_container() -> list[int]:
+    """What the container this runs in may still take, if it is in one with a limit."""
+    try:
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        taken = int((_CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        return []
+    # Files it has read count as taken, though they give way.
+    return [] if limit == "max" else [max(0, int(limit) - taken + _cached())]
+
+
+def _cached() -> int:
+    try:
+        lines = (_CGROUP / "memory.stat").read_text().split("\n")
+        return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def share_of_free(device: torch.device) -> int:
+    """Bytes to take where nobody says how many."""
+    return int(SHARE * free(device))
+
+
+def within(policy: TilePolicy, pixels: int) -> TilePolicy:
+    """A policy whose tiles, and pictures that are not cut, have at most ``pixels`` pixels; tiles
+    are not made smaller than `SMALLEST`."""
+    side = max(SMALLEST, math.isqrt(max(0, pixels)))
+    return replace(
+        policy, size=min(policy.size, side), whole_up_to=min(policy.whole_up_to, side * side)
+    )

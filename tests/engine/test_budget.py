@@ -1,0 +1,171 @@
+"""Memory: what is asked for, what a tile takes, and what happens when it runs out."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models import save_model
+
+from restore.checkpoints.card import TilePolicy
+from restore.engine import budget, footprint
+from restore.engine.restorer import Restorer
+from restore.errors import RestoreError, UsageError
+from restore.network import Maxim
+
+POLICY = TilePolicy(size=384, overlap=32, whole_up_to=1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("amount", "bytes_"),
+    [("4GiB", 4 << 30), ("800 MB", 800 << 20), ("1.5g", 3 << 29), ("2048", 2048), ("2K", 2048)],
+)
+def test_amounts_are_understood(amount: str, bytes_: int) -> None:
+    assert budget.parsed(amount) == bytes_
+
+
+@pytest.mark.parametrize("amount", ["", "0", "0GiB", "much", "-1G", "4 GiB please", "4PiB"])
+def test_other_amounts_are_refused(amount: str) -> None:
+    with pytest.raises(UsageError, match="say for instance 4GiB"):
+        budget.parsed(amount)
+
+
+def test_what_is_free_is_what_there_is() -> None:
+    assert 0 < budget.free(torch.device("cpu")) < 1 << 50
+
+
+def test_tiles_shrink_with_the_memory_and_never_grow() -> None:
+    assert budget.within(POLICY, 10**12) == POLICY
+    assert budget.within(POLICY, 200 * 200) == replace(POLICY, size=200, whole_up_to=200 * 200)
+    for few in (0, -5):
+        assert budget.within(POLICY, few).size == budget.SMALLEST
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The sizes of what goes through the network."""
+    sizes: list[tuple[int, ...]] = []
+    forward = Restorer._forward
+
+    def listen(self: Restorer, tiles: np.ndarray) -> np.ndarray:
+        sizes.append(tiles.shape[1:3])
+        return forward(self, tiles)
+
+    monkeypatch.setattr(Restorer, "_forward", listen)
+    return sizes
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_max_memory_decides_about_tiles(tmp_path: Path, seen: list[tuple[int, ...]]) -> None:
+    path = save_model(tmp_path, tile=POLICY, memory={"cpu": {"float32": 1000.0}})
+    image = noise(400, 300)
+    Restorer("denoise", path, device="cpu", max_memory="1GiB")(image)
+    assert seen == [(416, 320)]
+    seen.clear()
+    # 128 x 128 pixels of 1000 bytes, besides the picture twice and the rows of floats.
+    most = 1000 * 128 * 128 + 2 * image.nbytes + 3 * 384 * 300 * 12
+    Restorer("denoise", path, device="cpu", max_memory=most)(image)
+    assert len(seen) > 4
+    assert max(max(size) for size in seen) <= 128
+    seen.clear()
+    Restorer("denoise", path, device="cpu", max_memory=most, tile=256)(image)
+    assert seen[0] == (256, 256)  # who names a size gets it
+
+
+def test_overlap_is_an_option(tmp_path: Path, seen: list[tuple[int, ...]]) -> None:
+    path = save_model(tmp_path)
+    counts = []
+    for overlap in (0, 48):
+        seen.clear()
+        Restorer("denoise", path, device="cpu", tile=96, overlap=overlap)(noise(96, 480))
+        counts.append(len(seen))
+    assert counts[0] == 5
+    assert counts[1] > 7
+    with pytest.raises(UsageError, match="overlap is -1"):
+        Restorer("denoise", path, overlap=-1)
+
+
+def test_where_memory_runs_out_tiles_are_halved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = save_model(tmp_path)
+    image = noise(200, 300)
+    expected = Restorer("denoise", path, device="cpu", tile=96)(image)
+    forward = Maxim.forward
+    sizes: list[int] = []
+
+    def scarce(self: Maxim, x: torch.Tensor) -> torch.Tensor:
+        sizes.append(x.shape[-1])
+        if sizes[-1] > 100:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return forward(self, x)
+
+    monkeypatch.setattr(Maxim, "forward", scarce)
+    with caplog.at_level(logging.WARNING, "restore"):
+        result = Restorer("denoise", path, device="cpu", tile=192)(image)
+    assert sizes[0] == 192
+    assert set(sizes[1:]) == {96}
+    assert caplog.messages == ["not enough memory; going on with tiles of 96 pixels a side"]
+    np.testing.assert_array_equal(result, expected)
+
+    def barren(self: Maxim, x: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("none")
+
+    monkeypatch.setattr(Maxim, "forward", barren)
+    with pytest.raises(RestoreError, match="not enough memory for tiles of 96 pixels"):
+        Restorer("denoise", path, device="cpu", tile=192)(image)
+
+
+@pytest.mark.slow
+def test_a_model_is_measured() -> None:
+    found = footprint.on_cpu("denoise", "denoise-small", ["float32"])
+    assert 200 < found["float32"] < 5000
+    with pytest.raises(RestoreError, match="could not be measured"):
+        footprint.on_cpu("denoise", "no-such-model", ["float32"])
+
+
+PEAK = """
+import sys
+import numpy as np
+import torch, cv2, PIL.Image, tifffile, imagecodecs
+from restore import Restorer
+from restore.media import image as media
+
+def peak():
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) * 1024
+
+loaded = peak()
+megapixels, most, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+side = int((megapixels * 1e6) ** 0.5)
+image = np.zeros((side, side, 3), np.uint8)
+image[::7, ::5] = 200
+restore = Restorer("denoise", device="cpu", max_memory=most)
+forward = Restorer._forward
+ran = []
+
+def some(self, tiles):  # one tile in fifty is as good as all, and the rest as they are
+    ran.append(1)
+    return forward(self, tiles) if len(ran) % 50 == 1 else tiles.copy()
+
+Restorer._forward = some
+restore(image)
+print(peak() - loaded)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("megapixels", "gibibytes"), [(12, 1), (50, 2)])
+def test_max_memory_holds(megapixels: int, gibibytes: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PEAK, str(megapixels), str(gibibytes << 30), "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < gibibytes << 30
