@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from restore import TASKS, __version__
-from restore.cli import auto, bench, degrade, evaluate, inspect, models, task, train, weights
+from restore.cli import (
+    auto,
+    bench,
+    degrade,
+    evaluate,
+    export,
+    inspect,
+    models,
+    task,
+    train,
+    weights,
+)
 from restore.cli.console import complain_in_one_line
 
 app = typer.Typer(
@@ -37,16 +51,40 @@ def _root(
     pass
 
 
+def _is_asked_for(name: str) -> bool:
+    """Whether the options of a command can matter: it is called, or the shell completes a line.
+
+    Typer looks at all options of all commands it has, which is most of what ``restore --help``
+    would take. Without options they stand in the list all the same.
+    """
+    return name in sys.argv or "_RESTORE_COMPLETE" in os.environ
+
+
+def _nothing() -> None:
+    """Stands in the list for a command that is not called."""
+
+
+def _add(name: str, function: Callable[..., None], summary: str | None = None) -> None:
+    app.command(name, help=summary or function.__doc__)(
+        function if _is_asked_for(name) else _nothing
+    )
+
+
+def _add_group(name: str, group: typer.Typer) -> None:
+    app.add_typer(group if _is_asked_for(name) else typer.Typer(help=group.info.help), name=name)
+
+
 for _task in TASKS.values():
-    app.command(_task.name, help=_task.summary)(task.command(_task))
-app.command("auto")(auto.auto)
-app.command("inspect")(inspect.inspect)
-app.command("models")(models.models)
-app.add_typer(weights.app, name="weights")
-app.add_typer(degrade.app, name="degrade")
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.add_typer(bench.app, name="bench")
+    _add(_task.name, task.command(_task), _task.summary)
+_add("auto", auto.auto)
+_add("inspect", inspect.inspect)
+_add("models", models.models)
+_add_group("weights", weights.app)
+_add_group("degrade", degrade.app)
+_add("train", train.train)
+_add("eval", evaluate.evaluate)
+_add_group("bench", bench.app)
+_add("export", export.export)
 
 
 def main() -> None:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore.cli import batch, pipe
+from restore.cli import batch, pipe, video
 from restore.cli.console import Reporter
 from restore.cli.options import (
+    Backend,
     BitDepth,
     Debug,
     Device,
     Json,
+    MaxMemory,
     MaxPixels,
     Model,
+    Overlap,
     Overwrite,
     Precision,
     Quality,
@@ -27,6 +30,7 @@ from restore.cli.options import (
     Target,
     Tile,
 )
+from restore.errors import UsageError
 from restore.tasks import Task
 
 if TYPE_CHECKING:
@@ -45,7 +49,10 @@ def command(task: Task) -> Callable[..., None]:
         model: Model = None,
         device: Device = "auto",
         precision: Precision = "auto",
+        backend: Backend = "torch",
         tile: Tile = "auto",
+        overlap: Overlap = None,
+        max_memory: MaxMemory = None,
         strength: Strength = 1.0,
         ensemble: Annotated[
             bool, typer.Option("--ensemble", help="Average eight flips and turns: 8x slower.")
@@ -62,6 +69,12 @@ def command(task: Task) -> Callable[..., None]:
         fail_fast: batch.FailFast = False,
         dry_run: batch.DryRun = False,
         watch: batch.Watch = False,
+        codec: video.Codec = None,
+        crf: video.Crf = None,
+        pix_fmt: video.PixFmt = None,
+        fps: video.Fps = None,
+        resume: video.Resume = False,
+        temporal: video.Temporal = False,
         json: Json = False,
         quiet: Quiet = False,
         debug: Debug = False,
@@ -74,7 +87,10 @@ def command(task: Task) -> Callable[..., None]:
             "model": model,
             "device": device,
             "precision": precision,
+            "backend": backend,
             "tile": tile,
+            "overlap": overlap,
+            "max_memory": max_memory,
             "strength": strength,
             "ensemble": ensemble,
         }
@@ -82,6 +98,17 @@ def command(task: Task) -> Callable[..., None]:
         many = batch.Options(
             recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
+        moving = video.Options(codec, crf, pix_fmt, fps, resume, temporal)
+        if video.is_clip(sources, target):
+            many.refuse_unless_default()
+            if choices != Choices():
+                raise UsageError("--bit-depth, --quality and --max-pixels are for pictures")
+            video.restore_clip(
+                task.name, sources[0], target, reporter, moving, overwrite, **restorer
+            )
+            return
+        moving.refuse_unless_default()
+        video.refuse_several(sources)
         refuse_absent(source for source in sources if source != pipe.PIPE)
         if is_batch(sources, target):
             pipe.refuse((*sources, target))

@@ -44,8 +44,8 @@ def from_float(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray
     """
     if grey:
         # In float64: the float32 mean of three equal values can differ from them.
-        grey = restored.mean(axis=2, dtype=np.float64)
-        restored = grey if like.ndim == 2 else rgb(grey)
+        mean = restored.mean(axis=2, dtype=np.float64)
+        restored = mean if like.ndim == 2 else rgb(mean)
     restored = np.clip(restored, 0, 1)
     if like.dtype in _FULL:
         # Rounded in float64: float32 cannot tell all 65,536 levels from their neighbours' halves.

@@ -1,0 +1,1 @@
+"""Moving pictures in and out of files. Never imports torch."""

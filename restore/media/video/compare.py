@@ -1,0 +1,80 @@
+"""What a finished clip has lost on its way, seen by reading it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from restore.errors import ImageError
+from restore.media.video.clip import Clip, opened, probe
+from restore.media.video.mux import of_the_old_file, of_the_old_packets
+from restore.media.video.segments import Segment
+
+
+def differences(
+    clip: Clip, made: Path, name: Path, segments: Sequence[Segment], beside: bool
+) -> list[str]:
+    """Notes of how the file ``made``, to be called ``name``, differs from the clip it was made of.
+
+    Raises `ImageError` where it is not a clip of as many frames.
+    """
+    notes = [*_times(clip, made, name, segments)]
+    new = probe(made)
+    suffix = name.suffix
+    for what, old_value, new_value in (
+        ("rotation", clip.display_matrix, new.display_matrix),
+        ("pixel aspect", clip.pixel_aspect, new.pixel_aspect),
+        ("HDR mastering display", clip.mastering, new.mastering),
+        ("HDR light level", clip.light, new.light),
+    ):
+        if old_value and old_value != new_value:
+            notes.append(f"{what} is not kept by {suffix} with {new.codec}")
+    for what in ("range", "matrix", "primaries", "transfer"):
+        old_value, new_value = getattr(clip.colour, what), getattr(new.colour, what)
+        said = old_value not in (0, 2) or (what == "range" and old_value == 2)
+        if said and old_value != new_value and new.pixel_format == clip.pixel_format:
+            notes.append(f"colour {what} is not kept by {suffix} with {new.codec}")
+    if beside:
+        with opened(clip.path) as source, opened(made) as result:
+            notes.extend(_words(source, result, clip, new, suffix))
+    return notes
+
+
+def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> Iterator[str]:
+    wanted = [stamp * clip.time_base for segment in segments for stamp, _ in segment.times]
+    with opened(made) as result:
+        stream = result.streams[_main(result)]
+        stamps = (p.dts if p.pts is None else p.pts for p in result.demux(stream) if p.size)
+        found = sorted(stamp * stream.time_base for stamp in stamps if stamp is not None)
+    if len(found) != len(wanted):
+        raise ImageError(f"{name}: came out with {len(found)} frames instead of {len(wanted)}")
+    worst = max(abs(a - b) for a, b in zip(wanted, found, strict=True))
+    if worst:
+        yield (
+            f"times are rounded by up to {float(worst) * 1000:.3g} ms: {name.suffix} counts in "
+            f"steps of {float(stream.time_base) * 1000:.3g} ms"
+        )
+
+
+def _main(container: Any) -> int:
+    return next(
+        s.index for s in container.streams.video if not s.disposition & s.disposition.attached_pic
+    )
+
+
+def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Iterator[str]:
+    for name in _missing(source.metadata, result.metadata, of_the_old_file):
+        yield f"{suffix} has no place for the tag {name!r}: left out"
+    pairs = (source.streams[old.stream].metadata, result.streams[new.stream].metadata)
+    for name in _missing(*pairs, of_the_old_packets):
+        yield f"{suffix} has no place for the picture stream's tag {name!r}: left out"
+    if len(source.chapters()) > len(result.chapters()):
+        yield f"{suffix} has no place for chapters: left out"
+
+
+def _missing(old: dict[str, str], new: dict[str, str], stale: Any) -> list[str]:
+    there = {name.lower() for name in new}
+    return [
+        name for name, value in old.items() if name.lower() not in there and not stale(name, value)
+    ]

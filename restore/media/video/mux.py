@@ -1,0 +1,262 @@
+"""The finished clip: the new picture stream, and all else of the old file packet by packet."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from restore.errors import ImageError
+from restore.media.video import aspect
+from restore.media.video.clip import EXACTLY, Clip, opened
+from restore.media.video.codecs import Encoding, ticks
+from restore.media.video.explain import explained
+from restore.media.video.segments import Segment, timed
+
+_BITEXACT = 0x400
+"""AVFMT_FLAG_BITEXACT, whose name in PyAV's enumeration is of another type in each version."""
+_OF_THE_FILE = frozenset(("major_brand", "minor_version", "compatible_brands", "encoder"))
+_OF_THE_OLD_PACKETS = (
+    "encoder",
+    "duration",
+    "number_of_",
+    "bps",
+    "_statistics",
+    "vendor_id",
+    "alpha_mode",
+)
+_WELL_KNOWN = frozenset(
+    (
+        *("title", "artist", "album_artist", "composer", "album", "date", "comment", "genre"),
+        *("copyright", "grouping", "lyrics", "description", "synopsis", "show", "episode_id"),
+        *("network", "keywords", "creation_time", "location", "encoder", "track", "disc"),
+    )
+)
+"""What MP4 and MOV have a place of its own for; all else goes into a list of names and values."""
+_LARGEST = (1 << 31) - 1
+
+
+def of_the_old_file(tag: str, value: str) -> bool:
+    """Whether a container's tag is about its own make."""
+    return tag.lower() in _OF_THE_FILE or value.startswith("Lavf")
+
+
+def of_the_old_packets(tag: str, value: str) -> bool:
+    """Whether a picture stream's tag is about how it was encoded, or says nothing."""
+    return tag.lower().startswith(_OF_THE_OLD_PACKETS) or value in ("und", "VideoHandler")
+
+
+def left_out(clip: Clip, container: str, name: Path) -> list[str]:
+    """Notes of the streams beside the pictures that a container cannot hold as they are, and of
+    other picture streams, which are copied.
+
+    Raises `ImageError` where sound is among what would be left out: nobody wants that.
+    """
+    notes = []
+    with opened(clip.path) as source:
+        for stream in source.streams:
+            if stream.index == clip.stream or _is_chapters(stream, source):
+                continue
+            if not _fits(stream, container):
+                notes.append(_left_out(stream, name))
+            elif stream.type == "video" and not _is_cover(stream):
+                notes.append(f"video stream {stream.index} is copied as it is")
+    return notes
+
+
+def assemble(
+    clip: Clip,
+    encoding: Encoding,
+    segments: Sequence[Segment],
+    path: Path,
+    name: Path,
+    beside: bool,
+) -> None:
+    """Write the clip to ``path``, to be called ``name`` in errors; with ``beside``, what stands
+    beside the pictures in ``clip.path`` is copied, as far as the container holds it. Raises
+    `ImageError`."""
+    if len({segment.header for segment in segments}) > 1:
+        raise ImageError(f"{name}: the segments' headers differ; begin anew with --overwrite")
+    if not beside:
+        with _output(encoding, path, name, {}, ()) as output:
+            pictures = _pictures(output, clip, encoding, None)
+            _finish(output, pictures, segments, iter(()), clip)
+        return  # pixels of pictures are square
+    with opened(clip.path) as source:
+        times = [stream.time_base for stream in source.streams if stream.time_base]
+        metadata = {k: v for k, v in source.metadata.items() if not of_the_old_file(k, v)}
+        with _output(encoding, path, name, metadata, times) as output:
+            output.set_chapters(source.chapters())
+            pictures, carried = None, {}
+            for stream in source.streams:
+                if stream.index == clip.stream:
+                    pictures = _pictures(output, clip, encoding, stream)
+                elif not _is_chapters(stream, source) and _fits(stream, encoding.container):
+                    carried[stream.index] = _carried(output, stream, clip)
+            packets = source.demux([source.streams[i] for i in carried]) if carried else iter(())
+            _finish(output, pictures, segments, _copied(packets, carried), clip)
+    if _needs_room(clip, encoding) and not aspect.put(path, clip.size, clip.pixel_aspect):
+        raise ImageError(f"{name}: the pixel aspect could not be written")
+
+
+def _output(
+    encoding: Encoding, path: Path, name: Path, metadata: dict[str, str], times: Sequence[Fraction]
+) -> Any:
+    # What begins before zero, as sound does by what its decoder needs to start, stays there.
+    options = {"strict": "experimental", "avoid_negative_ts": "disabled"}
+    if encoding.container in ("mp4", "mov"):
+        # The unit of delays between streams: the least that all of them share, if there is one.
+        unit = math.lcm(*(time.denominator for time in times)) if times else 1000
+        options["movie_timescale"] = str(unit if 1000 <= unit <= _LARGEST else 1000)
+        if not set(map(str.lower, metadata)) <= _WELL_KNOWN:
+            options["movflags"] = "use_metadata_tags"
+    if encoding.container in ("matroska", "webm"):
+        options |= {"default_mode": "passthrough", "write_crc32": "0"}  # see `aspect`
+    with explained(name, "cannot be written"):
+        output: Any = av.open(
+            f"file:{path}",
+            "w",
+            format=encoding.container,
+            container_options=options,
+            metadata_errors=EXACTLY,
+        )
+    output.flags |= _BITEXACT  # no time of day, no random numbers
+    output.metadata.update(metadata)
+    return output
+
+
+def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any) -> Any:
+    """The stream of the pictures. Its encoder is opened for its header's sake alone."""
+    with explained(clip.path, "its pictures do not fit"):
+        stream = output.add_stream(encoding.encoder, rate=clip.rate)
+        encoding.context(clip, stream.codec_context)
+        stream.time_base = ticks(clip, encoding.container)
+        if old is not None:
+            stream.disposition = old.disposition
+            stream.metadata.update(
+                (name, value)
+                for name, value in old.metadata.items()
+                if not of_the_old_packets(name, value)
+            )
+        if _needs_room(clip, encoding):
+            stream.metadata["title"] = stream.metadata.get("title", "") + aspect.ROOM
+        if clip.display_matrix and hasattr(stream, "set_display_matrix"):  # PyAV 18
+            stream.set_display_matrix(clip.display_matrix)
+    return stream
+
+
+def _needs_room(clip: Clip, encoding: Encoding) -> bool:
+    return clip.pixel_aspect != 1 and encoding.container in ("matroska", "webm")
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _is_chapters(stream: Any, source: Any) -> bool:
+    """The track in which MP4 and MOV keep chapters' names; it is made anew from the chapters."""
+    return bool(
+        stream.type == "data"
+        and "mov" in source.format.name
+        and source.chapters()
+        and (stream.metadata.get("handler_name") == "SubtitleHandler" or _discarded(stream))
+    )
+
+
+def _discarded(stream: Any) -> bool:
+    return getattr(stream, "discard", None) == 48  # AVDISCARD_ALL; PyAV before 17 does not say
+
+
+def _fits(stream: Any, container: str) -> bool:
+    """Whether a container takes a stream as it is, found out by writing a header into memory."""
+    if _is_cover(stream) and container == "matroska":
+        return True
+    if container == "avi" and stream.type not in ("audio", "video"):
+        return False
+    try:
+        options = {"strict": "experimental"}
+        trial = av.open(io.BytesIO(), "w", format=container, container_options=options)
+        try:
+            _template(trial, stream).disposition = stream.disposition
+            trial.start_encoding()
+        finally:
+            trial.close()
+    except (ValueError, av.error.FFmpegError):
+        return False
+    return True
+
+
+def _template(output: Any, stream: Any) -> Any:
+    if stream.codec_context is None:
+        return output.add_stream_from_template(stream)
+    return output.add_stream_from_template(stream, opaque=True)
+
+
+def _carried(output: Any, stream: Any, clip: Clip) -> Any:
+    """The output's stream for an old one; None where its contents go into the header."""
+    if _is_cover(stream) and output.format.name == "matroska":
+        with opened(clip.path) as again:
+            packet = next(again.demux(again.streams[stream.index]))
+            kind = "png" if stream.codec_context.name == "png" else "jpeg"
+            name = stream.metadata.get("filename", f"cover.{kind.replace('jpeg', 'jpg')}")
+            mime = stream.metadata.get("mimetype", f"image/{kind}")
+            added = output.add_attachment(name, mime, bytes(packet))
+            added.metadata.update(stream.metadata | {"filename": name, "mimetype": mime})
+            return None
+    new = _template(output, stream)
+    new.disposition = stream.disposition
+    new.metadata.update(stream.metadata)
+    return None if stream.type == "attachment" else new
+
+
+def _left_out(stream: Any, name: Path) -> str:
+    codec = stream.codec_context.name if stream.codec_context else stream.name or "unknown"
+    what = f"{stream.type} stream {stream.index} ({codec})"
+    if stream.type == "audio":
+        raise ImageError(
+            f"{name}: {name.suffix} cannot hold {what} as it is; use .mkv, or the input's own kind"
+        )
+    return f"{name.suffix} cannot hold {what} as it is: left out"
+
+
+def _copied(packets: Iterator[Any], carried: dict[int, Any]) -> Iterator[Any]:
+    for packet in packets:
+        new = carried[packet.stream_index] if packet.size or packet.dts is not None else None
+        # MP4 fills the time between two subtitles with empty ones by itself.
+        if new is not None and (packet.size != 2 or bytes(packet) != b"\0\0"):
+            packet.stream = new
+            yield packet
+
+
+def _finish(
+    output: Any, pictures: Any, segments: Sequence[Segment], others: Iterator[Any], clip: Clip
+) -> None:
+    """Write all packets, pictures before what is decoded later."""
+    with explained(clip.path, "cannot be put together"):
+        output.start_encoding()
+        if (pictures.codec_context.extradata or b"") != segments[0].header:
+            raise ImageError(
+                f"{clip.path}: the encoder has changed since it began; begin anew with --overwrite"
+            )
+        shown = timed(segments, clip.time_base)
+        waiting: Any = next(shown, None)
+        for packet in others:
+            time = packet.dts if packet.dts is not None else packet.pts
+            while waiting is not None and time is not None:
+                if waiting.dts * waiting.time_base > time * packet.time_base:
+                    break
+                waiting.stream = pictures
+                output.mux_one(waiting)
+                waiting = next(shown, None)
+            output.mux_one(packet)
+        while waiting is not None:
+            waiting.stream = pictures
+            output.mux_one(waiting)
+            waiting = next(shown, None)
+        output.close()

@@ -1,0 +1,201 @@
+"""Encoded frames in files of a few seconds each, so that a job that ends early loses little.
+
+A segment holds what an encoder of its own made of so many frames: packets, and the frames' times.
+Times are put on the packets when all segments are there, see `timed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.packet import PacketSideData, packet_sidedata_type_from_literal
+
+from restore.errors import ImageError
+from restore.files import atomic_path
+from restore.media.video.clip import Clip
+from restore.media.video.codecs import Encoding
+from restore.media.video.explain import explained
+from restore.media.video.frames import converted
+
+FRAMES = 120
+"""A segment; each begins with a frame that needs no other, which costs a little size."""
+_LENGTH = "<Q"
+_PacketSideData: Any = PacketSideData  # whose constructor its types do not tell
+_KEPT = ("matroska_block_additional",)  # transparency, of VP8 and VP9
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One packet: ``frame`` is the number in its segment of the frame it shows; ``side`` what
+    stands beside it, (kind, length) each, behind the ``size`` bytes."""
+
+    frame: int
+    size: int
+    key: bool
+    side: tuple[tuple[str, int], ...] = ()
+
+
+class Writer:
+    """Encodes the frames of one segment into ``path``, which appears whole or not at all. To be
+    used in a ``with`` statement, which leaves nothing where `save` was not reached."""
+
+    def __init__(self, clip: Clip, encoding: Encoding, path: Path):
+        self.times: list[tuple[int, int]] = []  # (time stamp, duration) of each frame, in ticks
+        self._encoder = encoding.context(clip)
+        self._form = encoding.pixel_format
+        self._clip, self._path = clip, path
+        self._tick = 1 / clip.rate
+        self._pieces: list[Piece] = []
+        self._digest = hashlib.sha256()
+        self._temporary = path.with_suffix(".part")
+        self._file = open(self._temporary, "wb")  # noqa: SIM115 - closed on leaving
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Encode one frame. Raises `ImageError`, `OSError`."""
+        self.times.append((frame.pts or 0, frame.duration))
+        if frame.format.name != self._form:
+            frame = converted(frame, self._form)
+        frame.pict_type = 0  # the old encoder's choice is not the new one's
+        frame.pts, frame.time_base, frame.duration = len(self.times) - 1, self._tick, 1
+        self._take(frame)
+
+    def _take(self, frame: av.VideoFrame | None) -> None:
+        with explained(self._clip.path, "a frame cannot be encoded"):
+            packets = self._encoder.encode(frame)
+        for packet in packets:
+            beside = [side for side in packet.iter_sidedata() if side.data_type in _KEPT]
+            names = tuple((side.data_type, side.data_size) for side in beside)
+            self._pieces.append(Piece(int(packet.pts), packet.size, packet.is_keyframe, names))
+            for content in (packet, *beside):
+                self._digest.update(bytes(content))
+                self._file.write(bytes(content))
+
+    def save(self) -> None:
+        """Finish the segment. Raises `ImageError`, `OSError`."""
+        self._take(None)
+        if sorted(piece.frame for piece in self._pieces) != list(range(len(self.times))):
+            raise ImageError(
+                f"{self._clip.path}: {self._encoder.name} did not make one packet of each frame"
+            )
+        contents = {
+            "times": self.times,
+            "pieces": [list(asdict(piece).values()) for piece in self._pieces],
+            "header": (self._encoder.extradata or b"").hex(),
+            "sha256": self._digest.hexdigest(),
+        }
+        text = json.dumps(contents).encode()
+        self._file.write(text + struct.pack(_LENGTH, len(text)))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self._temporary, self._path)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A finished one: its frames' times, its packets, whose contents begin the file, and the
+    encoder's ``header``."""
+
+    path: Path
+    times: list[tuple[int, int]]
+    pieces: list[Piece]
+    header: bytes
+
+
+def read(path: Path) -> Segment:
+    """A finished segment. Raises `ImageError` for anything else, also for one damaged since."""
+    try:
+        with open(path, "rb") as file:
+            tail = struct.calcsize(_LENGTH)
+            end = file.seek(-tail, os.SEEK_END)
+            (length,) = struct.unpack(_LENGTH, file.read())
+            start = file.seek(end - length)
+            contents = json.loads(file.read(length))
+            file.seek(0)
+            digest, left = hashlib.sha256(), start
+            while left:
+                chunk = file.read(min(left, 1 << 20))
+                digest.update(chunk)
+                left -= len(chunk)
+        if digest.hexdigest() != contents["sha256"]:
+            raise ValueError("its contents have changed")
+        pieces = [
+            Piece(int(frame), int(size), bool(key), tuple((str(n), int(s)) for n, s in side))
+            for frame, size, key, side in contents["pieces"]
+        ]
+        times = [(int(pts), int(duration)) for pts, duration in contents["times"]]
+        return Segment(path, times, pieces, bytes.fromhex(contents["header"]))
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise ImageError(f"{path}: is no finished segment: {error}") from error
+
+
+def timed(segments: Sequence[Segment], tick: Fraction) -> Iterator[av.Packet]:
+    """The packets of all segments in the order of decoding, with the times of their frames.
+
+    The time of decoding is the time at which, as many frames earlier as the encoder reorders, a
+    frame is shown: never later than its own, always later than that of the packet before. The first
+    ones come before anything is shown: just so early that, as MP4 counts, decoding takes as long
+    as showing.
+    """
+    times = [time for segment in segments for time in segment.times]
+    stamps = [stamp for stamp, _ in times]
+    delay = max(i - piece.frame for s in segments for i, piece in enumerate(s.pieces))
+    last = len(times) - len(segments[-1].times) + segments[-1].pieces[-1].frame
+    lead = sum(times[-1]) - stamps[-1 - delay] - times[last][1]
+
+    def decoded_at(place: int) -> int:
+        if place >= delay:
+            return stamps[place - delay]
+        return stamps[0] - lead + place * (lead // delay)
+
+    done = 0  # packets, and as each segment ends with all its frames, frames
+    for segment in segments:
+        with open(segment.path, "rb") as file:
+            for i, piece in enumerate(segment.pieces, done):
+                packet = av.Packet(file.read(piece.size))
+                for kind, size in piece.side:
+                    packet.set_sidedata(_side(kind, file.read(size)))
+                packet.pts, packet.duration = times[done + piece.frame]
+                packet.dts = decoded_at(i)
+                packet.time_base = tick
+                packet.is_keyframe = piece.key
+                yield packet
+        done += len(segment.times)
+
+
+def _side(kind: Any, content: bytes) -> Any:
+    side = _PacketSideData(packet_sidedata_type_from_literal(kind), len(content))
+    side.update(content)
+    return side
+
+
+def save_state(state: dict[str, np.ndarray], path: Path) -> None:
+    """Arrays by name, whole or not at all. Raises `OSError`."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **state)  # type: ignore[arg-type]
+
+
+def load_state(path: Path) -> dict[str, np.ndarray]:
+    """What `save_state` wrote. Raises `ImageError`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise ImageError(f"{path}: is no saved state") from error

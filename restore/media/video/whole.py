@@ -1,0 +1,73 @@
+"""Whether a file is as long as it says itself, which can be known before hours of work."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from restore.errors import ImageError
+
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+def check_whole(path: Path) -> None:
+    """Raise `ImageError` where a Matroska, WebM, AVI, MP4 or MOV file has been cut short; others
+    do not say how long they are."""
+    there = os.path.getsize(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(12)
+            file.seek(0)
+            if start[:4] == _EBML:
+                end = _end_of_segment(file)
+            elif start[:4] == b"RIFF" and start[8:] == b"AVI ":
+                end = struct.unpack("<I", start[4:8])[0] + 8
+            elif start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+                end = _end_of_boxes(file, there)
+            else:
+                return
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (struct.error, IndexError):
+        end = there + 1  # it ends within one of the sizes
+    # A few writers put no size, or all ones, where they could not go back.
+    if there < end < 0xFFFFFFFF or (there < end and start[:4] != b"RIFF"):
+        raise ImageError(
+            f"{path}: is cut short: of {end:,} bytes {there:,} are there; "
+            "get the whole file, or save what is left with ffmpeg -i IN -c copy OUT"
+        )
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    """Where the Segment that follows the header ends; 0 where it does not say (RFC 8794, 6)."""
+    for expected in (_EBML, _SEGMENT):
+        if file.read(4) != expected:
+            return 0
+        first = file.read(1)[0]
+        length = 9 - first.bit_length()
+        size = int.from_bytes(bytes([first]) + file.read(length - 1), "big")
+        size &= (1 << 7 * length) - 1
+        if size == (1 << 7 * length) - 1:
+            return 0
+        if expected == _EBML:
+            file.seek(size, os.SEEK_CUR)
+    return file.tell() + size
+
+
+def _end_of_boxes(file: BinaryIO, there: int) -> int:
+    """Where the last box ends (ISO/IEC 14496-12, 4.2)."""
+    place = 0
+    while place < there:
+        file.seek(place)
+        header = file.read(8)
+        if len(header) < 8 and not header.strip(b"\0"):
+            return there  # padding behind the last one
+        size = struct.unpack(">I", header[:4])[0]
+        if size == 1:
+            size = struct.unpack(">Q", file.read(8))[0]
+        if size < 8:
+            return there  # until the end of the file, or nothing known
+        place += size
+    return place

@@ -1,0 +1,280 @@
+"""Clips whose restoration is interrupted, and clips that cannot be restored."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from clips import Recipe, frame, frames, make
+
+from restore.batch.clip import Interrupted, Made, Policy, restore_clip, settle, work_folder
+from restore.errors import ImageError, RestoreError, UsageError
+from restore.media.video import segments
+from restore.media.video.codecs import Wishes
+
+HARNESS = Path(__file__).with_name("clip_harness.py")
+LONG = Recipe(stamps=tuple(range(0, 60 * 512, 512)), sounds=("eng",), sound_codec="aac")
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "FRAMES", 8)
+
+
+def stopping(after: int, error: BaseException) -> Callable[..., Iterator[np.ndarray]]:
+    def restore(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for number, image in enumerate(images):
+            if number == after:
+                raise error
+            yield np.clip(image, 0, 1)
+
+    return restore
+
+
+def run(source: Path, target: Path, restore: Any = None, **rest: Any) -> Made:
+    file, encoding = settle(source, target, rest.pop("wishes", Wishes()))
+    key = rest.pop("key", {"model": "none"})
+    restore = restore or stopping(-1, AssertionError())
+    return restore_clip(file, target, encoding, restore, key, **rest)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_job_that_goes_on_makes_the_same_bytes(tmp_path: Path, suffix: str) -> None:
+    source = make(tmp_path / "in.mp4", LONG)
+    whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
+    assert run(source, whole).resumed == 0
+    with pytest.raises(Interrupted) as stopped:
+        run(source, parts, stopping(29, KeyboardInterrupt()))
+    assert stopped.value.kept == 24
+    assert not parts.exists()
+    with pytest.raises(ImageError, match=r"3 finished segments in .parts.*; --resume goes on"):
+        run(source, parts)
+    with pytest.raises(RestoreError, match="no memory"):
+        run(source, parts, stopping(10, RestoreError("no memory")), policy=Policy(resume=True))
+    made = run(source, parts, policy=Policy(resume=True))
+    assert (made.frames, made.resumed) == (60, 32)
+    assert parts.read_bytes() == whole.read_bytes()
+    assert not work_folder(parts).exists()
+
+
+def test_only_the_same_job_goes_on(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "in.mkv", LONG), tmp_path / "out.mkv"
+    go_on = {"policy": Policy(resume=True)}
+    with pytest.raises(RestoreError):
+        run(source, target, stopping(20, RestoreError("")))
+    with pytest.raises(ImageError, match="cannot be resumed: another model than"):
+        run(source, target, key={"model": "another"}, **go_on)
+    with pytest.raises(ImageError, match="another encoding than"):
+        run(source, target, wishes=Wishes(crf=30), **go_on)
+    damaged = work_folder(target) / "000001.segment"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert run(source, target, **go_on).resumed == 8  # what is behind it is made again
+    assert len(frames(target)) == 60
+    target.unlink()
+    with pytest.raises(RestoreError):
+        run(source, target, stopping(20, RestoreError("")))
+    make(source, Recipe(stamps=tuple(range(0, 50 * 512, 512))))
+    with pytest.raises(ImageError, match="another input than"):
+        run(source, target, **go_on)
+    assert run(source, target, policy=Policy(overwrite=True)).resumed == 0
+
+
+@pytest.mark.slow
+def test_kills_at_any_moment_lose_nothing(tmp_path: Path) -> None:
+    """Also what is remembered from frame to frame is as it was."""
+    source = make(tmp_path / "in.mp4", LONG)
+    whole, parts = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
+    subprocess.run([sys.executable, HARNESS, source, whole], check=True)
+    for kept in (1, 3, 6):
+        process = subprocess.Popen([sys.executable, HARNESS, source, parts, "resume"])
+        give_up = time.monotonic() + 60
+        while not (work_folder(parts) / f"{kept:06}.segment").exists():
+            assert time.monotonic() < give_up
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+        assert not parts.exists()
+    done = subprocess.run(
+        [sys.executable, HARNESS, source, parts, "resume"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    total, resumed = map(int, done.stdout.split())
+    assert total == 60
+    assert resumed >= 48
+    assert parts.read_bytes() == whole.read_bytes()
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["in.mp4", "parts.mp4", "whole.mp4"]
+
+
+def test_a_full_disk_leaves_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = make(tmp_path / "in.mp4", LONG), tmp_path / "out.mp4"
+    fsync, count = os.fsync, 0
+
+    def full(file: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise OSError(28, "No space left on device")
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(source, target)
+    monkeypatch.undo()
+    monkeypatch.setattr(segments, "FRAMES", 8)
+    assert run(source, target, policy=Policy(resume=True)).resumed == 16
+
+
+def test_two_runs_do_not_make_one_file(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+
+    def twice(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        with pytest.raises(ImageError, match="another run is going on"):
+            run(source, target)
+        return stopping(-1, AssertionError())(images)
+
+    assert run(source, target, twice).frames == 20
+
+
+# Bad input
+
+
+def refusal(source: Path, target: Path, wishes: Wishes | None = None) -> str:
+    """The one line by which a clip is refused; nothing is left behind."""
+    with pytest.raises(ImageError) as refused:
+        run(source, target, wishes=wishes or Wishes())
+    assert "\n" not in str(refused.value)
+    assert not target.exists()
+    assert not work_folder(target).exists()
+    return str(refused.value)
+
+
+def test_files_that_are_no_clips_are_one_line(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    sound = tmp_path / "sound.mp4"
+    with av.open(str(sound), "w") as output:
+        stream = output.add_stream("aac", rate=48000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.int16), "s16", "stereo")
+        silence.sample_rate = 48000
+        output.mux([*stream.encode(silence), *stream.encode(None)])
+    text = tmp_path / "text.mp4"
+    text.write_text("no clip at all\n" * 99)
+    (tmp_path / "empty.mp4").touch()
+    for name, complaint in (
+        ("none.mp4", "none.mp4: no such file"),
+        ("", "is a folder"),
+        ("empty.mp4", "empty.mp4: is empty"),
+        ("text.mp4", "text.mp4: not a clip that can be read: Invalid data"),
+        ("sound.mp4", "sound.mp4: has no video stream"),
+    ):
+        assert complaint in refusal(tmp_path / name, target)
+    source = make(tmp_path / "in.mp4")
+    assert "out.txt: unknown kind of clip '.txt'" in refusal(source, tmp_path / "out.txt")
+    assert "folder" in refusal(source, tmp_path / "none" / "out.mp4")
+    with pytest.raises(ImageError, match="is the input; name another output"):
+        run(source, source)
+    target.touch()
+    with pytest.raises(ImageError, match="exists already; give --overwrite"):
+        run(source, target)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
+def test_a_file_that_is_cut_short_is_known_before_any_work(tmp_path: Path, suffix: str) -> None:
+    codec = {".webm": "libvpx", ".avi": "mpeg4"}.get(suffix, "libx264")
+    faststart = {"movflags": "faststart"} if suffix in (".mp4", ".mov") else {}
+    stamps, tick = tuple(range(40)), Fraction(1, 25)
+    source = make(
+        tmp_path / f"in{suffix}", Recipe(codec, stamps=stamps, tick=tick, container=faststart)
+    )
+    whole = source.read_bytes()
+    for part in (0.99, 0.6, 0.1):
+        source.write_bytes(whole[: int(len(whole) * part)])
+        complaint = refusal(source, tmp_path / "out.mkv")
+        assert "is cut short: of " in complaint
+        assert f"{source.stat().st_size:,} are there" in complaint
+    source.write_bytes(whole[:30])
+    assert "\n" not in refusal(source, tmp_path / "out.mkv")
+
+
+def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mkv")
+    content = bytearray(source.read_bytes())
+    with av.open(str(source)) as clip:
+        packet = [bytes(p) for p in clip.demux(video=0) if p.size][12]
+    place = content.index(packet)
+    content[place : place + len(packet)] = bytes(len(packet))
+    source.write_bytes(content)
+    assert "in.mkv: damaged after frame " in refusal(source, tmp_path / "out.mkv")
+
+
+def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "in.ts"
+    content = b""
+    for name, width in (("a.ts", 64), ("b.ts", 96)):
+        content += make(tmp_path / name, Recipe(width=width)).read_bytes()
+    source.write_bytes(content)
+    complaint = refusal(source, tmp_path / "out.mp4")
+    assert "in.ts: changes at frame 20 (" in complaint
+    assert "from 64 x 48 yuv420p to 96 x 48 yuv420p" in complaint
+
+
+def test_interlaced_clips_are_one_line(tmp_path: Path) -> None:
+    recipe = Recipe("mpeg2video", options={"flags": "+ildct+ilme"})
+    source = make(tmp_path / "in.mkv", recipe)
+    if not frames(source)[0].interlaced_frame:
+        pytest.skip("this FFmpeg does not write the flag without interlaced frames")
+    assert "is interlaced; deinterlace it first" in refusal(source, tmp_path / "out.mkv")
+
+
+def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    odd = make(tmp_path / "odd.mkv", Recipe("ffv1", height=33, width=35, stamps=(0, 512)))
+    assert run(odd, tmp_path / "odd-out.mkv").frames == 2
+    assert frames(tmp_path / "odd-out.mkv")[0].width == 35
+    complaint = refusal(odd, target, Wishes("h264"))
+    assert "libx264 cannot encode 35 x 33 yuv420p; an odd size may need" in complaint
+    made = run(odd, target, wishes=Wishes("h264", None, "yuv444p"))
+    assert made.frames == 2
+    target.unlink()
+    one = make(tmp_path / "one.mkv", Recipe("ffv1", height=1, width=1, stamps=(0, 512)))
+    assert run(one, tmp_path / "one-out.mkv").frames == 2
+    assert "cannot encode 1 x 1" in refusal(one, target, Wishes("h264"))
+    deep = make(tmp_path / "deep.mkv", Recipe("ffv1", "yuv420p10le", stamps=(0, 512)))
+    complaint = refusal(deep, tmp_path / "out.webm", Wishes("vp9"))
+    assert "libvpx-vp9 cannot hold yuv420p10le without loss" in complaint
+    assert ".avi cannot hold hevc" in refusal(source, tmp_path / "out.avi", Wishes("hevc"))
+    for wishes, complaint in (
+        (Wishes("none"), "codec is 'none'"),
+        (Wishes("ffv1", 3), "ffv1 has no such scale"),
+        (Wishes(crf=99), "crf is 99; libx264 takes 0 to 51"),
+        (Wishes(pixel_format="yuv9"), "pix-fmt is 'yuv9'; libx264 takes yuv420p"),
+    ):
+        with pytest.raises(UsageError, match=complaint):
+            settle(source, tmp_path / "out.mkv", wishes)
+
+
+def test_a_codec_without_an_encoder_is_one_line(tmp_path: Path) -> None:
+    """Of a decoder that has no encoder, a frame is enough: a YUV4MPEG header would not do."""
+    from dataclasses import replace
+
+    from restore.media.video.clip import probe
+    from restore.media.video.codecs import choose
+
+    clip = replace(probe(make(tmp_path / "in.mp4")), codec="vc1")
+    with pytest.raises(ImageError, match="no encoder for vc1 here; choose another with --codec"):
+        choose(clip, tmp_path / "out.mkv", Wishes())
+    assert frame(0, "gray").width == 64
