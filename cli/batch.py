@@ -115,6 +115,7 @@ def restore_many(
         "task": task,
         "model_sha256": restorer.card.sha256,
         "precision": restorer.compute.precision,
+        "backend": restorer.backend.name,
         "tile": str(restorer_options["tile"]),
         "overlap": restorer_options["overlap"],
         "strength": restorer.strength,

@@ -1,6 +1,7 @@
 """`restore bench`: how fast things are on this machine."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,3 +77,53 @@ def folder(
         **asdict(found),
         ratio=found.ratio,
     )
+
+
+@app.command()
+def speed(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL...]", help="Models; by default every head's own."),
+    ] = None,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture.")] = "1024x1024",
+    device: Device = "auto",
+    precisions: Annotated[
+        list[str] | None, typer.Option("--precision", help="May be repeated.")
+    ] = None,
+    backends: Annotated[
+        list[str] | None, typer.Option("--backend", help="torch, onnxruntime; may be repeated.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="A checkout of another version, timed in turns with this.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 5,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Time models on one picture: seconds a megapixel, fractions of the machine's best, memory."""
+    from restore import TASKS
+    from restore.checkpoints import store
+    from restore.evaluate import speed as bench
+
+    width, height = _size(size)
+    found = [store.locate(name) for name in models] if models else map(store.find, TASKS)
+    settings = bench.settings_for(
+        [(model.card.task, str(model.path)) for model in found],
+        (height, width),
+        device,
+        precisions or ["auto"],
+        backends or ["torch"],
+        against,
+    )
+    reporter = Reporter(json)
+    with reporter.progress("rounds") as progress:
+        rows = bench.measure(settings, rounds, progress)
+    reporter.result(bench.table(rows), rows=[asdict(row) for row in rows])
+
+
+def _size(text: str) -> tuple[int, int]:
+    """(width, height) of "1920x1080"."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
+        raise typer.BadParameter(f"size is {text!r}; say for instance 1920x1080")
+    return int(sides[0]), int(sides[1])

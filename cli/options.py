@@ -17,6 +17,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[
     str, typer.Option(help="auto (fastest the model is tested for), float32 or bfloat16.")
 ]
+Backend = Annotated[
+    str, typer.Option(help="torch, or onnxruntime (an extra; exports a model at its first use).")
+]
 Model = Annotated[
     str | None, typer.Option(help="A model's name (see: restore models) or a .safetensors file.")
 ]

@@ -186,6 +186,7 @@ def apply(
         "model": restorer.card.name,
         "device": str(compute.device),
         "precision": compute.precision,
+        "backend": restorer.backend.name,
         "width": width,
         "height": height,
         "strength": restorer.strength,

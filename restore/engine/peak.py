@@ -8,6 +8,8 @@ import torch
 from torch.nn import functional as F
 
 CHANNELS, SIDE, SIZE = 32, 256, 3
+_COPIED = 2**28
+"""Bytes."""
 
 
 def convolution_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
@@ -37,6 +39,22 @@ def convolution_peak(device: torch.device, dtype: torch.dtype, seconds: float = 
             _synchronize(device)
             times.append((time.perf_counter() - started) / 5)
     return operations / sorted(times)[len(times) // 2]
+
+
+def memory_bandwidth(device: torch.device, seconds: float = 0.3) -> float:
+    """Bytes a second of a copy that no cache holds: what is read and what is written count. The
+    median of as many as fit into ``seconds``."""
+    source = torch.ones(_COPIED // 4, device=device)
+    target = torch.empty_like(source)
+    times: list[float] = []
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds or len(times) < 3:
+        _synchronize(device)
+        started = time.perf_counter()
+        target.copy_(source)
+        _synchronize(device)
+        times.append(time.perf_counter() - started)
+    return 2 * _COPIED / sorted(times)[len(times) // 2]
 
 
 def _synchronize(device: torch.device) -> None:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from restore.checkpoints import store, weights
+from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
+from restore.engine import backend as backends
 from restore.engine import budget, pixels
 from restore.engine.budget import SMALLEST, NotEnoughMemoryError
 from restore.engine.frames import AHEAD, Frame, batch_size, restored_frames
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
-from restore.engine.precision import choose
 from restore.engine.temporal import Steadier
 from restore.engine.tiling import Band, Place, plan_axis, run_tiled
 from restore.errors import CheckpointError, RestoreError, UsageError
@@ -50,6 +48,8 @@ class Restorer:
         strength: blend with the input; 0 returns it, 1 is the full effect.
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
+        backend: "torch", or "onnxruntime" (an extra), which exports a model at its first use and
+            computes in float32.
 
     Raises `ModelNotFoundError` where no weights are installed, with the command that gets them,
     `CheckpointError` for a file that is not a model of the task, `UsageError` for an option that
@@ -68,6 +68,7 @@ class Restorer:
         max_memory: int | str | None = None,
         strength: float = 1.0,
         ensemble: bool = False,
+        backend: str = backends.TORCH,
     ):
         if not isinstance(strength, int | float) or not 0 <= strength <= 1:
             raise UsageError(f"strength is {strength!r}; it must be between 0 and 1")
@@ -76,14 +77,13 @@ class Restorer:
         self.card = found.card
         self.strength = strength
         self.ensemble = ensemble
-        self.compute = choose(device, precision, self.card)
         self.max_memory = budget.parsed(max_memory) if isinstance(max_memory, str) else max_memory
         self._automatic = tile == "auto"
         self._tiles = _tile_policy(tile, overlap, self.card.tile or TILES)
         if self.card.network.num_outputs != 3:
             raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
-        network = weights.load(found.path, found.card)
-        self._network = network.to(self.compute.device, self.compute.dtype)
+        self.backend = backends.load(backend, found, device, precision)
+        self.compute = self.backend.compute
 
     def __call__(self, image: np.ndarray, progress: Progress = _ignore) -> np.ndarray:
         """Restore one picture.
@@ -252,26 +252,9 @@ class Restorer:
         assert total is not None
         return total / views if views > 1 else total
 
-    @torch.inference_mode()
     def _forward(self, tiles: np.ndarray) -> np.ndarray:
         """N x h x w x 3 float32 whose size the network takes, to the same."""
-        # torch shares the memory, and warns where it may not write to it.
-        x = torch.from_numpy(np.require(tiles, requirements=["C", "W"])).to(self.compute.device)
-        # cuDNN would round float32 to TF32, which is less than the precision promised.
-        with torch.backends.cudnn.flags(allow_tf32=False), _memory_errors_told_apart():
-            y = self._network(x.permute(0, 3, 1, 2))
-        return y.permute(0, 2, 3, 1).float().cpu().numpy()
-
-
-@contextmanager
-def _memory_errors_told_apart() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        # On a CPU, torch has no type of its own for this.
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise NotEnoughMemoryError("not enough memory") from error
-        raise
+        return self.backend(tiles.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
 
 
 def _tile_policy(tile: str | int, overlap: int | None, automatic: TilePolicy) -> TilePolicy:

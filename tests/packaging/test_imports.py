@@ -14,12 +14,13 @@ MAY_IMPORT = {
     "network": {"errors", "network"},
     "media": {"errors", "files", "media"},
     "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
-    "engine": {"errors", "network", "tasks", "checkpoints", "media", "engine"},
+    "export": {"errors", "files", "network", "tasks", "checkpoints", "export"},
+    "engine": {"errors", "network", "tasks", "checkpoints", "export", "media", "engine"},
     "batch": {"errors", "files", "media", "batch"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "tasks", "media", "inspect"},
     "evaluate": {
-        *("errors", "media", "tasks", "checkpoints", "engine", "degrade", "inspect"),
+        *("errors", "network", "media", "tasks", "checkpoints", "engine", "degrade", "inspect"),
         "evaluate",
     },
     "train": {

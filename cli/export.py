@@ -1,0 +1,41 @@
+"""`restore export MODEL OUT.onnx`: a model for other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restore.cli.console import Reporter
+from restore.cli.options import Debug, Json, Overwrite
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model's name (see: restore models) or a .safetensors file."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT.onnx")],
+    overwrite: Overwrite = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a model as an ONNX file, for pictures of any height and width."""
+    from restore.checkpoints import store
+
+    found = store.locate(model)  # complains of a missing model before torch is loaded
+
+    from restore.export import onnx
+
+    metadata = onnx.export(found, target, overwrite)
+    size = target.stat().st_size
+    rows, columns = found.card.network.size_multiple
+    Reporter(json).result(
+        f"{model} -> {target} ({size / 1e6:.1f} MB, opset {metadata['opset']}, {columns} x {rows} "
+        "pixels or multiples of these)",
+        model=model,
+        output=str(target),
+        bytes=size,
+        metadata=metadata,
+    )

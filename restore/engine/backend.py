@@ -1,0 +1,148 @@
+"""What runs a network: torch, or ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from restore.checkpoints import weights
+from restore.checkpoints.card import FLOAT32
+from restore.checkpoints.store import Model
+from restore.engine.budget import NotEnoughMemoryError
+from restore.engine.precision import Compute, choose, choose_device
+from restore.errors import RestoreError, UsageError
+
+TORCH, ONNXRUNTIME = "torch", "onnxruntime"
+CUDA = "CUDAExecutionProvider"
+
+
+class Backend(Protocol):
+    """A network that is loaded; ``compute`` is where it runs, and in which precision."""
+
+    name: str
+    compute: Compute
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """N x 3 x H x W float32, RGB in [0, 1], H and W multiples of the model's size rule.
+
+        Returns the same, which may leave that range. Raises `NotEnoughMemoryError` where they are
+        too large for this machine. Several threads may call at a time.
+        """
+
+
+def load(name: str, model: Model, device: str, precision: str) -> Backend:
+    """The backend of that name, "torch" or "onnxruntime", with the model.
+
+    ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
+    not exist or lacks the precision, and as `Restorer` does.
+    """
+    if name == TORCH:
+        return TorchBackend(model, device, precision)
+    if name == ONNXRUNTIME:
+        return OnnxBackend(model, device, precision)
+    raise UsageError(f"backend {name!r} is unknown; use {TORCH} or {ONNXRUNTIME}")
+
+
+class TorchBackend:
+    """The network itself, in any precision on any device."""
+
+    name = TORCH
+
+    def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
+        self.compute = choose(device, precision, model.card)
+        network = weights.load(model.path, model.card)
+        self._network = network.to(self.compute.device, self.compute.dtype)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        # Channels last in memory, as the network keeps them. torch shares that memory, and warns
+        # where it may not write to it.
+        pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
+        x = torch.from_numpy(pixels).to(self.compute.device).permute(0, 3, 1, 2)
+        # cuDNN would round float32 to TF32, which is less than the precision promised.
+        with torch.backends.cudnn.flags(allow_tf32=False), _memory_errors_told_apart():
+            y = self._network(x)
+        return y.float().cpu().numpy()
+
+
+class OnnxBackend:
+    """ONNX Runtime, in float32: on CUDA where its build and the machine have it, else on the CPU.
+
+    The first use of a model exports it to the cache folder. As many threads as torch would have.
+    """
+
+    name = ONNXRUNTIME
+
+    def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
+        if precision not in ("auto", FLOAT32):
+            raise UsageError(f"precision {precision!r}: {ONNXRUNTIME} computes in float32 alone")
+        try:
+            import onnxruntime
+        except ImportError:
+            raise RestoreError(
+                f'backend {ONNXRUNTIME} needs an extra: pip install "restore[onnx]"'
+            ) from None
+        usable = {"cpu"} | ({"cuda"} if CUDA in onnxruntime.get_available_providers() else set())
+        self.compute = Compute(_device(device, usable), FLOAT32)
+        self._session = _session(model, self.compute.device)
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        from restore.export.onnx import INPUT
+
+        with _memory_errors_told_apart():
+            return self._session.run(None, {INPUT: np.ascontiguousarray(pictures)})[0]
+
+
+def _device(name: str, usable: set[str]) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if "cuda" in usable and torch.cuda.is_available() else "cpu")
+    device = choose_device(name)
+    if device.type not in usable:
+        raise RestoreError(
+            f"device {name!r}: the {ONNXRUNTIME} of this machine cannot use it; use --device cpu"
+        )
+    return device
+
+
+def _session(model: Model, device: torch.device) -> Any:
+    from onnxruntime import InferenceSession, SessionOptions
+
+    from restore.export.onnx import cached
+
+    path = cached(model)
+    options = SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.type == "cuda":
+        # TF32 would be less than the precision promised.
+        providers.insert(0, (CUDA, {"device_id": device.index or 0, "use_tf32": 0}))
+    try:
+        session = InferenceSession(path, options, providers=providers)
+    except Exception as error:  # its errors have no class in common
+        reason = " ".join(str(error).split())
+        raise RestoreError(
+            f"{path}: {ONNXRUNTIME} cannot load it; remove it to have it made anew ({reason})"
+        ) from error
+    if device.type == "cuda" and CUDA not in session.get_providers():
+        raise RestoreError(
+            f"device {str(device)!r}: {ONNXRUNTIME} cannot load its CUDA libraries; "
+            "use --device cpu"
+        )
+    return session
+
+
+@contextmanager
+def _memory_errors_told_apart() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # On a CPU neither torch nor ONNX Runtime has a type of its own for this.
+        signs = ("can't allocate memory", "Failed to allocate memory")
+        if isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs):
+            raise NotEnoughMemoryError("not enough memory") from error
+        raise

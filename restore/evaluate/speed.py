@@ -1,0 +1,261 @@
+"""How fast and how large the models are here, as fractions of what the machine can do at best.
+
+Every setting runs in a process of its own, round after round in turns, so that a machine that slows
+down slows all alike; also that of another version of this program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from restore.checkpoints import store
+from restore.checkpoints.card import Card
+from restore.engine.footprint import PEAK
+from restore.engine.peak import convolution_peak, memory_bandwidth
+from restore.engine.precision import PRECISIONS
+from restore.errors import RestoreError
+from restore.network import Maxim
+
+HERE = "this"
+_COUNTED = 256
+"""Side of the picture whose operations are counted; the count a pixel is that of any size."""
+_WORKER = f"""{PEAK}
+import json, time
+import numpy as np
+from restore import Restorer
+wanted = json.loads(sys.argv[1])
+restore = Restorer(wanted["task"], wanted["model"], **wanted["options"])
+coarse = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+height, width = wanted["height"], wanted["width"]
+image = coarse.repeat(-(-height // 64), 0).repeat(-(-width // 64), 1)[:height, :width].copy()
+print(json.dumps([str(restore.compute.device), restore.compute.precision]), flush=True)
+for line in sys.stdin:
+    started = time.perf_counter()
+    restore(image)
+    seconds = time.perf_counter() - started
+    print(json.dumps([seconds, peak()]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the table. ``version`` is `HERE`, or a folder that holds another ``restore``;
+    ``options`` are the `Restorer`'s."""
+
+    task: str
+    model: str
+    height: int
+    width: int
+    options: dict[str, Any]
+    version: str = HERE
+
+
+@dataclass(frozen=True)
+class Speed:
+    """``seconds`` is the median of the rounds but the first, ``spread`` their interquartile range
+    over it; ``start_up`` the seconds from nothing to a model ready to run; ``memory`` the peak of
+    the process in bytes. ``of_peak`` and ``of_bandwidth`` are how near it comes to the
+    machine's convolution peak, and to moving every layer's inputs and outputs once at the rate of a
+    copy; None where the network does not see the whole picture."""
+
+    model: str
+    version: str
+    device: str
+    precision: str
+    backend: str
+    height: int
+    width: int
+    seconds: float
+    seconds_a_megapixel: float
+    spread: float
+    start_up: float
+    memory: int
+    of_peak: float | None
+    of_bandwidth: float | None
+
+
+class _Worker:
+    def __init__(self, setting: Setting):
+        self.setting = setting
+        wanted = {**vars(setting), "options": setting.options}
+        environment = dict(os.environ)
+        if setting.version != HERE:
+            before = environment.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (setting.version, before)))
+        began = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _WORKER, json.dumps(wanted)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.device, self.precision = self._answer()
+        self.start_up = time.perf_counter() - began
+        self.seconds: list[float] = []
+        self.memory = 0
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def run(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        seconds, self.memory = self._answer()
+        self.seconds.append(seconds)
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            _, said = self._process.communicate()
+            reason = said.strip().splitlines()
+            raise RestoreError(f"{self.setting.model}: {reason[-1] if reason else 'was killed'}")
+        return json.loads(line)
+
+
+def measure(
+    settings: Sequence[Setting], rounds: int, progress: Callable[[int, int], None]
+) -> list[Speed]:
+    """Run every setting ``rounds`` times after a first that does not count. Raises `RestoreError`
+    for one that cannot run."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(_Worker(setting)) for setting in settings]
+        peaks: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for done in range(rounds + 1):
+            for worker in workers:
+                worker.run()
+            for place in {(worker.device, worker.precision) for worker in workers}:
+                device, dtype = torch.device(place[0]), PRECISIONS[place[1]]
+                measured = convolution_peak(device, dtype), memory_bandwidth(device)
+                peaks.setdefault(place, []).append(measured)
+            progress(done + 1, rounds + 1)
+    return [_speed(w, np.median(peaks[w.device, w.precision], axis=0)) for w in workers]
+
+
+def _speed(worker: _Worker, best: np.ndarray) -> Speed:
+    setting = worker.setting
+    times = worker.seconds[1:]
+    seconds = median(times)
+    low, high = np.percentile(times, (25, 75))
+    pixels = setting.height * setting.width
+    card = store.find(setting.task, setting.model).card
+    whole = card.tile is None or not card.tile.reduce_to
+    operations, moved = _demand(card, PRECISIONS[worker.precision]) if whole else (None, None)
+    return Speed(
+        model=card.name,
+        version=setting.version,
+        device=worker.device,
+        precision=worker.precision,
+        backend=setting.options.get("backend", "torch"),
+        height=setting.height,
+        width=setting.width,
+        seconds=seconds,
+        seconds_a_megapixel=seconds / pixels * 1e6,
+        spread=float(high - low) / seconds,
+        start_up=worker.start_up,
+        memory=worker.memory,
+        of_peak=operations and operations * pixels / seconds / float(best[0]),
+        of_bandwidth=moved and moved * pixels / seconds / float(best[1]),
+    )
+
+
+def _demand(card: Card, dtype: torch.dtype) -> tuple[float, float]:
+    """Operations, and bytes read and written, for a pixel."""
+    with torch.device("meta"):
+        network = Maxim(card.network).to(dtype).requires_grad_(False)
+        picture = torch.empty(1, 3, _COUNTED, _COUNTED)
+        with FlopCounterMode(display=False) as counter, _Moved() as moved:
+            network(picture)
+    pixels = _COUNTED**2
+    return counter.get_total_flops() / pixels, moved.bytes / pixels
+
+
+class _Moved(TorchDispatchMode):
+    """Adds up the bytes of what every operation reads and writes; views move nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if not function.is_view:
+            for tensor in tree_leaves((args, kwargs, result)):
+                if isinstance(tensor, torch.Tensor):
+                    self.bytes += tensor.numel() * tensor.element_size()
+        return result
+
+
+def settings_for(
+    models: Sequence[tuple[str, str]],
+    size: tuple[int, int],
+    device: str,
+    precisions: Sequence[str],
+    backends: Sequence[str],
+    against: Path | None,
+) -> list[Setting]:
+    """Every combination; those of another version under ``against`` next to ours."""
+    versions = [HERE, *([str(against.resolve())] if against else [])]
+    return [
+        Setting(task, model, *size, _options(device, precision, backend), version)
+        for task, model in models
+        for backend in backends
+        for precision in (precisions if backend == "torch" else ["float32"])
+        for version in versions
+    ]
+
+
+def _options(device: str, precision: str, backend: str) -> dict[str, Any]:
+    named = {} if backend == "torch" else {"backend": backend}  # older versions know no other
+    return {"device": device, "precision": precision, **named}
+
+
+def table(rows: Sequence[Speed]) -> str:
+    """For people: a line a setting."""
+    header = ("model", "precision", "s/MP", "spread", "of peak", "of bandwidth", "memory", "start")
+    lines = [header, *(_cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
+    first = rows[0]
+    where = f"{first.width} x {first.height}, {first.device}, {torch.get_num_threads()} threads"
+    return "\n".join((*text, where))
+
+
+def _cells(row: Speed) -> tuple[str, ...]:
+    version = "" if row.version == HERE else f" ({row.version})"
+    backend = "" if row.backend == "torch" else f" {row.backend}"
+    fractions = (f"{value:.0%}" if value else "-" for value in (row.of_peak, row.of_bandwidth))
+    return (
+        f"{row.model}{version}",
+        f"{row.precision}{backend}",
+        f"{row.seconds_a_megapixel:.2f}",
+        f"{row.spread:.0%}",
+        *fractions,
+        f"{row.memory / 2**20:.0f} MiB",
+        f"{row.start_up:.1f} s",
+    )

@@ -1,0 +1,168 @@
+"""Models as ONNX files, which run without torch and without this program.
+
+torch's exporter over `torch.export` (``dynamo=True``) is used: its graphs take any number, height
+and width of pictures, and it warns of nothing; the older one, over TorchScript, gives up at the
+first convolution whose channels its tracing has lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from restore.checkpoints import store, weights
+from restore.checkpoints.card import FLOAT32, TILES, Card
+from restore.checkpoints.store import Model
+from restore.errors import CheckpointError, RestoreError
+from restore.files import atomic_path
+from restore.network import Maxim
+from restore.version import __version__
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_log = logging.getLogger("restore")
+OPSET = 21
+"""The newest that every ONNX Runtime of the extra runs (1.20 and later). GELU is one operator since
+20."""
+INPUT, OUTPUT = "picture", "restored"
+MOST = 4096
+"""Rows and columns of the size rule's multiple, and pictures, for which torch proves the graph."""
+
+
+def check_target(path: Path, overwrite: bool = False) -> None:
+    """Raise `CheckpointError` where an ONNX file could not be written, before any work is done."""
+    if path.suffix != ".onnx":
+        raise CheckpointError(f"{path}: an ONNX file must end in .onnx")
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: folder {path.parent} does not exist")
+    if os.path.lexists(path) and not overwrite:
+        raise CheckpointError(f"{path}: exists already; give --overwrite to replace it")
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder")
+
+
+def export(model: Model | str | Path, path: Path, overwrite: bool = False) -> dict[str, str]:
+    """Write a model, given by name or file or as found, to ``path``; returns its metadata.
+
+    The file appears whole or not at all. Its graph takes ``picture``, N x 3 x H x W float32, RGB in
+    [0, 1], with H and W multiples of what the metadata say, and gives ``restored``, of the same
+    shape, which may leave that range. A small model takes half a minute of one core, an official
+    S-2 five.
+
+    Raises `CheckpointError` for a model or a target that will not do, `RestoreError` where the
+    extra is not installed.
+    """
+    check_target(path, overwrite)
+    found = model if isinstance(model, Model) else store.locate(model)
+    _require_extra()
+    proto = _graph(weights.load(found.path, found.card))
+    metadata = describe(found.card)
+    _label(proto, found.card, metadata)
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(proto.SerializeToString())
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return metadata
+
+
+def cached(model: Model) -> Path:
+    """The model's ONNX file in the cache folder, exported at its first use.
+
+    Of two processes the second waits, and finds the file. Raises as `export` does.
+    """
+    from filelock import FileLock
+
+    folder = store.home() / "onnx"
+    path = folder / f"{_key(model.card)}.onnx"
+    if path.is_file():  # also where nobody may write to the folder
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                _log.warning("exporting %s to ONNX, once; it may take minutes", model.card.name)
+                export(model, path)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def describe(card: Card) -> dict[str, str]:
+    """What an exported file says of itself; ``size_multiple`` (height, width) and ``tile`` are
+    JSON."""
+    rows, columns = card.network.size_multiple
+    tile = card.tile or TILES
+    return {
+        "name": card.name,
+        "task": card.task,
+        "licence": card.licence,
+        "paper": card.paper,
+        "limits": card.limits,
+        "input": f"N x 3 x H x W float32, RGB in [0, 1]; H a multiple of {rows}, W of {columns}",
+        "output": "as the input; values may leave [0, 1]",
+        "size_multiple": json.dumps([rows, columns]),
+        "tile": json.dumps({"size": tile.size, "overlap": tile.overlap}),
+        "precision": FLOAT32,
+        "opset": str(OPSET),
+        "weights_sha256": card.sha256,
+        "restore_version": __version__,
+    }
+
+
+def _graph(network: Maxim) -> ModelProto:
+    rows, columns = network.config.size_multiple
+    dim = torch.export.Dim
+    shapes = {
+        0: dim("pictures", min=1, max=MOST),
+        2: rows * dim("rows", min=1, max=MOST),
+        3: columns * dim("columns", min=1, max=MOST),
+    }
+    # No two sides of the example are alike, and none is 1: torch takes such for rules.
+    program = torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, 3 * rows, 4 * columns),),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes={"x": shapes},
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto
+
+
+def _label(proto: ModelProto, card: Card, metadata: dict[str, str]) -> None:
+    """Put our metadata in place of the exporter's, which tell of this machine's folders and are as
+    large as a small network."""
+    from onnx.helper import set_model_props
+
+    graph = proto.graph
+    for part in (*graph.node, *graph.input, *graph.output, *graph.initializer, graph):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    graph.ClearField("value_info")  # shapes between the layers, which a runtime infers itself
+    graph.name = card.name
+    proto.producer_name, proto.producer_version = "restore", __version__
+    proto.doc_string = f"{card.name}: {card.task} with MAXIM"
+    set_model_props(proto, metadata)
+
+
+def _key(card: Card) -> str:
+    """Names what decides on the graph."""
+    values = [card.sha256, card.network.to_dict(), OPSET, __version__]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _require_extra() -> None:
+    if not all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript")):
+        raise RestoreError('ONNX files need an extra: pip install "restore[onnx]"')

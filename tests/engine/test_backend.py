@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from exported import Exported, tiny
+from models import save_model
+
+from restore import Restorer
+from restore.checkpoints import store
+from restore.engine import backend
+from restore.errors import RestoreError, UsageError
+
+
+@pytest.fixture(scope="module")
+def exported() -> Iterator[Exported]:
+    found = tiny()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESTORE_HOME", str(found.home))
+        yield found
+
+
+def load(exported: Exported, name: str = "onnxruntime", **options: Any) -> Restorer:
+    options = {"device": "cpu", "precision": "float32"} | options
+    return Restorer("denoise", exported.model, backend=name, **options)
+
+
+def picture(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).integers(0, 255, shape, np.uint8, endpoint=True)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"tile": 32}, {"ensemble": True, "strength": 0.7}], ids=str
+)
+def test_restored_pictures_differ_by_one_level_at_most(
+    exported: Exported, options: dict[str, Any]
+) -> None:
+    torchs, onnxs = (load(exported, name, **options) for name in ("torch", "onnxruntime"))
+    for image in (picture(33, 70, 3), picture(45, 20)):
+        expected, result = torchs(image), onnxs(image)
+        assert np.abs(expected.astype(int) - image).max() > 5
+        assert result.shape == image.shape
+        assert np.abs(result.astype(int) - expected).max() <= 1
+
+
+def test_networks_agree_whatever_the_memory_looks_like(exported: Exported) -> None:
+    model = store.locate(exported.model)
+    pixels = np.random.default_rng(1).random((2, 3, 64, 96), dtype=np.float32)
+    views = [pixels, pixels[::-1, :, ::-1, ::-1], pixels.transpose(0, 1, 3, 2)]
+    views[1].setflags(write=False)
+    for name in ("torch", "onnxruntime"):
+        run = backend.load(name, model, "cpu", "float32")
+        assert (run.name, str(run.compute.device), run.compute.precision) == (
+            name,
+            "cpu",
+            "float32",
+        )
+        for view in views:
+            result = run(view)
+            assert (result.dtype, result.shape) == (np.float32, view.shape)
+            np.testing.assert_array_equal(run(np.ascontiguousarray(view)), result)
+            reference = backend.load("torch", model, "cpu", "float32")(view)
+            np.testing.assert_allclose(result, reference, rtol=0, atol=1e-4)
+
+
+def test_threads_may_share_a_session(exported: Exported) -> None:
+    restore = load(exported)
+    images = [picture(20 + i, 40, 3) for i in range(8)]
+    alone = [restore(image).tobytes() for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        assert [found.tobytes() for found in pool.map(restore, images)] == alone
+
+
+def test_auto_is_float32_also_where_the_card_allows_less(exported: Exported) -> None:
+    compute = load(exported, device="auto", precision="auto").compute
+    assert compute.precision == "float32"
+    assert compute.device.type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"precision": "bfloat16"}, "precision 'bfloat16': onnxruntime computes in float32 alone"),
+        ({"name": "tensorflow"}, "backend 'tensorflow' is unknown; use torch or onnxruntime"),
+        ({"device": "gpu"}, "device 'gpu' is unknown.*"),
+    ],
+)
+def test_options_that_do_not_exist_are_refused(
+    exported: Exported, options: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"\A{what}\Z"):
+        load(exported, **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA GPU")
+def test_a_missing_gpu_is_named(exported: Exported) -> None:
+    with pytest.raises(RestoreError, match=r"\Adevice 'cuda': .*use --device cpu\Z"):
+        load(exported, device="cuda")
+
+
+def test_the_extra_that_is_missing_is_named(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(RestoreError, match=r'\A.*needs an extra: pip install "restore\[onnx\]"\Z'):
+        load(exported)
+
+
+def test_a_damaged_file_in_the_cache_is_named(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "onnx" / exported.file.name
+    broken.parent.mkdir()
+    broken.write_bytes(exported.file.read_bytes()[:20_000])
+    monkeypatch.setenv("RESTORE_HOME", str(tmp_path))
+    with pytest.raises(
+        RestoreError, match=rf"\A{broken}: onnxruntime cannot load it; remove it .*\Z"
+    ):
+        load(exported)
+
+
+def test_a_cache_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_HOME", str(save_model(tmp_path)))
+    with pytest.raises(RestoreError, match=r"\A.*onnx: cannot be written: .*\Z"):
+        Restorer("denoise", tmp_path / "tiny.safetensors", backend="onnxruntime", device="cpu")
