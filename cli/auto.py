@@ -17,6 +17,8 @@ from restore.cli.options import (
     Tile,
 )
 from restore.cli.task import apply, read
+from restore.errors import UsageError
+from restore.media.video import kinds
 
 
 def auto(
@@ -40,6 +42,8 @@ def auto(
     from restore.inspect import inspect, suggest
     from restore.media.copy import copy
 
+    if source.is_dir() or target.is_dir() or kinds.is_clip(source) or kinds.is_clip(target):
+        raise UsageError("auto takes one picture; name a head for a folder or a clip")
     reporter = Reporter(json, quiet)
     if target == pipe.PIPE:
         reporter = pipe.silent(reporter)

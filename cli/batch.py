@@ -60,7 +60,7 @@ class Options:
         """Raise `UsageError` naming an option that one picture has no use for."""
         for name, value in vars(self).items():
             if value != getattr(Options, name):
-                raise UsageError(f"--{name.replace('_', '-')} is for folders; IN is one picture")
+                raise UsageError(f"--{name.replace('_', '-')} is for folders; IN is one file")
 
 
 def restore_many(
@@ -75,7 +75,7 @@ def restore_many(
 ) -> None:
     """Plan, restore and say what became of it; exits with 1 where anything failed."""
     from restore.batch import manifest, watch
-    from restore.batch.plan import Naming, plan
+    from restore.batch.plan import Naming, clips_left_out, plan
     from restore.errors import ImageError
 
     naming = Naming(options.suffix, options.format)
@@ -98,6 +98,9 @@ def restore_many(
             return []
 
     jobs = look()
+    if clips := clips_left_out(sources, recursive=options.recursive):
+        more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
+        reporter.note(f"{clips[0]}{more}: left out; clips are restored one at a time")
     if options.dry_run:
         for job in jobs:
             reporter.result(f"{job.source} -> {job.target}", **_paths(job))

@@ -8,6 +8,7 @@ import typer
 
 from restore.cli.console import Reporter
 from restore.cli.options import Debug, Device, Model, Precision, Tile
+from restore.errors import RestoreError
 
 
 def evaluate(
@@ -78,10 +79,11 @@ def evaluate(
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
     from restore.evaluate import protocol, report, subjects
-    from restore.evaluate.table import Table, check_target
+    from restore.evaluate.table import Table
+    from restore.files import check_target
 
     if csv is not None:
-        check_target(csv, overwrite)
+        check_target(csv, overwrite, RestoreError)
     metrics = protocol.metrics_of(task, lpips or ())
     if source is not None:
         cases, conditions = report.paired_cases(source, target), protocol.COMMON

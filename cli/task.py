@@ -99,6 +99,7 @@ def command(task: Task) -> Callable[..., None]:
             recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
         moving = video.Options(codec, crf, pix_fmt, fps, resume, temporal)
+        video.refuse_several(sources, target)
         if video.is_clip(sources, target):
             many.refuse_unless_default()
             if choices != Choices():
@@ -108,7 +109,6 @@ def command(task: Task) -> Callable[..., None]:
             )
             return
         moving.refuse_unless_default()
-        video.refuse_several(sources)
         refuse_absent(source for source in sources if source != pipe.PIPE)
         if is_batch(sources, target):
             pipe.refuse((*sources, target))

@@ -38,6 +38,18 @@ def atomic_path(
         temporary.unlink(missing_ok=True)
 
 
+def check_target(path: Path, overwrite: bool, error: type[RestoreError]) -> None:
+    """Raise ``error`` where a file could not be written, before any work is done."""
+    if path.is_dir():
+        raise error(f"{path}: is a folder; name the output file")
+    if not path.parent.is_dir():
+        raise error(f"{path}: folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise error(f"{path}: folder {path.parent} may not be written to")
+    if os.path.lexists(path) and not overwrite:
+        raise error(f"{path}: exists already; give --overwrite to replace it")
+
+
 @contextmanager
 def claimed(folder: Path, lock: str, error: type[RestoreError]) -> Iterator[None]:
     """A folder of results, made if need be, for one run at a time, which holds the file ``lock``

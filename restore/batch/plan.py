@@ -11,6 +11,7 @@ from pathlib import Path
 
 from restore.errors import ImageError, UsageError
 from restore.media.formats import SUFFIXES, checked_ending
+from restore.media.video.kinds import is_clip
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,26 @@ def plan(
     if not found and not may_be_empty:
         named = ", ".join(map(str, sources))
         hint = "" if recursive else "; --recursive looks into the folders within"
-        raise ImageError(f"{named}: no pictures{hint if _has_folder(sources) else ''}")
+        hint = hint if _has_folder(sources) else ""
+        if clips_left_out(sources, recursive=recursive):
+            hint = "; clips are restored one at a time"
+        raise ImageError(f"{named}: no pictures{hint}")
     jobs = [Job(path, output / place.with_name(naming(path))) for path, place in found.items()]
     results = {_same(job.target) for job in jobs if _same(job.target) != _same(job.source)}
     jobs = [job for job in jobs if _same(job.source) not in results]
     jobs.sort(key=lambda job: job.source)
     _check(jobs)
     return jobs
+
+
+def clips_left_out(sources: Sequence[Path], *, recursive: bool = False) -> list[Path]:
+    """The video files in the folders among ``sources``, which `plan` takes no notice of."""
+    found: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            inside = source.rglob("*") if recursive else source.iterdir()
+            found += (path for path in inside if is_clip(path))
+    return sorted(found)
 
 
 def _pictures(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path, Path]]:
@@ -100,7 +114,7 @@ def _pictures(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path,
                 if recursive and not f.startswith(".") and (Path(folder) / f).resolve() != skip
             )
             for path in (Path(folder) / name for name in sorted(names)):
-                if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+                if _is_picture(path) and not path.name.startswith("."):
                     yield path, path.relative_to(source)
     elif _is_pattern(source):
         base = _fixed_part(source)
@@ -109,10 +123,15 @@ def _pictures(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path,
             path = Path(name)
             if within and skip in path.resolve().parents:
                 continue
-            if path.is_file() and path.suffix.lower() in SUFFIXES:
+            if _is_picture(path):
                 yield path, path.relative_to(base)
     else:
         yield source, Path(source.name)
+
+
+def _is_picture(path: Path) -> bool:
+    # What is no regular file may never end: a pipe with a picture's name, say.
+    return path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink())
 
 
 def _complain(error: OSError) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from restore import files
 from restore.checkpoints.card import Card, card_path, read_card
 from restore.errors import CheckpointError
 from restore.files import atomic_path, sha256_of
@@ -21,11 +21,8 @@ def check_target(path: Path, overwrite: bool = False) -> None:
     """Raise `CheckpointError` where a model could not be written, before any work is done."""
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: a model file must end in .safetensors")
-    if not path.parent.is_dir():
-        raise CheckpointError(f"{path}: folder {path.parent} does not exist")
-    for existing in (path, card_path(path)):
-        if os.path.lexists(existing) and not overwrite:
-            raise CheckpointError(f"{existing}: exists already; give --overwrite to replace it")
+    for file in (path, card_path(path)):
+        files.check_target(file, overwrite, CheckpointError)
 
 
 def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float32) -> Card:

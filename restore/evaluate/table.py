@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,15 +89,3 @@ class Table:
 
 def _width(metric: Metric) -> int:
     return max(_FIGURE, len(metric.name))
-
-
-def check_target(path: Path, overwrite: bool = False) -> None:
-    """Raise `RestoreError` where a CSV file could not be written, before any work is done."""
-    if path.is_dir():
-        raise RestoreError(f"{path}: is a folder; name the file")
-    if not path.parent.is_dir():
-        raise RestoreError(f"{path}: folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise RestoreError(f"{path}: folder {path.parent} may not be written to")
-    if os.path.lexists(path) and not overwrite:
-        raise RestoreError(f"{path}: exists already; give --overwrite to replace it")

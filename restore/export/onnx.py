@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, TILES, Card
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError, RestoreError
-from restore.files import atomic_path
+from restore.files import atomic_path, check_target
 from restore.network import Maxim
 from restore.version import __version__
 
@@ -37,18 +36,6 @@ MOST = 4096
 """Rows and columns of the size rule's multiple, and pictures, for which torch proves the graph."""
 
 
-def check_target(path: Path, overwrite: bool = False) -> None:
-    """Raise `CheckpointError` where an ONNX file could not be written, before any work is done."""
-    if path.suffix != ".onnx":
-        raise CheckpointError(f"{path}: an ONNX file must end in .onnx")
-    if not path.parent.is_dir():
-        raise CheckpointError(f"{path}: folder {path.parent} does not exist")
-    if os.path.lexists(path) and not overwrite:
-        raise CheckpointError(f"{path}: exists already; give --overwrite to replace it")
-    if path.is_dir():
-        raise CheckpointError(f"{path}: is a folder")
-
-
 def export(model: Model | str | Path, path: Path, overwrite: bool = False) -> dict[str, str]:
     """Write a model, given by name or file or as found, to ``path``; returns its metadata.
 
@@ -60,7 +47,9 @@ def export(model: Model | str | Path, path: Path, overwrite: bool = False) -> di
     Raises `CheckpointError` for a model or a target that will not do, `RestoreError` where the
     extra is not installed.
     """
-    check_target(path, overwrite)
+    if path.suffix != ".onnx":
+        raise CheckpointError(f"{path}: an ONNX file must end in .onnx")
+    check_target(path, overwrite, CheckpointError)
     found = model if isinstance(model, Model) else store.locate(model)
     _require_extra()
     proto = _graph(weights.load(found.path, found.card))

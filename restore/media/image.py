@@ -6,7 +6,6 @@ Orientation is applied once, to the pixels, and the tag reset.
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,9 +17,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
+from restore import files
 from restore.errors import ImageError
 from restore.files import atomic_path
-from restore.media import formats
+from restore.media import formats, iptc
 from restore.media.codecs import avif, exr, heif, jpeg2000, netpbm, pillow, png, raw, tiff
 from restore.media.codecs.extra import library_of
 from restore.media.colour import is_of_grey
@@ -193,14 +193,7 @@ def check_target(path: str | Path, overwrite: bool = False) -> None:
     """Raise `ImageError` where a picture could not be written, before any work is done."""
     path = Path(path)
     formats.of_target(path)
-    if os.path.isdir(path):
-        raise ImageError(f"{path}: is a folder; name the output file")
-    if not os.path.isdir(path.parent):
-        raise ImageError(f"{path}: folder {path.parent} does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise ImageError(f"{path}: folder {path.parent} may not be written to")
-    if os.path.lexists(path) and not overwrite:
-        raise ImageError(f"{path}: exists already; give --overwrite to replace it")
+    files.check_target(path, overwrite, ImageError)
 
 
 def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
@@ -264,6 +257,12 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
         yield f"{name} has no place for a PNG's gamma and primaries: colours may change"
     if ICC in format_.keeps and ICC in info and not _fits_profile(picture, format_):
         yield f"{name} has no grey, and so no place for the colour profile of a grey picture"
+    if iptc.IPTC in info and format_ not in iptc.HOLDERS:
+        yield f"{name} has no place for IPTC's captions"
+    elif format_ is formats.JPEG and not iptc.fits_jpeg(info.get(iptc.IPTC, b"")):
+        yield "IPTC's captions are too long for JPEG and are not kept"
+    if info.get("quality") and not format_.lossy:
+        yield f"{name} has no quality to choose"
     if format_ is formats.GIF:
         yield "GIF has no more than 256 colours"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from restore.batch.plan import Job, Naming, is_batch, plan
+from restore.batch.plan import Job, Naming, clips_left_out, is_batch, plan
 from restore.errors import ImageError, UsageError
 
 TREE = (
@@ -161,3 +162,22 @@ def test_what_means_several_pictures(photos: Path, tmp_path: Path) -> None:
     assert is_batch([photos], out)
     assert is_batch([photos / "*.png"], out)
     assert is_batch([one], photos)
+
+
+def test_clips_are_left_out_and_named(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("a.png", "b.mp4", "deep/c.MOV"):
+        (tmp_path / "in" / name).touch()
+    folder, out = tmp_path / "in", tmp_path / "out"
+    assert [job.source.name for job in plan([folder], out, recursive=True)] == ["a.png"]
+    assert clips_left_out([folder, folder / "a.png"]) == [folder / "b.mp4"]
+    assert [p.name for p in clips_left_out([folder], recursive=True)] == ["b.mp4", "c.MOV"]
+    (folder / "a.png").unlink()
+    with pytest.raises(ImageError, match="no pictures; clips are restored one at a time"):
+        plan([folder], out)
+
+
+def test_what_may_never_end_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    os.mkfifo(tmp_path / "pipe.png")
+    assert [job.source.name for job in plan([tmp_path], tmp_path / "out")] == ["a.png"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,13 +85,19 @@ def test_a_pickle_is_refused_whatever_its_name(model_file: Path) -> None:
         weights.load(model_file)
 
 
-def test_a_failed_save_leaves_what_was_there(model_file: Path) -> None:
+def test_a_failed_save_leaves_what_was_there(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = model_file.read_bytes(), card_path(model_file).read_bytes()
-    card_path(model_file).unlink()
-    card_path(model_file).mkdir()  # the card cannot be written now
-    with pytest.raises(CheckpointError, match="cannot be written"):
-        weights.save(weights.load(model_file, card_of(before[1])), card_of(before[1]), model_file)
-    assert model_file.read_bytes() == before[0]
+    model, card = weights.load(model_file), card_of(before[1])
+
+    def fail(card: Card, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(weights, "write_card", fail)
+    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
+        weights.save(model, card, model_file)
+    assert (model_file.read_bytes(), card_path(model_file).read_bytes()) == before
     assert sorted(p.name for p in model_file.parent.iterdir()) == ["tiny.json", "tiny.safetensors"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from restore.errors import RestoreError
 from restore.evaluate.protocol import COMMON, metrics_of
 from restore.evaluate.report import Row, Subject
-from restore.evaluate.table import Table, check_target
+from restore.evaluate.table import Table
 
 ROWS = [
     Row('a, "b"', "model", {"PSNR": math.inf, "SSIM": 1.0, "PSNR-Y": math.inf, "SSIM-Y": 1.0}),
@@ -86,19 +86,3 @@ def test_a_csv_that_cannot_be_written_leaves_what_stood_there(table: Table, tmp_
     assert path.read_text() == "precious"
     with pytest.raises(RestoreError, match=r"\A.*nowhere.*: cannot be written: .*\Z"):
         table.write_csv(ROWS, tmp_path / "nowhere" / "figures.csv")
-
-
-def test_a_target_is_refused_before_any_work(tmp_path: Path) -> None:
-    existing = tmp_path / "a.csv"
-    existing.touch()
-    (tmp_path / "link.csv").symlink_to(tmp_path / "absent")
-    for path, what in (
-        (existing, "exists already; give --overwrite"),
-        (tmp_path / "link.csv", "exists already; give --overwrite"),
-        (tmp_path, "is a folder"),
-        (tmp_path / "nowhere" / "a.csv", "folder .*nowhere does not exist"),
-    ):
-        with pytest.raises(RestoreError, match=rf"\A{path}: {what}.*\Z"):
-            check_target(path)
-    check_target(existing, overwrite=True)
-    check_target(tmp_path / "new.csv")

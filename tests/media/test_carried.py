@@ -337,3 +337,38 @@ def test_any_shape_goes_through_every_format(tmp_path: Path, shape: tuple[int, i
             assert again.pixels.shape[:2] == shape
             assert np.abs(again.in_8_bits().pixels.astype(int) - 77).max() <= 2, format_.name
             assert formats.of_target(path) is format_
+
+
+CAPTIONS = b"\x1c\x02\x78\x00\x05Cat.."  # record 2, dataset 120: the caption
+
+
+@pytest.mark.parametrize("source", [".jpg", ".tif"])
+def test_captions_are_kept(tmp_path: Path, source: str) -> None:
+    start = tmp_path / f"in{source}"
+    if source == ".jpg":
+        resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(CAPTIONS)) + CAPTIONS
+        body = b"Photoshop 3.0\0" + resource
+        segment = b"\xff\xed" + struct.pack(">H", 2 + len(body)) + body
+        Image.fromarray(smooth()).save(start, extra=segment)
+    else:
+        tags = [(33723, "B", len(CAPTIONS), CAPTIONS, True)]
+        tifffile.imwrite(start, smooth(), photometric="rgb", extratags=tags, metadata=None)
+    picture = read(start)
+    for suffix in (".jpg", ".tif"):
+        write(picture, tmp_path / f"out{suffix}")
+        assert read(tmp_path / f"out{suffix}").info["iptc"] == CAPTIONS
+    with Image.open(tmp_path / "out.jpg") as file:
+        assert file.info["photoshop"][0x0404] == CAPTIONS
+    assert check_fits(picture, tmp_path / "out.png") == ("PNG has no place for IPTC's captions",)
+    long = Picture(smooth(), None, {"iptc": bytes(70_000)})
+    assert "too long for JPEG" in check_fits(long, tmp_path / "long.jpg")[0]
+    write(long, tmp_path / "long.jpg")
+
+
+def test_a_bigtiff_says_what_it_loses(tmp_path: Path) -> None:
+    path = tmp_path / "big.tif"
+    extra = {"bigtiff": True, "extratags": [(274, "H", 1, 6, True)]}
+    tifffile.imwrite(path, smooth(), photometric="rgb", metadata=None, **extra)
+    picture = read(path)
+    assert picture.notes == ("is a BigTIFF, of which EXIF is not kept",)
+    np.testing.assert_array_equal(picture.pixels, np.rot90(smooth(), -1))

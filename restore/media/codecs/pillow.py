@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from restore.errors import ImageError
-from restore.media import metadata
+from restore.media import iptc, metadata
 from restore.media.codecs import assemble
 from restore.media.codecs.quiet import quiet
 from restore.media.colour import srgb_of_cmyk
@@ -70,8 +70,8 @@ def frames(file: ImageFile.ImageFile) -> tuple[str, ...]:
 def carried(
     file: ImageFile.ImageFile,
 ) -> tuple[dict[str, Any], int, tuple[str, ...]]:
-    """EXIF and XMP of a file whose pixels have been read, for `Picture.info`; its orientation; and
-    notes of what is too damaged to be kept."""
+    """EXIF, IPTC and XMP of a file whose pixels have been read, for `Picture.info`; its
+    orientation; and notes of what is too damaged to be kept."""
     info: dict[str, Any] = {}
     turn = 1
     notes: tuple[str, ...] = ()
@@ -83,6 +83,10 @@ def carried(
         info[EXIF] = metadata.written(exif)
     except metadata.ODDITIES:
         notes = (metadata.DAMAGED,)
+    if file.format == "TIFF":
+        info[iptc.IPTC] = iptc.of_tag(file.tag_v2.get(iptc.TIFF_TAG))  # type: ignore[attr-defined]
+    else:
+        info[iptc.IPTC] = iptc.of_resources(file.info.get("photoshop"))
     packet = file.info.get("xmp") or file.info.get("XML:com.adobe.xmp")
     if packet:
         as_bytes = packet.encode() if isinstance(packet, str) else packet
@@ -140,6 +144,8 @@ def _compression(format_: Format, picture: Picture) -> dict[str, Any]:
     quality = info.get("quality")
     if format_ is JPEG:
         options = {"comment": info["comment"]} if "comment" in info else {}
+        if iptc.fits_jpeg(info.get(iptc.IPTC, b"")):
+            options["extra"] = iptc.jpeg_segment(info[iptc.IPTC]) if iptc.IPTC in info else b""
         sampling = info.get("jpeg_sampling")
         options["subsampling"] = 0 if sampling is None else sampling
         if quality is None and "jpeg_tables" in info:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from restore.errors import ImageError
-from restore.media import metadata
+from restore.media import iptc, metadata
 from restore.media.codecs import assemble
 from restore.media.colour import srgb_of_cmyk
 from restore.media.formats import DEPTHS, DPI, EXIF, ICC, XMP
@@ -38,9 +38,12 @@ def size(stream: BinaryIO) -> tuple[int, int]:
     stream.seek(0)
     with TiffFile(stream) as file:
         page = file.pages.first
-        tag = page.tags.get("Orientation")
-        turn = 1 if tag is None else int(tag.value)
-        return metadata.turned(page.imagelength, page.imagewidth, turn)
+        return metadata.turned(page.imagelength, page.imagewidth, _orientation(page))
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get("Orientation")
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
 
 
 def pillow_can(stream: BinaryIO) -> bool:
@@ -68,7 +71,7 @@ def decode(stream: BinaryIO) -> Picture:
         data, info = _pixels(page), _info(page)
         if page.dtype == np.float64:
             notes.append("64 bits a channel become 32f")
-        extras = page.extrasamples
+        extras, turn, big = page.extrasamples, _orientation(page), file.is_bigtiff
         if len(file.pages) > 1:
             notes.append(f"holds {len(file.pages)} pictures; the first one is taken")
     data, inks = _coloured(_name(page.photometric), data, info, notes)
@@ -80,15 +83,22 @@ def decode(stream: BinaryIO) -> Picture:
     if alpha == EXTRASAMPLE.ASSOCALPHA:
         data = assemble.without_multiplied_alpha(data)
         notes.append("its colours were multiplied by their alpha, and are not any more")
+    if big:
+        notes.append("is a BigTIFF, of which EXIF is not kept")
+    else:
+        notes += _put_exif(stream, info)
+    return assemble.picture(assemble.upright(data, turn), info, tuple(notes))
+
+
+def _put_exif(stream: BinaryIO, info: dict[str, Any]) -> tuple[str, ...]:
+    """Into ``info``; a note where it cannot be."""
     try:
         exif = metadata.exif_of_tiff(stream)
-        turn = metadata.orientation_of(exif)
         metadata.drop_resolution(exif)
         info[EXIF] = metadata.written(exif)
     except metadata.ODDITIES:
-        turn = 1
-        notes.append(metadata.DAMAGED)
-    return assemble.picture(assemble.upright(data, turn), info, tuple(notes))
+        return (metadata.DAMAGED,)
+    return ()
 
 
 def _name(value: Any) -> str:
@@ -132,12 +142,13 @@ def _pixels(page: Any) -> np.ndarray:
 
 
 def _info(page: Any) -> dict[str, Any]:
-    packet = page.tags.get(_XMP_TAG)
+    packet, captions = page.tags.get(_XMP_TAG), page.tags.get(iptc.TIFF_TAG)
     xmp = bytes(packet.value) if packet is not None else b""
     return {
         ICC: page.iccprofile,
         XMP: metadata.upright_xmp(xmp),
         DPI: metadata.resolution(_resolution(page)),
+        iptc.IPTC: iptc.of_tag(None if captions is None else captions.value),
     }
 
 
@@ -191,7 +202,11 @@ def encode(picture: Picture) -> bytes:
         iccprofile=info.get(ICC),
         resolution=info.get(DPI),
         resolutionunit="inch" if info.get(DPI) else None,
-        extratags=[(_XMP_TAG, "B", len(info[XMP]), info[XMP], True)] if info.get(XMP) else (),
+        extratags=[
+            (tag, "B", len(info[key]), info[key], True)
+            for tag, key in ((_XMP_TAG, XMP), (iptc.TIFF_TAG, iptc.IPTC))
+            if info.get(key)
+        ],
         metadata=None,
         software=False,
     )
