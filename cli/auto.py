@@ -42,8 +42,9 @@ def auto(
     from restore.inspect import inspect, suggest
     from restore.media.copy import copy
 
-    if source.is_dir() or target.is_dir() or kinds.is_clip(source) or kinds.is_clip(target):
-        raise UsageError("auto takes one picture; name a head for a folder or a clip")
+    moving = kinds.is_clip(source) or kinds.is_clip(target) or kinds.is_animated(source)
+    if moving or source.is_dir() or target.is_dir():
+        raise UsageError("auto takes one picture; name a head for a folder, clip or animation")
     reporter = Reporter(json, quiet)
     if target == pipe.PIPE:
         reporter = pipe.silent(reporter)

@@ -53,6 +53,13 @@ class _Read:
         return self.array.shape[0], self.array.shape[1]
 
 
+def check_count(name: str, value: object, least: int) -> None:
+    """Raise `UsageError` for an option that is no whole number, or less than ``least``."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:  # type: ignore[operator]
+        raise UsageError(f"{name} is {value!r}; it is a number of frames, {least} or more")
+
+
 def restored_frames(
     frames: Iterable[Frame],
     together: Together,
@@ -62,8 +69,9 @@ def restored_frames(
 ) -> Iterator[Frame]:
     """What `Restorer.frames` says; ``batch`` is asked how many frames of (height, width) are
     restored together."""
-    if ahead < 0:
-        raise UsageError(f"ahead is {ahead}; it is a number of frames, 0 or more")
+    check_count("ahead", ahead, 0)
+    if steadier is not None and not isinstance(steadier, Steadier):
+        raise UsageError(f"steady is {steadier!r}; it is True, False or a Steadier")
     # A generator that has failed is at its end: nobody is asked for a frame after an error.
     reads = (_read(number, frame) for number, frame in enumerate(frames))
     return _restored(_ahead(reads, ahead), together, batch, steadier)

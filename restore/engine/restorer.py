@@ -15,7 +15,7 @@ from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
 from restore.engine import backend as backends
 from restore.engine import budget, pixels
 from restore.engine.budget import SMALLEST, NotEnoughMemoryError
-from restore.engine.frames import AHEAD, Frame, batch_size, restored_frames
+from restore.engine.frames import AHEAD, Frame, batch_size, check_count, restored_frames
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
 from restore.engine.temporal import Steadier
@@ -95,7 +95,7 @@ class Restorer:
 
         ``progress`` is called with the number of finished tiles and of all. Raises `ImageError`
         for another shape or dtype and for NaN or infinity, `RestoreError` if the result is not
-        finite. The same picture gives the same bytes on a CPU.
+        finite. The same picture in the same tiles gives the same bytes on a CPU.
         """
         return self._together([image], progress)[0]
 
@@ -115,15 +115,16 @@ class Restorer:
 
         ``steady`` lowers flicker (see `Steadier`, one of which goes on where it has been). At most
         ``ahead`` frames are read before they are needed, in a thread; it ends with the last frame,
-        or when the iterator is closed or dropped. ``batch`` frames of one size go through the
-        network at once, by default as many as are faster on the device. One at a time, as on a
-        CPU, they have the bytes that `__call__` gives; among others, the last digits differ.
+        or when the iterator is closed or dropped, which waits for a read in progress. ``batch``
+        frames of one size go through the network at once, by default as many as are faster on the
+        device. One at a time, as on a CPU, they have the bytes that `__call__` gives; among others,
+        the last digits differ.
 
         An error of ``frames`` is raised where the frame would have come, after those before it.
         Raises `ImageError` with the number, from 0, of a frame that cannot be restored.
         """
-        if batch is not None and batch < 1:
-            raise UsageError(f"batch is {batch}; it is a number of frames, 1 or more")
+        if batch is not None:
+            check_count("batch", batch, 1)
         sizes = partial(batch_size, self.compute.device) if batch is None else lambda size: batch
         steadier = Steadier() if steady is True else steady or None
         return restored_frames(frames, self._together, sizes, steadier, ahead)
