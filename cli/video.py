@@ -72,10 +72,15 @@ def is_clip(sources: Sequence[Path], target: Path) -> bool:
     return moving and not target.is_dir() and kinds.is_animated(source)
 
 
-def refuse_several(sources: Sequence[Path]) -> None:
-    """Raise `UsageError` for clips among several inputs."""
+def refuse_several(sources: Sequence[Path], target: Path) -> None:
+    """Raise `UsageError` for clips among several inputs, by a pattern such as ``*.mp4``, or on
+    standard input or output."""
+    clips = [path for path in (*sources, target) if kinds.is_clip(path)]
+    if clips and any(str(path) == "-" for path in (*sources, target)):
+        raise UsageError(f"{clips[0]}: - is for pictures; name a file")
     for source in sources:
-        if kinds.is_clip(source):
+        several = len(sources) > 1 or (any(c in str(source) for c in "*?[") and not source.exists())
+        if kinds.is_clip(source) and several:
             raise UsageError(f"{source}: clips are restored one at a time")
 
 
@@ -112,17 +117,22 @@ class _Run:
     restorer: dict[str, Any]
 
     def into_clip(self) -> None:
-        from restore.batch.clip import Interrupted, Policy, check_target, settle
+        from restore.batch.clip import Interrupted, Policy, settle
         from restore.batch.clip import restore_clip as work
+        from restore.files import check_target
         from restore.media.video.codecs import Wishes, choose
-        from restore.media.video.sequence import as_clip
+        from restore.media.video.sequence import as_clip, moving
 
         options = self.options
-        check_target(self.target, self.overwrite)
+        check_target(self.target, self.overwrite, ImageError)
         wishes = Wishes(options.codec, options.crf, options.pix_fmt)
         source: Any
         if self.source.is_dir() or kinds.is_pattern(self.source):
             source = as_clip(self.source, _rate(options.fps))
+            encoding = choose(source.clip, self.target, wishes)
+        elif kinds.animation_format(self.source) == "WEBP":  # which FFmpeg cannot read
+            options.refuse_unless_default("fps", what="for numbered pictures; IN has its own times")
+            source = moving(self.source)
             encoding = choose(source.clip, self.target, wishes)
         else:
             options.refuse_unless_default("fps", what="for numbered pictures; IN has its own times")
@@ -144,15 +154,20 @@ class _Run:
                     progress=progress,
                 )
         except Interrupted as interrupted:
-            print(
-                f"stopped: {interrupted.kept} frames are kept; --resume goes on from there",
-                file=sys.stderr,
-            )
+            if interrupted.kept:  # else what is said of every command that Ctrl-C ends will do
+                print(
+                    f"stopped: {interrupted.kept} frames are kept; --resume goes on from there",
+                    file=sys.stderr,
+                )
             raise typer.Exit(INTERRUPTED) from None
-        self._report(restorer, made.frames, started, made.notes, **_values(made))
+        height, width = source.clip.size
+        values = _values(made) | {"width": width, "height": height}
+        self._report(restorer, made.frames, started, made.notes, **values)
 
     def into_pictures(self) -> None:
-        from restore.batch.frames import Policy, extract, restore_numbered
+        from restore.batch.clip import Policy
+        from restore.batch.frames import extract, extract_animation, restore_numbered
+        from restore.media.formats import of_target
         from restore.media.video.clip import probe
 
         options = self.options
@@ -161,35 +176,38 @@ class _Run:
         )
         if options.temporal and options.resume:
             raise UsageError("--resume leaves out frames that --temporal would have to see")
-        pictures = self.source.is_dir() or kinds.is_pattern(self.source)
-        clip = None if pictures else probe(self.source)
+        of_target(self.target)  # complains before anything is loaded
+        work: Callable[..., Any]
+        source: Any = self.source
+        if source.is_dir() or kinds.is_pattern(source):
+            work = restore_numbered
+        elif kinds.animation_format(source) == "WEBP":  # which FFmpeg cannot read
+            work = extract_animation
+        else:
+            work, source = extract, probe(source)
         restorer, frames, _ = self._restorer()
         policy = Policy(options.resume, self.overwrite)
         started = time.perf_counter()
         with self._progress() as progress:
-            if clip is None:
-                counts = restore_numbered(self.source, self.target, frames, policy, progress)
-            else:
-                counts = extract(clip, self.target, frames, policy, progress)
-        made, there = counts
-        notes = (f"{there} pictures were there already",) if there else ()
-        self._report(restorer, made, started, notes, resumed=there)
+            done = work(source, self.target, frames, policy, progress)
+        there = (f"{done.there} pictures were there already",) if done.there else ()
+        self._report(restorer, done.made, started, (*done.notes, *there), resumed=done.there)
 
     def into_animation(self) -> None:
-        from restore.batch.clip import check_target
         from restore.batch.frames import restore_animation
+        from restore.files import check_target
 
         self.options.refuse_unless_default(
             "codec", "crf", "pix_fmt", "fps", "resume", what="for clips; IN is an animation"
         )
-        check_target(self.target, self.overwrite)
+        check_target(self.target, self.overwrite, ImageError)
         if os.path.realpath(self.source) == os.path.realpath(self.target):
             raise ImageError(f"{self.target}: is the input; name another output")
         restorer, frames, _ = self._restorer()
         started = time.perf_counter()
         with self._progress() as progress:
-            made = restore_animation(self.source, self.target, frames, progress)
-        self._report(restorer, made, started, ())
+            done = restore_animation(self.source, self.target, frames, progress)
+        self._report(restorer, done.made, started, done.notes)
 
     def _restorer(
         self,
@@ -237,6 +255,7 @@ class _Run:
             model=restorer.card.name,
             device=str(compute.device),
             precision=compute.precision,
+            backend=restorer.backend.name,
             strength=restorer.strength,
             ensemble=restorer.ensemble,
             temporal=self.options.temporal,

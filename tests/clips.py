@@ -59,6 +59,7 @@ class Recipe:
     sounds: tuple[str, ...] = ()
     sound_codec: str = "aac"
     words: tuple[tuple[str, str], ...] = ()
+    titles: bool = False  # of the sound tracks
     chapters: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     title: str = ""
@@ -129,6 +130,8 @@ def _pictures(output: Any, recipe: Recipe) -> Any:
 def _sound(output: Any, language: str, recipe: Recipe) -> Any:
     stream = output.add_stream(recipe.sound_codec, rate=48000)
     stream.metadata["language"] = language
+    if recipe.titles:
+        stream.metadata["title"] = f"In {language}"
     return stream
 
 

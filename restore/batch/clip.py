@@ -21,14 +21,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from restore.errors import ImageError
-from restore.files import atomic_path, claimed, sha256_of
+from restore.files import atomic_path, check_target, claimed, sha256_of
 from restore.media.video import clip as clips
 from restore.media.video import codecs, segments
 from restore.media.video.clip import Clip
 from restore.media.video.codecs import Encoding, Wishes, ticks
 from restore.media.video.compare import differences
+from restore.media.video.explain import reason
 from restore.media.video.frames import Shot
 from restore.media.video.mux import assemble, left_out
+from restore.media.video.whole import Watch
 
 Restore = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
 Report = Callable[[int, int], None]
@@ -53,6 +55,10 @@ class Source(Protocol):
     @property
     def beside(self) -> bool: ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of it is lost; known once its frames have been read."""
+
     def frames(self) -> Iterator[Any]:
         """Every frame, as `av.VideoFrame` that nobody else writes into."""
 
@@ -66,6 +72,7 @@ class File:
 
     clip: Clip
     beside: bool = True
+    notes: tuple[str, ...] = ()
 
     def frames(self) -> Iterator[Any]:
         return clips.frames(self.clip)
@@ -102,18 +109,6 @@ class Interrupted(KeyboardInterrupt):
         self.kept = kept
 
 
-def check_target(target: Path, overwrite: bool) -> None:
-    """Raise `ImageError` where a clip could not be written, before any work is done."""
-    if target.is_dir():
-        raise ImageError(f"{target}: is a folder; name the output file")
-    if not target.parent.is_dir():
-        raise ImageError(f"{target}: folder {target.parent} does not exist")
-    if not os.access(target.parent, os.W_OK):
-        raise ImageError(f"{target}: folder {target.parent} may not be written to")
-    if os.path.lexists(target) and not overwrite:
-        raise ImageError(f"{target}: exists already; give --overwrite to replace it")
-
-
 def work_folder(target: Path) -> Path:
     """Where the segments of an output are kept until it is complete."""
     return target.with_name(f".{target.name}.restore")
@@ -139,9 +134,9 @@ def restore_clip(
 
     Raises `ImageError` for a clip that cannot be read, written or resumed, whatever ``restore``
     raises, and `Interrupted` for Ctrl-C. The output appears whole or not at all; segments that are
-    finished stay in `work_folder`, but for those of a damaged clip.
+    finished stay in `work_folder`, whatever happens.
     """
-    check_target(target, policy.overwrite)
+    check_target(target, policy.overwrite, ImageError)
     notes = [*encoding.notes]
     if source.beside:
         notes += left_out(source.clip, encoding.container, target)
@@ -149,23 +144,37 @@ def restore_clip(
     with _claimed(work):
         _open_job(work, target, _key(source, encoding, key), policy)
         finished = _finished(work, memory)
-        job = _Job(source, encoding, work, memory, progress)
-        try:
+        job = _Job(source, target, encoding, work, memory, progress)
+        with _saying_what_is_kept(work, memory):
             made = job.run(restore, finished)
-        except ImageError:
-            _forget(work)  # no second run can do better
-            raise
-        except KeyboardInterrupt:
-            raise Interrupted(_frames(_finished(work, None))) from None
-        notes += job.notes
+        notes += (*job.notes, *source.notes)
         mark = f"{target.name}-"
         for stale in target.resolve().parent.glob(f".{glob.escape(mark)}*.part"):
             stale.unlink()  # of a run that was killed while it put the clip together
-        with _space(target), atomic_path(target, mark) as temporary:
+        saying = _saying_what_is_kept(work, memory)
+        with saying, _space(target), atomic_path(target, mark) as temporary:
             assemble(source.clip, encoding, made, temporary, target, source.beside)
             notes += differences(source.clip, temporary, target, made, source.beside)
         _forget(work)
     return Made(_frames(made), _frames(finished), encoding, tuple(dict.fromkeys(notes)))
+
+
+@contextmanager
+def _saying_what_is_kept(work: Path, memory: Memory | None) -> Iterator[None]:
+    """Nobody can tell a disk that is slow to answer from a clip that is damaged for ever: what is
+    done stays, and whoever reads the error learns of it."""
+    try:
+        yield
+    except ImageError as error:
+        kept = _frames(_finished(work, memory))
+        if not kept:
+            raise
+        raise ImageError(
+            f"{error} ({kept} frames are kept: --resume goes on from there, --overwrite begins "
+            "anew)"
+        ) from error
+    except KeyboardInterrupt:
+        raise Interrupted(_frames(_finished(work, memory))) from None
 
 
 @contextmanager
@@ -175,20 +184,20 @@ def _space(target: Path) -> Iterator[None]:
     except ImageError:
         raise
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise ImageError(f"{target}: cannot be written: {reason(error)}") from error
 
 
 @contextmanager
 def _claimed(work: Path) -> Iterator[None]:
     """The work folder, for one run at a time; gone afterwards where nothing is left in it."""
-    entered = False
-    try:
-        with claimed(work, LOCK, ImageError):
-            entered = True
+    with claimed(work, LOCK, ImageError):
+        if not (work / LOCK).exists():  # whoever held it until now has taken it away
+            raise ImageError(f"{work}: another run has just ended in this folder; try again")
+        try:
             yield
-    finally:
-        if entered and not _left(work):
-            shutil.rmtree(work, ignore_errors=True)
+        finally:
+            if not _left(work):  # while it is ours: the next run may be waiting
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _left(work: Path) -> list[Path]:
@@ -275,9 +284,15 @@ def _closed(results: Iterator[np.ndarray]) -> Iterator[Iterator[np.ndarray]]:
 
 class _Job:
     def __init__(
-        self, source: Source, encoding: Encoding, work: Path, memory: Memory | None, report: Report
+        self,
+        source: Source,
+        target: Path,
+        encoding: Encoding,
+        work: Path,
+        memory: Memory | None,
+        report: Report,
     ):
-        self.source, self.encoding, self.work = source, encoding, work
+        self.source, self.target, self.encoding, self.work = source, target, encoding, work
         self.memory, self.report = memory, report
         self.notes: list[str] = []
         self._waiting: deque[Shot] = deque()  # what is being restored, in order
@@ -293,24 +308,31 @@ class _Job:
         with _closed(restore(self._inputs(count))) as results:
             while True:
                 path = _segment(self.work, len(done))
-                with segments.Writer(self.source.clip, self.encoding, path) as writer:
+                with self._writer(path) as writer:
                     for result in islice(results, segments.FRAMES):
-                        writer.add(self._waiting.popleft().apply(result))
+                        with _space(self.target):
+                            writer.add(self._waiting.popleft().apply(result))
                         count += 1
                         self.report(count, max(total, count))
                     if not writer.times:
                         break
-                    if self.memory is not None:  # first: where there is a segment, there is both
-                        segments.save_state(self.memory.state(), path.with_suffix(".npz"))
-                    writer.save()
+                    with _space(self.target):
+                        if self.memory is not None:  # first: where a segment is, there are both
+                            segments.save_state(self.memory.state(), path.with_suffix(".npz"))
+                        writer.save()
                 done.append(segments.read(path))
         if not done:
             raise ImageError(f"{self.source.clip.path}: holds no frame that can be decoded")
         return done
 
+    def _writer(self, path: Path) -> segments.Writer:
+        with _space(self.target):
+            return segments.Writer(self.source.clip, self.encoding, path)
+
     def _inputs(self, passed: int) -> Iterator[np.ndarray]:
         clip, fixed = self.source.clip, self.encoding.container == "avi"
         tick = ticks(clip, self.encoding.container)
+        watch = Watch(clip)
         for number, frame in enumerate(self.source.frames()):
             if fixed and (frame.pts * clip.time_base / tick).denominator > 1:
                 raise ImageError(
@@ -318,10 +340,12 @@ class _Job:
                     "second, and .avi has no other times; use .mkv or .mp4"
                 )
             self._notice(frame, number)
+            watch.see(frame)
             if number >= passed:
                 shot = Shot(frame)
                 self._waiting.append(shot)
                 yield shot.rgb
+        self.notes += watch.notes()
 
     def _notice(self, frame: Any, number: int) -> None:
         for what in ("interlaced", "damaged"):

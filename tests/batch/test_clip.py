@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import Recipe, frames, make, packets, samples, stamps
+from clips import Recipe, frame, frames, make, packets, samples, scene, stamps
+from PIL import Image
 
 from restore.batch.clip import Made, Restore, restore_clip, settle
 from restore.errors import ImageError
@@ -163,8 +165,8 @@ def test_the_shape_of_pixels_is_kept_where_only_the_container_tells(
         with av.open(str(target)) as clip:
             stream = clip.streams.video[0]
             assert stream.sample_aspect_ratio == Fraction(15, 11)
-            assert "title" not in stream.metadata  # the room is gone
-            assert stream.metadata.get("NAME") == (None if suffix == ".webm" else "Pictures")
+            title = "Pictures" if suffix == ".mkv" else None
+            assert stream.metadata.get("title") == title  # the room is gone
             assert len(list(clip.decode(video=0))) == 20
 
 
@@ -260,3 +262,78 @@ def test_wishes_are_granted(
     assert made.format.name == pixel_format
     before, after = (p.to_ndarray(format="rgb24").astype(int) for p in (frames(source)[0], made))
     assert np.abs(before - after).mean() < 4
+
+
+def test_sound_tracks_keep_their_titles_and_languages(tmp_path: Path) -> None:
+    """MP4 and MOV read a title under another name than they write it, and MOV has languages of its
+    own."""
+    spoken = ("eng", "deu", "nld")
+    source = make(tmp_path / "in.mkv", Recipe(sounds=spoken, titles=True, title="Pictures"))
+    before = source
+    for number, suffix in enumerate((".mp4", ".mov", ".mp4", ".mkv")):
+        target = tmp_path / f"out{number}{suffix}"
+        assert run(before, target).notes == ()
+        with av.open(str(target)) as clip:
+            tags = [dict(stream.metadata) for stream in clip.streams]
+        titles = [tag.get("title", tag.get("name")) for tag in tags]
+        assert titles == ["Pictures", *(f"In {language}" for language in spoken)]
+        languages = [tag["language"] for tag in tags[1:]]
+        assert languages == (list(spoken) if number == 0 else ["eng", "ger", "dut"])
+        before = target
+    lost = run(source, tmp_path / "out.avi", wishes=Wishes("mpeg4")).notes
+    assert ".avi does not keep the language of audio stream 2" in lost
+
+
+def test_records_beside_a_frame_that_nobody_knows_do_no_harm(tmp_path: Path) -> None:
+    """As cameras write them into each picture of a Motion JPEG clip; the turn is kept."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    source, target = tmp_path / "in.mov", tmp_path / "out.mov"
+    with av.open(str(source), "w") as output:
+        stream = output.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(3):
+            content = io.BytesIO()
+            Image.fromarray(scene(number)).save(content, "JPEG", exif=exif.tobytes())
+            packet = av.Packet(content.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, number, number, True
+            packet.time_base, packet.duration = Fraction(1, 25), 1
+            output.mux(packet)
+    assert run(source, target).notes == ()
+    assert frames(target)[0].rotation == frames(source)[0].rotation
+
+
+def test_a_rate_that_the_file_does_not_say_is_measured(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    for times in ((0, 100), tuple(range(0, 1000, 100))):
+        encoder = av.CodecContext.create("mjpeg", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuvj420p"
+        encoder.time_base = Fraction(1, 1000)
+        with av.open(str(source), "w") as output:
+            options = {"width": 64, "height": 48, "time_base": encoder.time_base}
+            stream = output.add_mux_stream("mjpeg", **options)
+            for number, time in enumerate(times):
+                picture = frame(number, "yuvj420p")
+                picture.pts, picture.time_base = time, encoder.time_base
+                for packet in encoder.encode(picture):
+                    packet.stream = stream
+                    output.mux(packet)
+        target.unlink(missing_ok=True)
+        run(source, target, wishes=Wishes("h264"))
+        with av.open(str(target)) as clip:
+            assert clip.streams[0].average_rate == 10
+            assert clip.streams[0].duration * clip.streams[0].time_base == Fraction(len(times), 10)
+
+
+def test_palettes_and_transparency_find_a_format(tmp_path: Path) -> None:
+    pictures = [Image.fromarray(scene(number)).convert("P") for number in range(3)]
+    source = tmp_path / "in.gif"
+    pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=40)
+    for suffix, form in ((".mov", "yuv420p"), (".webm", "yuva420p"), (".mkv", "pal8")):
+        target = tmp_path / f"out{suffix}"
+        notes = run(source, target).notes
+        assert len(frames(target)) == 3
+        with av.open(str(target)) as clip:
+            said = clip.streams[0].metadata.get("alpha_mode", clip.streams[0].pix_fmt)
+        assert said == ("1" if suffix == ".webm" else form if form != "pal8" else said)
+        assert suffix == ".mkv" or any(f"encoded as {form}" in note for note in notes)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import Recipe, frame, frames, make
+from clips import Recipe, frame, frames, make, scene
+from PIL import Image, ImageCms
 
 from restore.batch.clip import Interrupted, Made, Policy, restore_clip, settle, work_folder
 from restore.errors import ImageError, RestoreError, UsageError
+from restore.files import claimed
 from restore.media.video import segments
 from restore.media.video.codecs import Wishes
 
@@ -132,11 +137,31 @@ def test_a_full_disk_leaves_what_is_finished(
         fsync(file)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    complaint = r"out.mp4: cannot be written: No space left on device; make room \(16 frames are"
+    with pytest.raises(ImageError, match=complaint):
         run(source, target)
     monkeypatch.undo()
     monkeypatch.setattr(segments, "FRAMES", 8)
     assert run(source, target, policy=Policy(resume=True)).resumed == 16
+
+
+@pytest.mark.parametrize(("room", "kept"), [(8, ""), (40, " (60 frames are kept")])
+def test_a_file_that_does_not_fit_is_one_line(tmp_path: Path, room: int, kept: str) -> None:
+    """Within a segment, and when all segments are put together: the output is named."""
+    resource = pytest.importorskip("resource")
+    recipe = replace(LONG, codec="ffv1")
+    source, target = make(tmp_path / "in.mkv", recipe), tmp_path / "out.mkv"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room << 10, before[1]))
+    try:
+        with pytest.raises(ImageError) as refused:
+            run(source, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(refused.value).startswith(f"{target}: cannot be ")
+    assert f"File too large; make room{kept}" in str(refused.value)
+    assert work_folder(target).exists() == bool(kept)
+    assert not list(tmp_path.glob("**/*.part"))
 
 
 def test_two_runs_do_not_make_one_file(tmp_path: Path) -> None:
@@ -154,12 +179,12 @@ def test_two_runs_do_not_make_one_file(tmp_path: Path) -> None:
 
 
 def refusal(source: Path, target: Path, wishes: Wishes | None = None) -> str:
-    """The one line by which a clip is refused; nothing is left behind."""
+    """The one line by which a clip is refused; nothing is left behind but what it speaks of."""
     with pytest.raises(ImageError) as refused:
         run(source, target, wishes=wishes or Wishes())
     assert "\n" not in str(refused.value)
     assert not target.exists()
-    assert not work_folder(target).exists()
+    assert work_folder(target).exists() == ("--resume goes on" in str(refused.value))
     return str(refused.value)
 
 
@@ -218,7 +243,70 @@ def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
     place = content.index(packet)
     content[place : place + len(packet)] = bytes(len(packet))
     source.write_bytes(content)
-    assert "in.mkv: damaged after frame " in refusal(source, tmp_path / "out.mkv")
+    complaint = refusal(source, tmp_path / "out.mkv")
+    assert "in.mkv: damaged after frame " in complaint
+    # A disk that did not answer looks the same: the next run may do better.
+    assert "8 frames are kept: --resume goes on from there, --overwrite begins anew" in complaint
+
+
+def test_frames_that_are_not_there_are_missed(tmp_path: Path) -> None:
+    """Readers of Matroska go on behind what is damaged, without a word."""
+    recipe = Recipe("ffv1", stamps=tuple(range(0, 90 * 512, 512)))
+    source = make(tmp_path / "in.mkv", replace(recipe, container={"cluster_time_limit": "500"}))
+    assert run(source, tmp_path / "whole.mkv").notes == ()
+    content = bytearray(source.read_bytes())
+    clusters = [found.start() for found in re.finditer(b"\x1f\x43\xb6\x75", content)]
+    assert len(clusters) > 3
+    for cluster in clusters[1:3]:
+        content[cluster : cluster + 4] = bytes(4)
+    source.write_bytes(content)
+    (note,) = run(source, tmp_path / "gap.mkv").notes
+    assert "in.mkv has no frames for 1." in note
+    for cluster in clusters[3:]:
+        content[cluster : cluster + 4] = bytes(4)
+    source.write_bytes(content)
+    made = run(source, tmp_path / "short.mkv")
+    (note,) = made.notes
+    assert f"is damaged or cut short: {made.frames} frames, 0." in note
+    assert "of 3.60 s, could be decoded" in note
+
+
+def test_an_error_of_the_disk_loses_nothing(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "in.mp4", LONG), tmp_path / "out.mp4"
+    with pytest.raises(ImageError, match=r"^slow disk \(16 frames are kept: --resume"):
+        run(source, target, stopping(20, ImageError("slow disk")))
+    with pytest.raises(Interrupted) as stopped:
+        run(source, target, stopping(1, KeyboardInterrupt()), policy=Policy(overwrite=True))
+    assert stopped.value.kept == 0
+    assert not work_folder(target).exists()
+
+
+def test_a_folder_that_has_just_been_given_back_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+
+    @contextmanager
+    def too_late(folder: Path, *rest: Any) -> Iterator[None]:
+        with claimed(folder, *rest):
+            (folder / "lock").unlink()  # by the run before, between the opening and the locking
+            yield
+
+    monkeypatch.setattr("restore.batch.clip.claimed", too_late)
+    with pytest.raises(ImageError, match="another run has just ended in this folder"):
+        run(source, target)
+
+
+def test_a_single_picture_is_no_clip(tmp_path: Path) -> None:
+    """FFmpeg would read it, but worse than we do, and PyAV dies of its colour profile."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Image.fromarray(scene(0))
+    for name, kind in (("a.png", "RGB"), ("p.png", "P"), ("a.tif", "CMYK"), ("a.gif", "P")):
+        picture.convert(kind).save(tmp_path / name, icc_profile=profile)
+        complaint = refusal(tmp_path / name, tmp_path / "out.mkv")
+        assert f"{name}: is one picture, not a clip; of several, numbered like frames/" in complaint
+    picture.save(tmp_path / "a.webp", save_all=True, append_images=[Image.fromarray(scene(1))])
+    assert "make an animated .png of it" in refusal(tmp_path / "a.webp", tmp_path / "out.mkv")
 
 
 def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
@@ -256,7 +344,12 @@ def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
     deep = make(tmp_path / "deep.mkv", Recipe("ffv1", "yuv420p10le", stamps=(0, 512)))
     complaint = refusal(deep, tmp_path / "out.webm", Wishes("vp9"))
     assert "libvpx-vp9 cannot hold yuv420p10le without loss" in complaint
-    assert ".avi cannot hold hevc" in refusal(source, tmp_path / "out.avi", Wishes("hevc"))
+    complaint = refusal(source, tmp_path / "out.avi", Wishes("hevc"))
+    assert ".avi cannot hold hevc; use .mkv, or choose another --codec" in complaint
+    complaint = refusal(source, tmp_path / "out.mkv", Wishes("png"))
+    assert ".mkv cannot hold png; use .mov, or choose another --codec" in complaint
+    complaint = refusal(source, tmp_path / "out.ts")
+    assert ".ts can be read, but not written; name an output with one of .mp4" in complaint
     for wishes, complaint in (
         (Wishes("none"), "codec is 'none'"),
         (Wishes("ffv1", 3), "ffv1 has no such scale"),
@@ -269,8 +362,6 @@ def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
 
 def test_a_codec_without_an_encoder_is_one_line(tmp_path: Path) -> None:
     """Of a decoder that has no encoder, a frame is enough: a YUV4MPEG header would not do."""
-    from dataclasses import replace
-
     from restore.media.video.clip import probe
     from restore.media.video.codecs import choose
 

@@ -60,6 +60,7 @@ def test_a_clip_in_every_container(tmp_path: Path, identity: Path, suffix: str, 
     row = json.loads(outcome.stdout)
     assert (row["frames"], row["codec"], row["pix_fmt"]) == (6, codec, pixel_format)
     assert row["notes"] == []
+    assert (row["backend"], row["width"], row["height"]) == ("torch", 64, 48)
     assert stamps(target) == stamps(source)
     assert packets(target, "audio") == packets(source, "audio")
     for before, after in zip(frames(source), frames(target), strict=True):

@@ -269,7 +269,9 @@ def test_a_steadier_is_no_frame_ahead(restore: Restorer, batch: int) -> None:
     assert not np.array_equal(going_on, new[0])
 
 
-@pytest.mark.parametrize("option", [{"ahead": -1}, {"ahead": 2.5}, {"batch": 0}, {"batch": "a"}], ids=str)
+@pytest.mark.parametrize(
+    "option", [{"ahead": -1}, {"ahead": 2.5}, {"batch": 0}, {"batch": "a"}], ids=str
+)
 def test_options_that_make_no_sense_are_refused_at_once(restore: Restorer, option: Any) -> None:
     with pytest.raises(UsageError, match=r"\A(ahead|batch) is .*; it is a number of frames.*\Z"):
         restore.frames([], **option)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import av.error
 from av.sidedata.sidedata import Type
 
 from restore.errors import ImageError
+from restore.media.video import kinds
 from restore.media.video.explain import explained
 from restore.media.video.layout import layout
 from restore.media.video.whole import check_whole
@@ -29,6 +31,12 @@ EXACTLY = "surrogateescape"
 _GENERATE_TIMES = 0x1
 """AVFMT_FLAG_GENPTS."""
 _PICTURE_BESIDES = ("attached_pic", "timed_thumbnails", "still_image")
+_SPEAKS_OF_LIGHT = frozenset(("h264", "hevc", "vvc", "av1", "vp9", "prores"))
+"""Codecs of which a frame's records are looked at. PyAV frees those of a PNG twice."""
+_USUAL_RATES = 240
+"""A higher one is more often a unit of time than a rate."""
+_MEASURED = 120
+"""Packets by which a rate is found that the file does not say."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ class Clip:
     ``size`` is (height, width) in samples, before ``display_matrix`` (nine integers of FFmpeg's
     layout, turning and flipping) is applied by the player; ``time_base`` is a tick in seconds;
     ``rate`` frames a second, on average; ``frames`` how many there are, or 0 where the file does
-    not say; ``mastering`` and ``light`` are FFmpeg's records of HDR, as bytes.
+    not say; ``mastering`` and ``light`` are FFmpeg's records of HDR, as bytes; ``end`` is the time
+    in seconds at which the file says that its pictures end, or 0.
     """
 
     path: Path
@@ -66,6 +75,7 @@ class Clip:
     display_matrix: tuple[int, ...] | None = None
     mastering: bytes = b""
     light: bytes = b""
+    end: Fraction = Fraction(0)
 
 
 @contextmanager
@@ -96,7 +106,9 @@ def probe(path: Path) -> Clip:
     """Look at a clip and decode its first frame. Raises `ImageError` where it is none, has no
     picture stream or one that cannot be decoded here, or is interlaced."""
     with opened(path) as container:
-        stream = _main(container, path)
+        _check_moving(container, path)
+        stream = main_stream(container, path)
+        rate = _rate(stream, path)
         frame = next(_decode(container, stream, path), None)
         if frame is None:
             raise ImageError(f"{path}: its picture stream holds no frame that can be decoded")
@@ -107,7 +119,7 @@ def probe(path: Path) -> Clip:
         with _naming(path):
             layout(frame.format.name)
         context = stream.codec_context
-        side = {data.type: bytes(data) for data in _side_data(frame)}
+        side = _side_data(frame, context.name)
         matrix = side.get(Type.DISPLAYMATRIX)
         return Clip(
             path=path,
@@ -118,8 +130,8 @@ def probe(path: Path) -> Clip:
             size=(frame.height, frame.width),
             pixel_format=frame.format.name,
             time_base=stream.time_base,
-            rate=_rate(stream),
-            frames=stream.frames or _estimate(container, stream),
+            rate=rate,
+            frames=stream.frames or _estimate(container, stream, rate),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
             colour=Colour(
                 int(frame.color_range),
@@ -127,9 +139,10 @@ def probe(path: Path) -> Clip:
                 int(frame.color_primaries),
                 int(frame.color_trc),
             ),
-            display_matrix=tuple(memoryview(matrix).cast("i")) if matrix else None,
+            display_matrix=tuple(memoryview(matrix).cast("i")) if matrix else _turn(frame),
             mastering=side.get(Type.MASTERING_DISPLAY_METADATA, b""),
             light=side.get(Type.CONTENT_LIGHT_LEVEL, b""),
+            end=_end(container, stream),
         )
 
 
@@ -141,8 +154,25 @@ def _naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{path}: {error}") from error
 
 
-def _main(container: Any, path: Path) -> Any:
-    """The first stream of moving pictures: cover art is none."""
+def _check_moving(container: Any, path: Path) -> None:
+    """Raise `ImageError` for a picture: FFmpeg's readers of pictures see one frame and know less
+    of it than our own."""
+    name = container.format.name
+    single = name.endswith("_pipe") or name == "image2"
+    if single or (name in ("gif", "apng") and not kinds.is_animated(path)):
+        if kinds.is_animated(path):
+            raise ImageError(
+                f"{path}: this kind of animation cannot be read as a clip; make an "
+                "animated .png of it first, which can"
+            )
+        raise ImageError(
+            f"{path}: is one picture, not a clip; of several, numbered like frames/%05d.png, a "
+            "clip can be made"
+        )
+
+
+def main_stream(container: Any, path: Path) -> Any:
+    """The first stream of moving pictures: cover art is none. Raises `ImageError`."""
     for stream in container.streams.video:
         disposition = stream.disposition
         if not any(disposition & type(disposition)[name] for name in _PICTURE_BESIDES):
@@ -152,21 +182,68 @@ def _main(container: Any, path: Path) -> Any:
     raise ImageError(f"{path}: has no video stream")
 
 
-def _side_data(frame: Any) -> Any:
-    return frame.side_data  # of which PyAV's types say that it goes over names
+def _side_data(frame: Any, codec: str) -> dict[Type, bytes]:
+    if codec not in _SPEAKS_OF_LIGHT:
+        return {}
+    try:
+        return {data.type: bytes(data) for data in frame.side_data}
+    except ValueError:  # one of a kind that this PyAV does not know hides all of them
+        return {}
 
 
-def _rate(stream: Any) -> Fraction:
-    for rate in (stream.average_rate, stream.base_rate, stream.guessed_rate):
-        if rate and 0 < rate <= 1000:
+def _turn(frame: Any) -> tuple[int, ...] | None:
+    """The display matrix of a turn, made anew where only the angle is at hand."""
+    if not frame.rotation:
+        return None
+    angle = math.radians(-frame.rotation)
+    cosine, sine = (round((1 << 16) * value) for value in (math.cos(angle), math.sin(angle)))
+    return (cosine, sine, 0, -sine, cosine, 0, 0, 0, 1 << 30)
+
+
+def _rate(stream: Any, path: Path) -> Fraction:
+    said = stream.average_rate
+    if said and 0 < said <= _USUAL_RATES:
+        return Fraction(said)
+    measured = _measured(stream.index, path)
+    for rate in (said, stream.base_rate, stream.guessed_rate):
+        if rate and measured and abs(rate / measured - 1) < 0.02:
             return Fraction(rate)
-    return Fraction(25)
+    return measured or Fraction(25)
 
 
-def _estimate(container: Any, stream: Any) -> int:
+def _measured(index: int, path: Path) -> Fraction:
+    """The rate of the first packets; 0 where there are too few."""
+    times: list[Fraction] = []
+    with opened(path) as container:
+        for packet in container.demux(container.streams[index]):
+            if packet.pts is not None:
+                times.append(packet.pts * packet.time_base)
+            if len(times) == _MEASURED:
+                break
+    span = max(times) - min(times) if times else Fraction(0)
+    return ((len(times) - 1) / span).limit_denominator(1001) if span else Fraction(0)
+
+
+def _estimate(container: Any, stream: Any, rate: Fraction) -> int:
     if stream.duration:
-        return round(stream.duration * stream.time_base * _rate(stream))
-    return round(Fraction(container.duration or 0, av.time_base) * _rate(stream))
+        return round(stream.duration * stream.time_base * rate)
+    return round(Fraction(container.duration or 0, av.time_base) * rate)
+
+
+def _end(container: Any, stream: Any) -> Fraction:
+    """When the pictures end, in seconds, as the file says; 0 where it does not."""
+    if stream.duration and container.format.name in ("avi", "mov,mp4,m4a,3gp,3g2,mj2"):
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    matroska = "matroska" in container.format.name
+    said = next((v for k, v in stream.metadata.items() if k.split("-")[0] == "DURATION"), "")
+    try:
+        hours, minutes, seconds = map(Fraction, said.split(":"))
+    except ValueError:
+        if not container.duration or len(container.streams) > 1:
+            return Fraction(0)  # what is said of the whole may be said of the sound
+        start = 0 if matroska else container.start_time or 0
+        return Fraction(start + container.duration, av.time_base)
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def frames(clip: Clip) -> Iterator[av.VideoFrame]:
@@ -181,6 +258,7 @@ def frames(clip: Clip) -> Iterator[av.VideoFrame]:
         usual = max(1, round(1 / (clip.rate * clip.time_base)))
         before: Any = None  # the frame that waits to know how long it is shown
         frame: Any
+        apart = usual
         for count, frame in enumerate(_decode(container, stream, clip.path)):
             if (frame.height, frame.width) != clip.size or frame.format.name != clip.pixel_format:
                 seconds = float((before.pts + before.duration) * clip.time_base) if before else 0
@@ -196,11 +274,12 @@ def frames(clip: Clip) -> Iterator[av.VideoFrame]:
                 frame.pts = 0 if before is None else before.pts + (before.duration or usual)
             frame.time_base = clip.time_base
             if before is not None:
-                before.duration = frame.pts - before.pts
+                before.duration = apart = frame.pts - before.pts
                 yield before
             before = frame
         if before is not None:
-            before.duration = _rest(container, stream, before.pts) or before.duration or usual
+            said = before.duration if stream.average_rate else 0  # else FFmpeg has made it up
+            before.duration = _rest(container, stream, before.pts) or said or apart
             yield before
 
 

@@ -19,7 +19,7 @@ from restore.media.video import hdr
 from restore.media.video.clip import Clip
 from restore.media.video.explain import explained
 from restore.media.video.frames import FULL_RANGE, LIMITED_RANGE, guessed_matrix
-from restore.media.video.kinds import CONTAINERS
+from restore.media.video.kinds import CONTAINERS, READABLE
 from restore.media.video.layout import RGB, YUV, Layout, layout
 
 _FAMILIES = {
@@ -125,6 +125,11 @@ def choose(clip: Clip, target: Path, wishes: Wishes) -> Encoding:
         container = CONTAINERS[target.suffix.lower()]
     except KeyError:
         known = ", ".join(CONTAINERS)
+        if target.suffix.lower() in READABLE:
+            raise ImageError(
+                f"{target}: {target.suffix} can be read, but not written; name an output with one "
+                f"of {known}"
+            ) from None
         raise ImageError(
             f"{target}: unknown kind of clip {target.suffix!r}; use one of {known}"
         ) from None
@@ -141,12 +146,15 @@ def choose(clip: Clip, target: Path, wishes: Wishes) -> Encoding:
         if encoders:
             encoders = tuple(e for e in encoders if _keeps_depth(e, source)) or encoders
             notes.append(f"{target.suffix} cannot hold {family}: encoded by {encoders[0]}")
-    encoders = tuple(e for e in encoders if _holds(container, e))
-    if not encoders:
+    fitting = tuple(e for e in encoders if _holds(container, e))
+    if not fitting:
+        others = (k for k in (".mkv", ".mov") if any(_holds(CONTAINERS[k], e) for e in encoders))
+        use = "".join(f"use {kind}, or " for kind in list(others)[:1])
         raise ImageError(
             f"{target}: {target.suffix} cannot hold {wishes.codec or clip.codec}; "
-            "use .mkv, or another --codec"
+            f"{use}choose another --codec"
         )
+    encoders = fitting
     encoder, pixel_format, lost = _pixel_format(clip, source, encoders, wishes)
     if lost:
         notes.append(f"{encoder} does not keep {lost}: encoded as {pixel_format}")
@@ -196,13 +204,16 @@ def _holds(container: str, encoder: str) -> bool:
             return False
         del stream
     # MOV says yes and then refuses.
-    return not (container == "mov" and encoder in ("libvpx", "libvpx-vp9", "libsvtav1"))
+    return not (container == "mov" and encoder in ("libvpx", "libvpx-vp9", "libsvtav1", "gif"))
 
 
 def _taken(encoder: str) -> list[str]:
     names = [form.name for form in av.Codec(encoder, "w").video_formats or ()]
     # Readers of JPEG take any range for full; FFmpeg would write the other one only if forced.
-    return [name for name in names if "j" in name] if encoder == "mjpeg" else names
+    if encoder == "mjpeg":
+        return [name for name in names if "j" in name]
+    # This one says that it takes RGB with transparency, and then does not.
+    return [name for name in names if not (encoder == "libvpx-vp9" and name == "gbrap")]
 
 
 def _keeps_depth(encoder: str, source: Layout) -> bool:
@@ -243,21 +254,23 @@ def _pixel_format(
 
 
 def _with_a_loss(clip: Clip, source: Layout, encoders: tuple[str, ...]) -> tuple[str, str, str]:
-    """The nearest format that at least keeps the depth and, for YUV, the chroma."""
+    """The nearest format that at least keeps the depth and, for YUV, the chroma; rather
+    transparency than the kind."""
     deep = [(e, n, f) for e in encoders for n, f in _known(e) if f.bits >= source.bits]
     even = clip.size[0] % 2 == 0 and clip.size[1] % 2 == 0
     wanted = (2, 2) if even else (1, 1)
-    for kind in (source.kind, YUV, RGB):
+    kinds = (source.kind, YUV, RGB)
+    for alpha, kind in [(a, k) for a in sorted({source.alpha, False}, reverse=True) for k in kinds]:
         near = [
             (e, n, f)
             for e, n, f in deep
             if f.kind == kind
-            and not f.alpha
+            and f.alpha == alpha
             and (kind == RGB or _chroma_is(f, source if source.kind == YUV else None, wanted))
         ]
         if near:
             encoder, name, form = min(near, key=lambda choice: _waste(choice[2], source))
-            lost = "transparency" if source.alpha else ""
+            lost = "transparency" if source.alpha and not alpha else ""
             if form.kind != source.kind:
                 lost = " and ".join(filter(None, (lost, source.kind.upper())))
             return encoder, name, lost

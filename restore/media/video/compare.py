@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from restore.errors import ImageError
-from restore.media.video.clip import Clip, opened, probe
-from restore.media.video.mux import of_the_old_file, of_the_old_packets
+from restore.media.video.clip import Clip, main_stream, opened, probe
+from restore.media.video.kinds import CONTAINERS
+from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets, words
 from restore.media.video.segments import Segment
 
 
@@ -44,7 +45,7 @@ def differences(
 def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> Iterator[str]:
     wanted = [stamp * clip.time_base for segment in segments for stamp, _ in segment.times]
     with opened(made) as result:
-        stream = result.streams[_main(result)]
+        stream = main_stream(result, name)
         stamps = (p.dts if p.pts is None else p.pts for p in result.demux(stream) if p.size)
         found = sorted(stamp * stream.time_base for stamp in stamps if stamp is not None)
     if len(found) != len(wanted):
@@ -57,20 +58,35 @@ def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> I
         )
 
 
-def _main(container: Any) -> int:
-    return next(
-        s.index for s in container.streams.video if not s.disposition & s.disposition.attached_pic
-    )
-
-
 def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Iterator[str]:
     for name in _missing(source.metadata, result.metadata, of_the_old_file):
         yield f"{suffix} has no place for the tag {name!r}: left out"
-    pairs = (source.streams[old.stream].metadata, result.streams[new.stream].metadata)
-    for name in _missing(*pairs, of_the_old_packets):
+    container = CONTAINERS[suffix.lower()]
+    pair = source.streams[old.stream], result.streams[new.stream]
+    tags = [words(stream, container) for stream in pair]
+    for name in _missing(tags[0], tags[1], of_the_old_packets):
         yield f"{suffix} has no place for the picture stream's tag {name!r}: left out"
+    streams = kept(source, old, container)
+    for kind in ("video", "audio", "subtitle"):
+        olds = [s for s in streams if s.type == kind]
+        news = [s for s in result.streams if s.type == kind]
+        if len(olds) == len(news):  # else what is missing has been said
+            for before, after in zip(olds, news, strict=True):
+                for what in _lost(before, after, container, len(olds) > 1):
+                    yield f"{suffix} does not keep the {what} of {kind} stream {before.index}"
     if len(source.chapters()) > len(result.chapters()):
         yield f"{suffix} has no place for chapters: left out"
+
+
+def _lost(before: Any, after: Any, container: str, several: bool) -> Iterator[str]:
+    said, found = words(before, container), words(after, container)
+    for what in ("title", "language"):
+        if said.get(what, "und") not in ("und", found.get(what)):
+            yield what
+    old, new = before.disposition, after.disposition
+    for mark in type(old):
+        if old & mark and not new & mark and (several or mark.name != "default"):
+            yield f"mark {str(mark.name)!r}"
 
 
 def _missing(old: dict[str, str], new: dict[str, str], stale: Any) -> list[str]:

@@ -138,13 +138,15 @@ def _repacked(frame: Any, form: Layout) -> VideoFrame:
     name, moved = frame.format.name, frame.reformat(format=form.planar)
     planes = planes_of(moved, form)
     kind = planes[0].dtype
+    if form.kind != YUV:
+        return moved  # and a palette is no plane
     packed = [
         np.frombuffer(plane, kind).reshape(-1, abs(plane.line_size) // kind.itemsize)[
             :: -1 if plane.line_size < 0 else 1
         ]
         for plane in frame.planes
     ]
-    if form.kind == YUV and len(packed) == 2:
+    if len(packed) == 2:
         shift = 16 - form.bits if form.bits > 8 else 0  # the samples stand in the upper bits
         first = 1 if name in ("nv21", "nv42") else 0
         chroma = packed[1][:, first::2], packed[1][:, 1 - first :: 2]

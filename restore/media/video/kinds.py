@@ -40,15 +40,20 @@ def is_pattern(path: Path) -> bool:
 
 def is_animated(path: Path) -> bool:
     """Whether a file is an animated picture; not, where it cannot be read at all."""
+    return bool(animation_format(path))
+
+
+def animation_format(path: Path) -> str:
+    """What Pillow calls an animated picture's format, whatever its ending; empty for all else."""
     if path.suffix.lower() not in ANIMATIONS or not path.is_file():
-        return False
+        return ""
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
-            return bool(getattr(picture, "is_animated", False))
+            return str(picture.format) if getattr(picture, "is_animated", False) else ""
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-        return False
+        return ""
 
 
 def numbered(pattern: Path, number: int) -> Path:
@@ -61,11 +66,12 @@ def _digits(found: re.Match[str], number: int) -> str:
 
 
 def numbers(pattern: Path) -> list[int]:
-    """The numbers that pictures of a pattern have, in order; none where there is no folder."""
+    """The numbers that pictures of a pattern have, in order; none where there is no folder. Only
+    its own spelling of a number counts: 000.png is none of ``%d.png``."""
     before, after = (re.escape(part) for part in _NUMBER.split(pattern.name)[::2])
     name = re.compile(f"{before}([0-9]+){after}")
     if not pattern.parent.is_dir():
         return []
     found = (name.fullmatch(path.name) for path in pattern.parent.iterdir())
-    of = (int(match[1]) for match in found if match)
-    return sorted(n for n in of if numbered(pattern, n).exists())
+    of = ((int(match[1]), match[0]) for match in found if match)
+    return sorted(n for n, spelt in of if numbered(pattern, n).name == spelt)

@@ -40,6 +40,11 @@ _WELL_KNOWN = frozenset(
 )
 """What MP4 and MOV have a place of its own for; all else goes into a list of names and values."""
 _LARGEST = (1 << 31) - 1
+_MACINTOSH = {
+    **{"deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi"},
+    **{"sqi": "alb", "fre": "fra", "rum": "ron", "cze": "ces", "slo": "slk"},
+}
+"""Languages as FFmpeg knows them in MOV, by the other of their two codes in ISO 639-2."""
 
 
 def of_the_old_file(tag: str, value: str) -> bool:
@@ -50,6 +55,18 @@ def of_the_old_file(tag: str, value: str) -> bool:
 def of_the_old_packets(tag: str, value: str) -> bool:
     """Whether a picture stream's tag is about how it was encoded, or says nothing."""
     return tag.lower().startswith(_OF_THE_OLD_PACKETS) or value in ("und", "VideoHandler")
+
+
+def words(stream: Any, container: str) -> dict[str, str]:
+    """A stream's tags as a container's writer understands them."""
+    said = dict(stream.metadata)
+    if "name" in said and "handler_name" in said:  # a title, as MP4's and MOV's reader calls it
+        said.setdefault("title", said.pop("name"))
+    if container == "mov" and said.get("language") in _MACINTOSH:
+        said["language"] = _MACINTOSH[said["language"]]
+    elif container != "mov" and said.get("language") == "sve":  # Swedish, known to MOV alone
+        said["language"] = "swe"
+    return said
 
 
 def left_out(clip: Clip, container: str, name: Path) -> list[str]:
@@ -85,8 +102,8 @@ def assemble(
         raise ImageError(f"{name}: the segments' headers differ; begin anew with --overwrite")
     if not beside:
         with _output(encoding, path, name, {}, ()) as output:
-            pictures = _pictures(output, clip, encoding, None)
-            _finish(output, pictures, segments, iter(()), clip)
+            pictures = _pictures(output, clip, encoding, None, name)
+            _finish(output, pictures, segments, iter(()), clip, name)
         return  # pixels of pictures are square
     with opened(clip.path) as source:
         times = [stream.time_base for stream in source.streams if stream.time_base]
@@ -96,11 +113,11 @@ def assemble(
             pictures, carried = None, {}
             for stream in source.streams:
                 if stream.index == clip.stream:
-                    pictures = _pictures(output, clip, encoding, stream)
+                    pictures = _pictures(output, clip, encoding, stream, name)
                 elif not _is_chapters(stream, source) and _fits(stream, encoding.container):
                     carried[stream.index] = _carried(output, stream, clip)
             packets = source.demux([source.streams[i] for i in carried]) if carried else iter(())
-            _finish(output, pictures, segments, _copied(packets, carried), clip)
+            _finish(output, pictures, segments, _copied(packets, carried), clip, name)
     if _needs_room(clip, encoding) and not aspect.put(path, clip.size, clip.pixel_aspect):
         raise ImageError(f"{name}: the pixel aspect could not be written")
 
@@ -131,9 +148,9 @@ def _output(
     return output
 
 
-def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any) -> Any:
+def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any, file: Path) -> Any:
     """The stream of the pictures. Its encoder is opened for its header's sake alone."""
-    with explained(clip.path, "its pictures do not fit"):
+    with explained(file, "its pictures do not fit"):
         stream = output.add_stream(encoding.encoder, rate=clip.rate)
         encoding.context(clip, stream.codec_context)
         stream.time_base = ticks(clip, encoding.container)
@@ -141,7 +158,7 @@ def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any) -> Any:
             stream.disposition = old.disposition
             stream.metadata.update(
                 (name, value)
-                for name, value in old.metadata.items()
+                for name, value in words(old, encoding.container).items()
                 if not of_the_old_packets(name, value)
             )
         if _needs_room(clip, encoding):
@@ -149,6 +166,16 @@ def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any) -> Any:
         if clip.display_matrix and hasattr(stream, "set_display_matrix"):  # PyAV 18
             stream.set_display_matrix(clip.display_matrix)
     return stream
+
+
+def kept(source: Any, clip: Clip, container: str) -> list[Any]:
+    """The streams of a clip's file that a container holds, in order."""
+    return [
+        stream
+        for stream in source.streams
+        if stream.index == clip.stream
+        or (not _is_chapters(stream, source) and _fits(stream, container))
+    ]
 
 
 def _needs_room(clip: Clip, encoding: Encoding) -> bool:
@@ -211,7 +238,7 @@ def _carried(output: Any, stream: Any, clip: Clip) -> Any:
             return None
     new = _template(output, stream)
     new.disposition = stream.disposition
-    new.metadata.update(stream.metadata)
+    new.metadata.update(words(stream, output.format.name))
     return None if stream.type == "attachment" else new
 
 
@@ -235,14 +262,19 @@ def _copied(packets: Iterator[Any], carried: dict[int, Any]) -> Iterator[Any]:
 
 
 def _finish(
-    output: Any, pictures: Any, segments: Sequence[Segment], others: Iterator[Any], clip: Clip
+    output: Any,
+    pictures: Any,
+    segments: Sequence[Segment],
+    others: Iterator[Any],
+    clip: Clip,
+    name: Path,
 ) -> None:
     """Write all packets, pictures before what is decoded later."""
-    with explained(clip.path, "cannot be put together"):
+    with explained(name, "cannot be put together"):
         output.start_encoding()
         if (pictures.codec_context.extradata or b"") != segments[0].header:
             raise ImageError(
-                f"{clip.path}: the encoder has changed since it began; begin anew with --overwrite"
+                f"{name}: the encoder has changed since it began; begin anew with --overwrite"
             )
         shown = timed(segments, clip.time_base)
         waiting: Any = next(shown, None)

@@ -11,6 +11,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -64,7 +65,8 @@ class Writer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what did not fit before does not fit now
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def add(self, frame: av.VideoFrame) -> None:

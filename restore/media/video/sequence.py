@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,71 +15,182 @@ from restore.errors import ImageError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.media.folder import pictures
-from restore.media.formats import DEPTHS
+from restore.media.formats import CALLED, DEPTHS, EXIF, FULL, ICC, XMP
 from restore.media.picture import Picture
+from restore.media.video.animation import Animation, read
 from restore.media.video.clip import Clip
 from restore.media.video.frames import planes_of
 from restore.media.video.kinds import is_pattern, numbered, numbers
-from restore.media.video.layout import layout
+from restore.media.video.layout import GREY, layout
 
 
-def paths(source: Path) -> list[Path]:
-    """The pictures that a pattern or a folder means, in order. Raises `ImageError` for none."""
+def paths(source: Path) -> dict[int, Path]:
+    """The pictures that a pattern means, by number, or those of a folder, numbered from 1; in
+    order. Raises `ImageError` for none."""
     if not is_pattern(source):
-        return pictures(source)
-    found = [numbered(source, number) for number in numbers(source)]
+        return dict(enumerate(pictures(source), 1))
+    found = {number: numbered(source, number) for number in numbers(source)}
     if not found:
         raise ImageError(f"{source}: no pictures of this pattern")
     return found
 
 
+class Notes:
+    """What is to be said of many files: each thing once, with the first of them."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[Path]] = {}
+
+    def add(self, path: Path, notes: Iterable[str]) -> None:
+        for note in notes:
+            self._files.setdefault(note, []).append(path)
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(
+            f"{first}: {note}" + (f"; so it is with {len(others)} more" if others else "")
+            for note, (first, *others) in self._files.items()
+        )
+
+
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of one size as a source of frames, ``clip`` as they will be shown."""
+    """Pictures of one size as a source of frames, ``clip`` as they will be shown; ``lost`` is what
+    of those read so far a clip has no place for."""
 
     clip: Clip
     paths: list[Path]
     beside: bool = False
+    lost: Notes = field(default_factory=Notes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.lost.lines()
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Raises `ImageError` for a picture that cannot be read, or of another size."""
+        """Raises `ImageError` for a picture that cannot be read, is of another size, or has what
+        the first one has not: colour, transparency, more bits."""
         for number, path in enumerate(self.paths):
-            frame = _frame(media.read(path), self.clip.pixel_format)
-            if (frame.height, frame.width) != self.clip.size:
-                height, width = self.clip.size
-                raise ImageError(
-                    f"{path}: is {frame.width} x {frame.height}, but {self.paths[0].name} is "
-                    f"{width} x {height}; all must have one size"
-                )
-            frame.pts, frame.duration, frame.time_base = number, 1, self.clip.time_base
-            yield frame
+            picture = media.read(path)
+            self.lost.add(path, _without_place(picture))
+            yield stamped(self._frame(path, picture), self.clip, number, 1)
+
+    def _frame(self, path: Path, picture: Picture) -> av.VideoFrame:
+        first, (height, width) = self.paths[0].name, self.clip.size
+        own = picture.pixels.shape
+        if own[:2] != self.clip.size:
+            raise ImageError(
+                f"{path}: is {own[1]} x {own[0]}, but {first} is "
+                f"{width} x {height}; all must have one size"
+            )
+        richer = _richer(picture, self.clip.pixel_format)
+        if richer:
+            raise ImageError(
+                f"{path}: has {richer}, which {first} has not; the first picture decides, "
+                "so convert that one, or this"
+            )
+        return as_frame(picture, self.clip.pixel_format)
 
     def digest(self) -> str:
         names = ((path.name, sha256_of(path)) for path in self.paths)
         return hashlib.sha256("\n".join(map(" ".join, names)).encode()).hexdigest()
 
 
+def stamped(frame: av.VideoFrame, clip: Clip, pts: int, duration: int) -> av.VideoFrame:
+    """The frame with its time, in ticks of the clip."""
+    frame.pts, frame.duration, frame.time_base = pts, duration, clip.time_base
+    return frame
+
+
 def as_clip(source: Path, rate: Fraction) -> Pictures:
     """The pictures of a pattern or a folder, shown at ``rate`` frames a second, all in the pixel
     format of the first. Raises `ImageError`."""
-    found = paths(source)
+    found = list(paths(source).values())
     picture = media.read(found[0])
-    deep = "" if picture.pixels.dtype == np.uint8 else "16le"
-    grey = picture.pixels.ndim == 2 and picture.alpha is None
-    form = f"gray{deep}" if grey else f"gbr{'' if picture.alpha is None else 'a'}p{deep}"
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
+    form = form_of(picture)
     clip = Clip(source, "", 0, "h264", "", size, form, 1 / rate, rate, len(found))
     return Pictures(clip, found)
 
 
-def _frame(picture: Picture, form: str) -> av.VideoFrame:
+@dataclass(frozen=True)
+class Moving:
+    """An animation that FFmpeg cannot read as a source of frames, ``clip`` as they are shown."""
+
+    clip: Clip
+    animation: Animation
+    beside: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        kept = (f"a clip has no place for the {CALLED.get(k, k)}" for k in self.animation.kept)
+        return (*self.animation.notes, *kept)
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Raises `ImageError`."""
+        now = 0
+        lasting = zip(self.animation.pictures(), _lasting(self.animation), strict=True)
+        for picture, duration in lasting:
+            frame = as_frame(picture, self.clip.pixel_format)
+            yield stamped(frame, self.clip, now, duration)
+            now += duration
+
+    def digest(self) -> str:
+        return sha256_of(self.clip.path)
+
+
+def moving(path: Path) -> Moving:
+    """An animation as a source of frames, with its own times. Raises `ImageError`."""
+    found = read(path)
+    form = form_of(next(found.pictures()))
+    lasting, tick = _lasting(found), Fraction(1, 1000)
+    rate = min(Fraction(1000), len(lasting) / (sum(lasting) * tick))
+    clip = Clip(path, "", 0, "h264", "", found.size, form, tick, rate, len(lasting))
+    return Moving(clip, found)
+
+
+def _lasting(animation: Animation) -> list[int]:
+    """Milliseconds that each picture is shown; a clip has none that is not shown at all."""
+    return [max(1, round(duration)) for duration in animation.durations]
+
+
+def form_of(picture: Picture) -> str:
+    """The pixel format that holds a picture."""
+    deep = "" if picture.pixels.dtype == np.uint8 else "16le"
+    if picture.pixels.ndim == 2 and picture.alpha is None:
+        return f"gray{deep}"
+    return f"gbr{'' if picture.alpha is None else 'a'}p{deep}"
+
+
+def _richer(picture: Picture, form: str) -> str:
+    """What a picture has and a pixel format has not; empty where it loses nothing."""
+    shape = layout(form)
+    if picture.pixels.ndim == 3 and shape.kind == GREY:
+        return "colours"
+    seen = picture.alpha is not None and picture.alpha.min() < FULL[picture.alpha.dtype]
+    if seen and not shape.alpha:
+        return "transparency"
+    deep = picture.pixels.dtype != np.uint8 and shape.bits == 8
+    return "more bits a channel" if deep else ""
+
+
+def _without_place(picture: Picture) -> Iterator[str]:
+    yield from picture.notes
+    for name in (ICC, EXIF, XMP):
+        if picture.info.get(name):
+            yield f"a clip has no place for the {CALLED[name]} of a picture"
+    if picture.pixels.dtype == np.float32:
+        yield "32f bits a channel become 16, which is what a clip has"
+
+
+def as_frame(picture: Picture, form: str) -> av.VideoFrame:
+    """A picture as a frame of a pixel format that `form_of` gives, and that holds it."""
     shape = layout(form)
     picture = picture.at_depth(DEPTHS["8" if shape.bits == 8 else "16"])
     height, width = picture.pixels.shape[:2]
     frame = av.VideoFrame(width, height, form)
     pixels = picture.pixels
     if len(frame.planes) == 1:
-        channels = [pixels if pixels.ndim == 2 else pixels[..., 1]]
+        channels = [pixels]
     else:
         colours = [pixels] * 3 if pixels.ndim == 2 else [pixels[..., c] for c in (1, 2, 0)]
         opaque = np.full((height, width), shape.peak, pixels.dtype)
@@ -89,16 +200,49 @@ def _frame(picture: Picture, form: str) -> av.VideoFrame:
     return frame
 
 
-def as_picture(frame: av.VideoFrame, rgb: np.ndarray, alpha: np.ndarray | None) -> Picture:
-    """H x W x 3 float32 in [0, 1], of a frame, as a picture of 8 bits or, where the frame has
-    more, of 16; turned as players turn it."""
-    peak = 255 if layout(frame.format.name).bits == 8 else 65535
+def as_picture(clip: Clip, rgb: np.ndarray, alpha: np.ndarray | None) -> Picture:
+    """H x W x 3 float32 in [0, 1], of a frame of the clip, as a picture of 8 bits or, where the
+    clip has more, of 16; turned and mirrored as players do."""
+    peak = 255 if layout(clip.pixel_format).bits == 8 else 65535
     kind = np.uint8 if peak == 255 else np.uint16
-    values = np.rint(rgb * np.float64(peak)).astype(kind)
-    quarter_turns = frame.rotation // 90  # counterclockwise
-    over = None if alpha is None else np.rint(alpha * np.float64(peak)).astype(kind)
-    return Picture(
-        np.ascontiguousarray(np.rot90(values, quarter_turns)),
-        None if over is None else np.ascontiguousarray(np.rot90(over, quarter_turns)),
-        {},
-    )
+
+    def stored(values: np.ndarray) -> np.ndarray:
+        whole = np.rint(values * np.float64(peak)).astype(kind)
+        return np.ascontiguousarray(_upright(whole, clip.display_matrix))
+
+    return Picture(stored(rgb), None if alpha is None else stored(alpha), {})
+
+
+def _upright(pixels: np.ndarray, matrix: tuple[int, ...] | None) -> np.ndarray:
+    """Pixels as a display matrix shows them; turned by less than an eighth of a circle, as they
+    are. A point (x, y) goes to (a x + c y, b x + d y)."""
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = matrix[:5]
+    if abs(a) < abs(b):
+        pixels = pixels.swapaxes(0, 1)
+        across, down = c, b
+    else:
+        across, down = a, d
+    return pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+
+
+_HDR = {16: "PQ", 18: "HLG"}
+"""The transfers of ITU-R BT.2100, by FFmpeg's number."""
+_BT2020 = 9
+
+
+def not_in_pictures(clip: Clip) -> Iterator[str]:
+    """What of a clip its pictures do not tell."""
+    if clip.pixel_aspect != 1:
+        yield (
+            f"its pixels are {float(clip.pixel_aspect):.4g} times as wide as high, "
+            "which the pictures do not tell: they look too "
+            f"{'narrow' if clip.pixel_aspect > 1 else 'wide'}"
+        )
+    if clip.colour.transfer in _HDR:
+        yield (
+            f"is HDR ({_HDR[clip.colour.transfer]}), which the pictures do not tell: they look pale"
+        )
+    elif clip.colour.primaries == _BT2020:
+        yield "has the colours of BT.2020, which the pictures do not tell: they look pale"

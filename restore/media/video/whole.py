@@ -1,15 +1,25 @@
-"""Whether a file is as long as it says itself, which can be known before hours of work."""
+"""Whether a file is as long as it says itself: by its bytes, which can be known before hours of
+work, and by its frames, which can not."""
 
 from __future__ import annotations
 
 import os
 import struct
+from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from restore.errors import ImageError
 
+if TYPE_CHECKING:
+    from restore.media.video.clip import Clip
+
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_FINDS_ITS_WAY = ("matroska", "mpeg", "flv", "asf", "ogg")
+"""Containers whose readers pass over what is damaged and go on behind it, without a word."""
+_GAP_FRAMES, _GAP_SECONDS = 8, 0.5
+_MISSING = 2.5
+"""Frames at the end that may be missing by how times are rounded."""
 
 
 def check_whole(path: Path) -> None:
@@ -71,3 +81,43 @@ def _end_of_boxes(file: BinaryIO, there: int) -> int:
             return there  # until the end of the file, or nothing known
         place += size
     return place
+
+
+class Watch:
+    """Sees every frame of a clip and says what must be missing. It is said, and no more: writers
+    of files are often wrong about their length, and what is there has been decoded well."""
+
+    def __init__(self, clip: Clip):
+        self._clip = clip
+        self._count = 0
+        self._end = Fraction(0)
+        self._apart = Fraction(0)
+        self._gaps: list[tuple[Fraction, Fraction]] = []
+
+    def see(self, frame: Any) -> None:
+        """``frame`` has its time and duration, see `clip.frames`."""
+        tick = self._clip.time_base
+        self._count += 1
+        apart, self._end = frame.duration * tick, (frame.pts + frame.duration) * tick
+        if apart > max(_GAP_SECONDS, _GAP_FRAMES / self._clip.rate):
+            self._gaps.append((frame.pts * tick, apart))
+        else:
+            self._apart = apart
+
+    def notes(self) -> list[str]:
+        """To be asked when all frames have been seen."""
+        notes = []
+        if self._gaps and any(name in self._clip.container for name in _FINDS_ITS_WAY):
+            (start, apart), more = self._gaps[0], len(self._gaps) - 1
+            notes.append(
+                f"{self._clip.path} has no frames for {float(apart):.2f} s after "
+                f"{float(start):.2f} s{f', and {more} gaps more' if more else ''}: "
+                "perhaps it is damaged there"
+            )
+        said = self._clip.end
+        if said - self._end > _MISSING * max(1 / self._clip.rate, self._apart):
+            notes.append(
+                f"{self._clip.path} is damaged or cut short: {self._count} frames, "
+                f"{float(self._end):.2f} s of {float(said):.2f} s, could be decoded"
+            )
+        return notes

@@ -144,6 +144,15 @@ def test_grey_stays_grey_and_alpha_untouched() -> None:
     assert [int(plane.max()) for plane in after[1:]] == [128, 128, 33]
 
 
+def test_a_palette_is_no_plane() -> None:
+    """Not even where its length is given as that of no line."""
+    picture = av.VideoFrame(8, 6, "pal8")
+    picture.planes[0].update(bytes([1]) * picture.planes[0].buffer_size)
+    shot = Shot(picture)
+    assert shot.rgb.shape == (6, 8, 3)
+    assert np.ptp(shot.rgb, axis=(0, 1)).max() == 0
+
+
 def test_what_cannot_be_processed_is_named() -> None:
     with pytest.raises(ImageError, match="pixel format gbrpf32le cannot be processed"):
         layout("gbrpf32le")

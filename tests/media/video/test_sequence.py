@@ -13,8 +13,8 @@ from clips import Recipe, frames, make, scene, stamps
 from pictures import ICC, coverage, metadata, saved, smooth
 from PIL import Image
 
-from restore.batch.clip import restore_clip
-from restore.batch.frames import Policy, extract, restore_animation, restore_numbered
+from restore.batch.clip import Policy, restore_clip
+from restore.batch.frames import Done, extract, restore_animation, restore_numbered
 from restore.errors import ImageError
 from restore.media.image import read
 from restore.media.video import kinds
@@ -45,7 +45,7 @@ def numbered(tmp_path: Path) -> Path:
 
 def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "f%d.png"
-    assert restore_numbered(numbered, out, inverted, Policy(), quiet) == (3, 0)
+    assert restore_numbered(numbered, out, inverted, Policy(), quiet) == Done(3)
     assert sorted(p.name for p in out.parent.iterdir()) == ["f10.png", "f12.png", "f9.png"]
     made = read(out.with_name("f9.png"))
     np.testing.assert_array_equal(made.pixels, 255 - scene(9))
@@ -54,8 +54,8 @@ def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_
     with pytest.raises(ImageError, match=r"f9.png: exists already; --resume makes those"):
         restore_numbered(numbered, out, inverted, Policy(), quiet)
     out.with_name("f10.png").unlink()
-    assert restore_numbered(numbered, out, inverted, Policy(resume=True), quiet) == (1, 2)
-    assert restore_numbered(numbered, out, inverted, Policy(overwrite=True), quiet) == (3, 0)
+    assert restore_numbered(numbered, out, inverted, Policy(resume=True), quiet) == Done(1, 2)
+    assert restore_numbered(numbered, out, inverted, Policy(overwrite=True), quiet) == Done(3)
     with pytest.raises(ImageError, match="would replace the input"):
         restore_numbered(numbered, numbered, inverted, Policy(), quiet)
     with pytest.raises(ImageError, match="no pictures of this pattern"):
@@ -101,7 +101,7 @@ def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
     ):
         source = make(tmp_path / name, recipe)
         pattern = tmp_path / f"{name}-%03d.png"
-        assert extract(probe(source), pattern, inverted, Policy(), quiet) == (20, 0)
+        assert extract(probe(source), pattern, inverted, Policy(), quiet) == Done(20)
         picture = read(kinds.numbered(pattern, 20))
         assert picture.pixels.dtype == dtype
         peak = np.iinfo(dtype).max
@@ -110,7 +110,7 @@ def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
             expected = np.rot90(expected, frames(source)[0].rotation // 90)
         assert np.abs(picture.pixels / peak - expected).mean() < 0.02
         assert (picture.alpha is not None) == (recipe.pixel_format == "bgra")
-    assert extract(probe(source), pattern, inverted, Policy(resume=True), quiet) == (0, 20)
+    assert extract(probe(source), pattern, inverted, Policy(resume=True), quiet) == Done(0, 20)
 
 
 def animated(path: Path, alpha: bool = False, loop: int | None = 0, count: int = 4) -> Path:
@@ -141,7 +141,7 @@ def test_animations_keep_times_repetitions_and_transparency(
 ) -> None:
     source = animated(tmp_path / f"in{before}", alpha, loop=3)
     target = tmp_path / f"out{after}"
-    assert restore_animation(source, target, inverted, quiet) == 4
+    assert restore_animation(source, target, inverted, quiet).made == 4
     assert kinds.is_animated(source)
     with Image.open(source) as old, Image.open(target) as new:
         assert new.n_frames == 4
