@@ -123,7 +123,7 @@ def test_a_target_that_will_not_do_is_refused(exported: Exported, tmp_path: Path
     for path, what in cases:
         with pytest.raises(CheckpointError, match=rf"\A{path}: {what}\Z"):
             export(exported.model, path)
-    with pytest.raises(CheckpointError, match=r"is a folder\Z"):
+    with pytest.raises(CheckpointError, match=r"is a folder; name the output file\Z"):
         export(exported.model, tmp_path / "folder.onnx", overwrite=True)
     assert there.read_bytes() == b"before"
 
