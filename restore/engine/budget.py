@@ -33,13 +33,12 @@ def parsed(amount: str) -> int:
 
 
 def free(device: torch.device) -> int:
-    """Bytes that can be had on a device now; where nothing tells, as many as a small one has."""
+    """Bytes that can be had on a device now: of its own, or of the machine's or the container's."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil
 
-    available = int(psutil.virtual_memory().available)
-    return min(available, *_left_of_container(), available)
+    return min([int(psutil.virtual_memory().available), *_left_of_container()])
 
 
 def _left_of_container() -> list[int]:

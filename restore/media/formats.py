@@ -26,9 +26,9 @@ CALLED = {ICC: "colour profile", EXIF: "EXIF", XMP: "XMP", DPI: "resolution"}
 @dataclass(frozen=True)
 class Format:
     """``name`` is Pillow's where Pillow knows it; ``depths`` are of `DEPTHS`; ``keeps`` is what it
-    has a place for besides pixels; ``grey`` whether
-    it has pictures of one channel; ``longest`` the greatest side in pixels; ``extra`` the
-    extra of this package that brings the ``library`` for it."""
+    has a place for besides pixels; ``grey`` whether it has pictures of one channel; ``longest``
+    the greatest side in pixels; ``extra`` the extra of this package that brings the ``library``
+    for it."""
 
     name: str
     suffixes: tuple[str, ...]

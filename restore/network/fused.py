@@ -61,7 +61,11 @@ def _plain(
     activation: Activation | None,
     plus: Tensor | None,
 ) -> Tensor:
-    y = F.conv2d(x, weight, bias, stride, padding)
+    return followed(F.conv2d(x, weight, bias, stride, padding), activation, plus)
+
+
+def followed(y: Tensor, activation: Activation | None, plus: Tensor | None) -> Tensor:
+    """``activation(y)``, ``y + plus``, or ``y``."""
     if activation is not None:
         return activation(y)
     return y if plus is None else y + plus

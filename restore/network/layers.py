@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restore.network.fused import Activation, convolution
+from restore.network.fused import Activation, convolution, followed
 
 LAYER_NORM_EPS = 1e-6
 
@@ -50,9 +50,7 @@ class Dense(nn.Module):
     ) -> Tensor:
         """``activation`` of the result, or the result and ``plus``; not both."""
         if x.is_cuda:
-            y = F.linear(x, self.weight, self.bias)
-            y = y if activation is None else activation(y)
-            return y if plus is None else y + plus
+            return followed(F.linear(x, self.weight, self.bias), activation, plus)
         weight = self.weight[:, :, None, None]
         added = None if plus is None else to_channels_first(plus)
         y = convolution(to_channels_first(x), weight, self.bias, 1, 0, activation, added)

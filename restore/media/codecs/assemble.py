@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -28,6 +28,16 @@ def picture(data: np.ndarray, info: dict[str, Any], notes: tuple[str, ...] = ())
         {key: value for key, value in info.items() if value is not None and value != b""},
         notes,
     )
+
+
+def peeked(stream: BinaryIO, length: int = -1) -> bytes:
+    """The first ``length`` bytes of a stream, or all, without moving Pillow, which goes on from
+    where it is."""
+    place = stream.tell()
+    stream.seek(0)
+    content = stream.read(length)
+    stream.seek(place)
+    return content
 
 
 def stacked(picture: Picture) -> np.ndarray:

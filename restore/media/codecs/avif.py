@@ -18,11 +18,7 @@ _HIGH, _TWELVE = 0x40, 0x20
 
 def bits(stream: BinaryIO) -> int:
     """A channel's: 8, 10 or 12, as the codec's configuration (AV1-ISOBMFF 2.3.3) says."""
-    place = stream.tell()
-    stream.seek(0)
-    head = stream.read(_HEAD)
-    stream.seek(place)  # from where Pillow goes on
-    _, found, body = head.partition(_CONFIGURATION)
+    _, found, body = assemble.peeked(stream, _HEAD).partition(_CONFIGURATION)
     flags = body[2] if found and len(body) > 2 else 0
     if not flags & _HIGH:
         return 8

@@ -117,11 +117,7 @@ def _compression_of_jpeg(file: ImageFile.ImageFile) -> dict[str, Any]:
 
 def webp_is_lossless(stream: BinaryIO) -> bool:
     """Whether the pixels of a WebP were kept exactly."""
-    place = stream.tell()
-    stream.seek(0)
-    content = stream.read()
-    stream.seek(place)  # from where Pillow goes on
-    return b"VP8L" in metadata.riff_chunks(content)
+    return b"VP8L" in metadata.riff_chunks(assemble.peeked(stream))
 
 
 def encode(picture: Picture, format_: Format) -> bytes:

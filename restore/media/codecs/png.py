@@ -36,7 +36,7 @@ _OF_SRGB = frozenset(
 
 def decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
     """A PNG that Pillow has identified as ``file``."""
-    content = _content(stream)
+    content = assemble.peeked(stream)
     chunks = tuple(c for c in _chunks(content) if c[0] in _KEPT and not _is_elsewhere(*c))
     info: dict[str, Any] = {"png_chunks": chunks or None, LINEAR: _is_linear(chunks)}
     if not is_deep(file):
@@ -53,14 +53,6 @@ def decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
 
 def is_deep(file: ImageFile.ImageFile) -> bool:
     return any(";16" in str(tile.args) for tile in file.tile)
-
-
-def _content(stream: BinaryIO) -> bytes:
-    place = stream.tell()
-    stream.seek(0)
-    content = stream.read()
-    stream.seek(place)  # from where Pillow goes on
-    return content
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
