@@ -98,6 +98,8 @@ def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[BinaryIO]:
         raise ImageError(f"{path}: needs more memory than there is") from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {_line(error.strerror or error)}") from error
+    except LookupError as error:  # whose text is but a key or a place that is not there
+        raise ImageError(f"{path}: damaged: what it says of itself makes no sense") from error
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ImageError(f"{path}: damaged: {_line(error)}") from error
 
