@@ -148,6 +148,7 @@ def restore_many(
                     restorer,
                     made,
                     key,
+                    by_rows=restorer.by_rows,
                     open_picture=choices.read,
                     policy=policy,
                     workers=options.workers,

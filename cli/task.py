@@ -121,7 +121,9 @@ def command(task: Task) -> Callable[..., None]:
             many = replace(many, format="")  # there it says how the one picture is encoded
             reporter = pipe.silent(reporter)
         many.refuse_unless_default()
-        picture, save = read(source, target, overwrite, reporter, choices, pipe.ending(format_))
+        picture, save = read(
+            source, target, overwrite, reporter, choices, pipe.ending(format_), by_rows=True
+        )
         text, values = apply(task.name, picture, save, source, target, reporter, **restorer)
         reporter.result(text, **values)
 
@@ -135,17 +137,20 @@ def read(
     reporter: Reporter,
     choices: "Choices | None" = None,
     ending: str = "",
+    by_rows: bool = False,
 ) -> tuple["Picture", "Save"]:
-    """The picture to restore, read as ``choices`` have it, and what to do with the result, once all
-    that can be refused without torch has been, and what will be lost has been said."""
+    """The picture to restore, read as ``choices`` have it, ``by_rows`` where it may and can, and
+    what to do with the result, once all that can be refused without torch has been, and what will
+    be lost has been said."""
     from restore.media import image as media
     from restore.media.choices import Choices
 
     choices = choices or Choices()
     if target != pipe.PIPE:
         media.check_target(target, overwrite)
-    picture = pipe.read(choices) if source == pipe.PIPE else choices.read(source)
-    to_pipe = target == pipe.PIPE
+    rows_for = target if by_rows else None
+    from_pipe, to_pipe = source == pipe.PIPE, target == pipe.PIPE
+    picture = pipe.read(choices) if from_pipe else choices.read(source, target=rows_for)
     name = pipe.named(picture, ending) if to_pipe else target
     for note in (*picture.notes, *media.check_fits(picture, name)):
         reporter.note(f"{source}: {note}")
@@ -166,14 +171,20 @@ def apply(
     Returns the outcome as a sentence and as values.
     """
     from restore import Restorer
+    from restore.media import large
 
     restorer = Restorer(task, **options)
+    by_rows = large.goes_by_rows(picture, target)
     started = time.perf_counter()
     with reporter.progress(f"{task} {source.name}") as progress:
-        restored = picture.through(lambda pixels: restorer(pixels, progress))
+        if by_rows:
+            large.restore(picture, target, partial(restorer.by_rows, progress=progress))
+        else:
+            restored = picture.through(lambda pixels: restorer(pixels, progress))
     seconds = time.perf_counter() - started
-    save(restored)
-    height, width = restored.pixels.shape[:2]
+    if not by_rows:
+        save(restored)
+    height, width = picture.pixels.shape[:2]
     compute = restorer.compute
     text = (
         f"{source} -> {target} ({restorer.card.name}, {compute.device} {compute.precision}, "

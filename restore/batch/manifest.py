@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -51,6 +52,7 @@ class Manifest:
     def __init__(self, folder: Path):
         self.folder = folder.resolve()  # as temporary files are named
         self.path = self.folder / NAME
+        self._adding = threading.Lock()
         self._lines: dict[str, list[Line]] = {}  # of each output, the last one last
         for text in self._read().splitlines():
             try:
@@ -76,7 +78,7 @@ class Manifest:
         """Record that ``temporary`` is about to become ``target``. Raises `OSError`."""
         names = self._name(target), os.path.relpath(temporary, self.folder)
         line = Line(str(source), *names, sha256_of(temporary), dict(key))
-        with open(self.path, "a+b") as file:
+        with self._adding, open(self.path, "a+b") as file:
             if file.tell() and not self._ends_a_line(file):
                 file.write(b"\n")
             file.write(json.dumps(asdict(line)).encode() + b"\n")

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,12 +20,16 @@ from restore.batch.plan import Job
 from restore.errors import ImageError, RestoreError
 from restore.files import sha256_of_stream
 from restore.media import image as media
+from restore.media import large
+from restore.media.choices import Choices
 from restore.media.picture import Picture
 from restore.pipe import piped
 
 DONE, SKIPPED, FAILED, STOPPED = "done", "skipped", "failed", "stopped"
 Report = Callable[[int, int], None]
 Restore = Callable[[np.ndarray, Report], np.ndarray]
+ByRows = Callable[..., None]
+"""Of pixels, ``into`` a `Sink`, with a ``progress`` that is a `Report`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class Policy:
     overwrite: bool = False
 
 
+_AS_IT_IS = Choices()
+
+
 class Interrupted(Exception):  # noqa: N818 - it is no error
     """Raised inside a picture's restoration, to drop it."""
 
@@ -72,7 +80,9 @@ def run(
     manifest: Manifest,
     key: Mapping[str, Any],
     *,
-    open_picture: Callable[[Path, BinaryIO], Picture] = media.read,
+    by_rows: ByRows | None = None,
+    open_picture: Callable[..., Picture] = _AS_IT_IS.read,
+    above: int = large.ABOVE,
     policy: Policy = Policy(),
     workers: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
@@ -80,11 +90,12 @@ def run(
     """An outcome for every job, in order, each as soon as it is known.
 
     While a picture is restored, the next is read by ``open_picture`` and the one before is
-    written; ``workers`` pictures are restored at a time. ``key`` holds what else than the input
-    decides about a result: model and options. Once ``should_stop`` says so, pictures being written
-    are finished, all others are `STOPPED`. Whatever goes wrong with a picture, errors of this
-    program included, fails that picture alone; a disk that is full fails all that remain, each for
-    itself.
+    written; ``workers`` pictures are restored at a time. Pictures of more than ``above`` pixels are
+    restored ``by_rows`` and written meanwhile, where they can be. ``key`` holds what else than the
+    input decides about a result: model and options. Once ``should_stop`` says so, pictures being
+    written are finished, all others are `STOPPED`. Whatever goes wrong with a picture, errors of
+    this program included, fails that picture alone; a disk that is full fails all that remain, each
+    for itself.
     """
 
     def stage(work: Callable[[_Underway], _Underway]) -> Callable[[_Underway], _Underway]:
@@ -96,17 +107,22 @@ def run(
 
     def read(underway: _Underway) -> _Underway:
         stop()
-        return _read(underway, open_picture, manifest, key, policy)
+        target = underway.job.target if by_rows else None
+        return _read(underway, partial(open_picture, target=target), manifest, key, policy)
 
     def compute(underway: _Underway) -> _Underway:
         stop()
-        assert underway.picture is not None
+        picture = underway.picture
+        assert picture is not None
+        if by_rows and large.goes_by_rows(picture, underway.job.target, above):
+            better = partial(by_rows, progress=stop)
+            return _write(underway, manifest, key, policy, partial(large.restore, better=better))
         started = time.perf_counter()
-        picture = underway.picture.through(lambda pixels: restore(pixels, stop))
+        picture = picture.through(lambda pixels: restore(pixels, stop))
         return replace(underway, picture=picture, seconds=time.perf_counter() - started)
 
     def write(underway: _Underway) -> _Underway:
-        return _write(underway, manifest, key, policy)
+        return _write(underway, manifest, key, policy, media.write)
 
     started = (_Underway(job) for job in jobs)
     opened = piped(started, stage(read), threads=1, ahead=1)
@@ -143,22 +159,28 @@ def _read(
 
 
 def _write(
-    underway: _Underway, manifest: Manifest, key: Mapping[str, Any], policy: Policy
+    underway: _Underway,
+    manifest: Manifest,
+    key: Mapping[str, Any],
+    policy: Policy,
+    save: Callable[..., object],
 ) -> _Underway:
+    """``save`` is `media.write`, or restores first as `large.restore` does."""
     job, picture = underway.job, underway.picture
     assert picture is not None
-    if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
-        raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
     made_of = {**key, "input_sha256": underway.input_sha256}
+
+    def ready(temporary: Path) -> None:
+        if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
+            raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
+        manifest.add(job.source, job.target, temporary, made_of)
+
     job.target.parent.mkdir(parents=True, exist_ok=True)
-    media.write(
-        picture,
-        job.target,
-        mark=MARK,
-        ready=lambda temporary: manifest.add(job.source, job.target, temporary, made_of),
-    )
+    started = time.perf_counter()
+    save(picture, job.target, mark=MARK, ready=ready)
+    seconds = underway.seconds or time.perf_counter() - started  # which restored it, too
     height, width = picture.pixels.shape[:2]
-    done = Outcome(job, DONE, "", picture.notes, height * width / 1e6, underway.seconds)
+    done = Outcome(job, DONE, "", picture.notes, height * width / 1e6, seconds)
     return replace(underway, picture=None, outcome=done)
 
 

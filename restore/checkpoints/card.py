@@ -48,16 +48,18 @@ class TilePolicy:
     They are cut into tiles of ``size`` pixels a side, ``overlap`` shared by neighbours; those of up
     to ``whole_up_to`` pixels are not cut at all. Where ``reduce_to`` is not 0, they are first
     reduced until their shorter side has that many pixels, and the change is carried over to all of
-    their pixels (`restore.engine.guided`).
+    their pixels (`restore.engine.guided`). Where ``window`` is not 0, grid mixing and channel
+    attention are confined to windows of about so many pixels a side, in tiles and whole pictures.
     """
 
     size: int
     overlap: int
     whole_up_to: int
     reduce_to: int = 0
+    window: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("size", "overlap", "whole_up_to", "reduce_to"):
+        for name in ("size", "overlap", "whole_up_to", "reduce_to", "window"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ValueError(f"tile {name} is {value!r}; it must be a whole number")

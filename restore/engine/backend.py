@@ -13,24 +13,39 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import FLOAT32
 from restore.checkpoints.store import Model
 from restore.engine.budget import NotEnoughMemoryError
+from restore.engine.cuda import Gpu
+from restore.engine.frames import FILLS_A_GPU
 from restore.engine.precision import Compute, choose, choose_device
 from restore.errors import RestoreError, UsageError
+from restore.network.config import Pair
+from restore.network.strips import Strips, Whole
 
 TORCH, ONNXRUNTIME = "torch", "onnxruntime"
 CUDA = "CUDAExecutionProvider"
+_ON_CPU, _ELSEWHERE = 1 << 20, 1 << 26
+"""How many numbers of a map are computed at a time: those that a processor caches, and enough for a
+GPU."""
 
 
 class Backend(Protocol):
-    """A network that is loaded; ``compute`` is where it runs, and in which precision."""
+    """A network that is loaded; ``compute`` is where it runs, and in which precision.
+
+    ``by_windows`` says whether it knows windows, and how not to compute all of a layer at once.
+    """
 
     name: str
     compute: Compute
+    by_windows: bool
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """N x 3 x H x W float32, RGB in [0, 1], H and W multiples of the model's size rule.
+    def __call__(
+        self, pictures: np.ndarray, windows: Pair = (1, 1), at_once: bool = False
+    ) -> np.ndarray:
+        """N x 3 x H x W float32, RGB in [0, 1], H and W multiples of the model's size rule, times
+        the number of windows, down and across, that grid mixing is confined to.
 
-        Returns the same, which may leave that range. Raises `NotEnoughMemoryError` where they are
-        too large for this machine. Several threads may call at a time.
+        Returns the same, which may leave that range. ``at_once`` asks for all of a layer at a time.
+        Raises `NotEnoughMemoryError` where they are too large for this machine. Several threads may
+        call at a time.
         """
 
 
@@ -51,22 +66,30 @@ class TorchBackend:
     """The network itself, in any precision on any device."""
 
     name = TORCH
+    by_windows = True
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         self.compute = choose(device, precision, model.card)
         network = weights.load(model.path, model.card)
         self._network = network.to(self.compute.device, self.compute.dtype)
+        self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
+        self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
 
     @torch.inference_mode()
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        # Channels last in memory, as the network keeps them. torch shares that memory, and warns
-        # where it may not write to it.
-        pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
-        x = torch.from_numpy(pixels).to(self.compute.device).permute(0, 3, 1, 2)
-        # cuDNN would round float32 to TF32, which is less than the precision promised.
-        with torch.backends.cudnn.flags(allow_tf32=False), _memory_errors_told_apart():
-            y = self._network(x)
-        return y.float().cpu().numpy()
+    def __call__(
+        self, pictures: np.ndarray, windows: Pair = (1, 1), at_once: bool = False
+    ) -> np.ndarray:
+        if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
+            at_once = True  # what is small enough takes fewer kernels that way
+        walk = Whole(windows) if at_once else Strips(self._most, windows)
+        with _memory_errors_told_apart():
+            if self._gpu is not None:
+                return self._gpu(lambda x: self._network(x, walk), pictures, (windows, at_once))
+            # Channels last in memory, as the network keeps them. torch shares that memory, and
+            # warns where it may not write to it.
+            pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
+            x = torch.from_numpy(pixels).to(self.compute.device).permute(0, 3, 1, 2)
+            return self._network(x, walk).float().cpu().numpy()
 
 
 class OnnxBackend:
@@ -76,6 +99,7 @@ class OnnxBackend:
     """
 
     name = ONNXRUNTIME
+    by_windows = False
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         if precision not in ("auto", FLOAT32):
@@ -90,7 +114,9 @@ class OnnxBackend:
         self.compute = Compute(_device(device, usable), FLOAT32)
         self._session = _session(model, self.compute.device)
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, pictures: np.ndarray, windows: Pair = (1, 1), at_once: bool = False
+    ) -> np.ndarray:
         from restore.export.onnx import INPUT
 
         with _memory_errors_told_apart():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restore.errors import RestoreError
 
-SIDES = (256, 512)
+SIDES = (512, 1024)
 """Of the pictures whose peaks are compared: what both take does not depend on the size."""
 PEAK = """
 import pathlib, resource, sys
@@ -25,7 +25,7 @@ _RUN = f"""{PEAK}
 import numpy as np
 from restore import Restorer
 task, model, precision, side = sys.argv[1:]
-restore = Restorer(task, model, device="cpu", precision=precision, tile="off")
+restore = Restorer(task, model, device="cpu", precision=precision, tile="exact")
 restore(np.zeros((int(side), int(side), 3), np.uint8))
 print(peak())
 """

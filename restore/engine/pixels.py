@@ -6,9 +6,10 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.media.colour import rgb
+from restore.media.rows.source import Rows
 
 _STRIP = 64
-"""Rows that are looked at together: a large picture is not copied to be looked at."""
+"""Rows that are worked on together: a large picture is not copied to be looked at."""
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
@@ -42,6 +43,14 @@ def from_float(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray
 
     Where ``grey`` says that ``like`` is part of a grey picture, so is the result, exactly.
     """
+    result = np.empty(like.shape, like.dtype)
+    for top in range(0, len(like), _STRIP):
+        rows = slice(top, top + _STRIP)
+        result[rows] = _rounded(restored[rows], like[rows], grey)
+    return result
+
+
+def _rounded(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray:
     if grey:
         # In float64: the float32 mean of three equal values can differ from them.
         mean = restored.mean(axis=2, dtype=np.float64)
@@ -53,7 +62,7 @@ def from_float(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray
     return restored.astype(np.float32)
 
 
-def is_grey(image: np.ndarray) -> bool:
+def is_grey(image: np.ndarray | Rows) -> bool:
     """Whether the picture has one channel, or three that are equal everywhere."""
     if image.ndim == 2:
         return True

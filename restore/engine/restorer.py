@@ -7,20 +7,33 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from restore.checkpoints import store
-from restore.checkpoints.card import FLOAT32, TILES, TilePolicy
+from restore.checkpoints.card import FLOAT32, TilePolicy
 from restore.engine import backend as backends
 from restore.engine import budget, pixels
 from restore.engine.budget import SMALLEST, NotEnoughMemoryError
 from restore.engine.frames import AHEAD, Frame, batch_size, check_count, restored_frames
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
+from restore.engine.policy import (
+    AUTO,
+    EXACT,
+    OFF,
+    WINDOW,
+    asked,
+    window_borders,
+    windows,
+    without_windows,
+)
 from restore.engine.temporal import Steadier
-from restore.engine.tiling import Band, Place, plan_axis, run_tiled
+from restore.engine.tiling import Band, Place, plan, run_tiled
 from restore.errors import CheckpointError, RestoreError, UsageError
+from restore.media.rows.sink import Sink
+from restore.media.rows.source import Rows
 
 _log = logging.getLogger("restore")
 Progress = Callable[[int, int], None]
@@ -38,9 +51,11 @@ class Restorer:
         model: a model's name or file; by default the head's first installed one.
         device: "auto" (cuda, then mps, then cpu), "cpu", "cuda", "cuda:1", "mps".
         precision: "auto" (the fastest the model's card says is safe), "float32", "bfloat16".
-        tile: "auto" (the card's policy), "off" (the whole picture at once), or the side of a
-            tile in pixels. Heads that judge a whole scene see a large picture reduced under
-            "auto", and all of its pixels otherwise.
+        tile: "auto" (the card's policy); the side of a tile in pixels; "window" (large tiles, in
+            which what mixes far pixels is confined to windows of the training size); "exact" (the
+            whole picture, a part of every layer at a time); "off" (the whole picture at once, for
+            the same result in more memory). Heads that judge a whole scene see a large picture
+            reduced under "auto", and all of its pixels otherwise.
         overlap: pixels that neighbouring tiles share; by default the card's.
         max_memory: bytes, or such as "4GiB", that tiles under "auto" keep within, pictures and
             results included; by default a part of what is free. Where memory runs out all the
@@ -78,12 +93,17 @@ class Restorer:
         self.strength = strength
         self.ensemble = ensemble
         self.max_memory = budget.parsed(max_memory) if isinstance(max_memory, str) else max_memory
-        self._automatic = tile == "auto"
-        self._tiles = _tile_policy(tile, overlap, self.card.tile or TILES)
+        self._fitted = tile in (AUTO, WINDOW)
+        self._at_once = tile == OFF
+        self._tiles = asked(tile, overlap, self.card)
         if self.card.network.num_outputs != 3:
             raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
         self.backend = backends.load(backend, found, device, precision)
         self.compute = self.backend.compute
+        if not self.backend.by_windows:
+            if tile in (WINDOW, EXACT):
+                raise UsageError(f"tile {tile!r}: backend {self.backend.name} cannot; use auto")
+            self._tiles = without_windows(self._tiles)
 
     def __call__(self, image: np.ndarray, progress: Progress = _ignore) -> np.ndarray:
         """Restore one picture.
@@ -98,6 +118,29 @@ class Restorer:
         finite. The same picture in the same tiles gives the same bytes on a CPU.
         """
         return self._together([image], progress)[0]
+
+    def borders(self, image: np.ndarray) -> tuple[Sequence[int], Sequence[int]]:
+        """Where tiles and windows of a picture meet, by rows and by columns, each as the index of
+        what comes after; none where the network does not see the picture itself."""
+        policy, multiples = self._policy([image]), self.card.network.size_multiple
+        if policy.reduce_to:
+            return (), ()
+        axes = plan(image.shape[:2], policy, multiples)
+        rows, columns = (
+            sorted({*axis.borders(), *window_borders(axis, m, policy.window)})
+            for axis, m in zip(axes, multiples, strict=True)
+        )
+        return rows, columns
+
+    def by_rows(
+        self, image: np.ndarray | Rows, into: np.ndarray | Sink, progress: Progress = _ignore
+    ) -> None:
+        """`__call__` of a picture that need not be held, with the same result.
+
+        It is put ``into`` what takes it by rows, ``into[rows] = pixels``, from top to bottom; where
+        memory ran out, from row 0 on again.
+        """
+        self._together([image], progress, into)
 
     def frames(
         self,
@@ -130,31 +173,40 @@ class Restorer:
         return restored_frames(frames, self._together, sizes, steadier, ahead)
 
     def _together(
-        self, images: Sequence[np.ndarray], progress: Progress = _ignore
-    ) -> list[np.ndarray]:
+        self,
+        images: Sequence[np.ndarray | Rows],
+        progress: Progress = _ignore,
+        into: np.ndarray | Sink | None = None,
+    ) -> list[Any]:
         """`__call__` of pictures of one height and width, all of them at once."""
         for image in images:
-            pixels.check(image)
+            pixels.check(image[:1] if isinstance(image, Rows) else image)
+        results = [np.empty(i.shape, i.dtype) if into is None else into for i in images]
         if self.strength == 0:
-            return [
-                np.clip(image, 0, 1) if image.dtype.kind == "f" else image.copy()
-                for image in images
-            ]
-        policy = self._policy(images)
+            for image, result in zip(images, results, strict=True):
+                _copy(image, result)
+            return results
+        policy = self._policy(images, results)
         while True:
             try:
-                return self._attempt(images, policy, progress)
+                self._attempt(images, results, policy, progress)
+                return results
             except NotEnoughMemoryError:
                 policy = self._smaller(policy, images[0].shape[:2])
 
-    def _policy(self, images: Sequence[np.ndarray]) -> TilePolicy:
+    def _policy(
+        self,
+        images: Sequence[np.ndarray | Rows],
+        results: Sequence[np.ndarray | Sink] | None = None,
+    ) -> TilePolicy:
         """The tiles asked for; under "auto", no larger than the memory allows."""
         memory = self.card.memory.get(self.compute.device.type, {})
-        if not self._automatic or self.compute.precision not in memory:
+        if not self._fitted or self.compute.precision not in memory:
             return self._tiles
         most = self.max_memory or budget.share_of_free(self.compute.device)
         # What is held besides: the picture (where it counts), the result, some rows of floats.
-        whole = sum(image.nbytes for image in images) * (2 if self.max_memory else 1)
+        made = images if results is None else results
+        whole = sum(one.nbytes for one in (*made, *(images if self.max_memory else ())))
         held = whole + 3 * self._tiles.size * images[0].shape[1] * 12 * len(images)
         pixels_ = int((most - held) / memory[self.compute.precision] / len(images))
         return budget.within(self._tiles, pixels_)
@@ -169,10 +221,13 @@ class Restorer:
         return replace(policy, size=side, whole_up_to=0)
 
     def _attempt(
-        self, images: Sequence[np.ndarray], policy: TilePolicy, progress: Progress
-    ) -> list[np.ndarray]:
+        self,
+        images: Sequence[np.ndarray | Rows],
+        results: Sequence[np.ndarray | Sink],
+        policy: TilePolicy,
+        progress: Progress,
+    ) -> None:
         greys = [pixels.is_grey(image) for image in images]
-        results = [np.empty_like(image) for image in images]
         for rows, bands in self._bands(images, policy, progress):
             self._check_finite(bands)
             for image, grey, result, band in zip(images, greys, results, bands, strict=True):
@@ -181,7 +236,6 @@ class Restorer:
                     source = pixels.to_float(part)
                     band = source + np.float32(self.strength) * (band - source)
                 result[rows] = pixels.from_float(band, part, grey)
-        return results
 
     def _check_finite(self, bands: np.ndarray) -> None:
         if not np.isfinite(bands).all():
@@ -190,7 +244,7 @@ class Restorer:
             raise RestoreError(f"{self.card.name} produced NaN or infinity in {precision}{advice}")
 
     def _bands(
-        self, images: Sequence[np.ndarray], policy: TilePolicy, progress: Progress
+        self, images: Sequence[np.ndarray | Rows], policy: TilePolicy, progress: Progress
     ) -> Iterator[Band]:
         """The pictures restored, from top to bottom: rows, and N x rows x W x 3 float32."""
         if not policy.reduce_to:
@@ -211,17 +265,11 @@ class Restorer:
             )
 
     def _tiled(
-        self, images: Sequence[np.ndarray], policy: TilePolicy, progress: Progress
+        self, images: Sequence[np.ndarray | Rows], policy: TilePolicy, progress: Progress
     ) -> Iterator[Band]:
         """Every pixel through the network, whole or tiled."""
-        shape, multiples = images[0].shape[:2], self.card.network.size_multiple
-        limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
-        if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
-            limits = tuple(max(m, policy.size // m * m) for m in multiples)
-        rows, columns = (
-            plan_axis(length, limit, policy.overlap, m)
-            for length, limit, m in zip(shape, limits, multiples, strict=True)
-        )
+        multiples = self.card.network.size_multiple
+        rows, columns = plan(images[0].shape[:2], policy, multiples)
         views = 8 if self.ensemble else 1
         total, finished = views * len(rows.starts) * len(columns.starts), 0
 
@@ -232,48 +280,40 @@ class Restorer:
 
         def run(place: Place) -> np.ndarray:
             tiles = _stacked([pixels.to_float(image[place]) for image in images])
-            return self._views(tiles, views, report)
+            return self._views(tiles, policy.window, views, report)
 
         yield from run_tiled(rows, columns, run)
 
-    def _views(self, tiles: np.ndarray, views: int, report: Callable[[], None]) -> np.ndarray:
+    def _views(
+        self, tiles: np.ndarray, window: int, views: int, report: Callable[[], None]
+    ) -> np.ndarray:
         """N x h x w x 3 float32, of any size, to the same: the mean over the first ``views`` of its
         eight symmetries."""
         total = None
         for view in range(views):
             turned = _turn(tiles, view)
-            multiples = self.card.network.size_multiple
-            padding = Padding(
-                *(margin(n, m) for n, m in zip(turned.shape[1:3], multiples, strict=True))
-            )
-            restored = padding.crop(self._forward(padding.apply(turned)))
+            sides = [*zip(turned.shape[1:3], self.card.network.size_multiple, strict=True)]
+            down, across = (windows(length, m, window) for length, m in sides)
+            cut = zip(sides, (down, across), strict=True)
+            padding = Padding(*(margin(length, m * n) for (length, m), n in cut))
+            restored = padding.crop(self._forward(padding.apply(turned), (down, across)))
             result = _turn_back(restored, view)
             total = result if total is None else total + result
             report()
         assert total is not None
         return total / views if views > 1 else total
 
-    def _forward(self, tiles: np.ndarray) -> np.ndarray:
+    def _forward(self, tiles: np.ndarray, cut: tuple[int, int]) -> np.ndarray:
         """N x h x w x 3 float32 whose size the network takes, to the same."""
-        return self.backend(tiles.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+        pictures = tiles.transpose(0, 3, 1, 2)
+        return self.backend(pictures, cut, self._at_once).transpose(0, 2, 3, 1)
 
 
-def _tile_policy(tile: str | int, overlap: int | None, automatic: TilePolicy) -> TilePolicy:
-    if overlap is not None:
-        if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 0:
-            raise UsageError(f"overlap is {overlap!r}; it is a number of pixels, 0 or more")
-        automatic = replace(automatic, overlap=overlap)
-    if tile == "auto":
-        return automatic
-    if tile == "off":
-        return TilePolicy(size=0, overlap=0, whole_up_to=2**62)
-    try:
-        size = int(tile)
-    except (TypeError, ValueError, OverflowError):
-        size = 0
-    if size < 1:
-        raise UsageError(f"tile is {tile!r}; use auto, off, or a side in pixels")
-    return TilePolicy(size=size, overlap=automatic.overlap, whole_up_to=0)
+def _copy(image: np.ndarray | Rows, result: np.ndarray | Sink) -> None:
+    """Floats clipped to black and white."""
+    for rows in strips(image.shape[0]):
+        part = image[rows]
+        result[rows] = np.clip(part, 0, 1) if part.dtype.kind == "f" else part
 
 
 def _stacked(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+
+from restore.checkpoints.card import TilePolicy
 
 Place = tuple[slice, slice]
 Run = Callable[[Place], np.ndarray]
@@ -34,6 +37,12 @@ class Axis:
         for i in indices:
             total[self._span(i)] += self._window(i)
         return [(self._window(i) / total[self._span(i)]).astype(np.float32) for i in indices]
+
+    def borders(self) -> tuple[int, ...]:
+        """Where a seam could show, as indices of what comes after it: where a tile begins, where
+        the one before it ends, and halfway between, where neighbours weigh the same."""
+        pairs = [(start, before + self.size) for before, start in pairwise(self.starts)]
+        return tuple(sorted({b for start, end in pairs for b in (start, (start + end) // 2, end)}))
 
     def _span(self, index: int) -> slice:
         return slice(self.starts[index], self.starts[index] + self.size)
@@ -69,6 +78,21 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
     size = min(size, tile)
     last = length - size
     return Axis(length, size, tuple(round(i * last / (count - 1)) for i in range(count)))
+
+
+def plan(
+    shape: tuple[int, ...], policy: TilePolicy, multiples: tuple[int, int]
+) -> tuple[Axis, Axis]:
+    """The tiles, by rows and columns, of a picture of this height and width; ``multiples`` is the
+    network's size rule."""
+    limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
+    if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
+        limits = tuple(max(m, policy.size // m * m) for m in multiples)
+    rows, columns = (
+        plan_axis(length, limit, policy.overlap, m)
+        for length, limit, m in zip(shape, limits, multiples, strict=True)
+    )
+    return rows, columns
 
 
 def run_tiled(rows: Axis, columns: Axis, run: Run) -> Iterator[Band]:

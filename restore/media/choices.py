@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from restore.errors import UsageError
-from restore.media import image
+from restore.media import image, large
 from restore.media.formats import DEPTHS
 from restore.media.picture import Picture
 
@@ -34,16 +34,28 @@ class Choices:
         if self.max_pixels is not None and self.max_pixels < 1:
             raise UsageError(f"max pixels is {self.max_pixels}; it must be positive")
 
-    def read(self, path: str | Path, stream: BinaryIO | None = None) -> Picture:
+    def read(
+        self,
+        path: str | Path,
+        stream: BinaryIO | None = None,
+        target: Path | None = None,
+        above: int = large.ABOVE,
+    ) -> Picture:
         """`image.read`, with what is asked of the output in ``info``; in more bits at once where
-        more are asked for, so that the restoration has them."""
-        picture = image.read(path, stream, self.max_pixels)
-        asked = {"bit_depth": self.bit_depth or None, "quality": self.quality}
-        info = picture.info | {key: value for key, value in asked.items() if value is not None}
-        picture = replace(picture, info=info)
+        more are asked for, so that the restoration has them. A picture of more than ``above``
+        pixels that can go to ``target`` by rows has `Rows` for pixels, for `large.restore`."""
+        if target is not None and (found := large.read(path, stream, self.max_pixels, above)):
+            picture = self._asked(found)
+            if large.goes_by_rows(picture, target, above):
+                return picture
+        picture = self._asked(image.read(path, stream, self.max_pixels))
         own = picture.pixels.dtype
         depth = DEPTHS.get(self.bit_depth, own)
         return picture.at_depth(depth) if depth.itemsize > own.itemsize else picture
+
+    def _asked(self, picture: Picture) -> Picture:
+        asked = {"bit_depth": self.bit_depth or None, "quality": self.quality}
+        return picture.with_info(**{k: value for k, value in asked.items() if value is not None})
 
     def key(self) -> dict[str, Any]:
         """What of it decides about a result."""

@@ -7,15 +7,14 @@ Orientation is applied once, to the pixels, and the tag reset.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin
 
 from restore import files
 from restore.errors import ImageError
@@ -35,6 +34,7 @@ from restore.media.formats import (
     XMP,
     Format,
 )
+from restore.media.opening import begins, line, opened
 from restore.media.picture import Picture
 
 MAX_PIXELS = 500_000_000
@@ -54,7 +54,7 @@ def read(
     ``max_pixels``, by default `MAX_PIXELS`.
     """
     path = Path(path)
-    with _opened(path, stream) as file:
+    with opened(path, stream) as file:
         picture, format_ = _decode(file, path.suffix.lower(), max_pixels or MAX_PIXELS)
     return replace(picture, info=picture.info | {"format": format_.name})
 
@@ -64,8 +64,8 @@ def size(path: str | Path) -> tuple[int, int]:
     `read` does."""
     path = Path(path)
     suffix = path.suffix.lower()
-    with _opened(path) as stream:
-        if _begins(stream, tiff.MAGIC) and suffix not in formats.RAW.suffixes:
+    with opened(path) as stream:
+        if begins(stream, tiff.MAGIC) and suffix not in formats.RAW.suffixes:
             return tiff.size(stream)
         if _is_pillows(stream, suffix):
             with _open(stream) as file:
@@ -74,52 +74,10 @@ def size(path: str | Path) -> tuple[int, int]:
         return height, width
 
 
-@contextmanager
-def _opened(path: Path, given: BinaryIO | None = None) -> Iterator[BinaryIO]:
-    """The file as a stream that can be sought in; whatever is raised inside becomes a line."""
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures and of oddities in metadata; the first is decided
-            # below, the second does not concern the pixels.
-            warnings.simplefilter("ignore")
-            with nullcontext(given) if given else open(path, "rb") as stream:
-                yield stream
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: is a folder, not a picture") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{path}: not a picture in a format that can be read") from None
-    except Image.DecompressionBombError:
-        raise ImageError(f"{path}: a tile in it claims too many pixels; refused") from None
-    except MemoryError:
-        raise ImageError(f"{path}: needs more memory than there is") from None
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {_line(error.strerror or error)}") from error
-    except LookupError as error:  # whose text is but a key or a place that is not there
-        raise ImageError(f"{path}: damaged: what it says of itself makes no sense") from error
-    except Exception as error:  # a decoder may raise anything on a damaged file
-        raise ImageError(f"{path}: damaged: {_line(error)}") from error
-
-
-def _line(error: object) -> str:
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
-
-
-def _begins(stream: BinaryIO, magics: tuple[bytes, ...]) -> bool:
-    stream.seek(0)
-    head = stream.read(64)
-    stream.seek(0)
-    return head.startswith(magics)
-
-
 def _is_pillows(stream: BinaryIO, suffix: str) -> bool:
     """Whether no codec of ours comes first; that of TIFF does only where Pillow cannot."""
     own = (*exr.MAGIC, *netpbm.PFM_MAGIC, *jpeg2000.MAGIC)
-    if suffix in formats.RAW.suffixes or _begins(stream, own):
+    if suffix in formats.RAW.suffixes or begins(stream, own):
         return False
     head = stream.read(64)
     stream.seek(0)
@@ -133,19 +91,19 @@ def _decode(stream: BinaryIO, suffix: str, limit: int) -> tuple[Picture, Format]
 
     if suffix in formats.RAW.suffixes:
         return raw.decode(stream, limit), formats.RAW
-    if _begins(stream, exr.MAGIC):
+    if begins(stream, exr.MAGIC):
         bounded(*exr.size(stream))
         return exr.decode(stream), formats.EXR
-    if _begins(stream, netpbm.PFM_MAGIC):
+    if begins(stream, netpbm.PFM_MAGIC):
         bounded(*netpbm.size_of_pfm(stream))
         return netpbm.decode(stream), formats.PFM
-    if _begins(stream, jpeg2000.MAGIC):
+    if begins(stream, jpeg2000.MAGIC):
         bounded(*jpeg2000.size(stream))
         return jpeg2000.decode(stream), formats.JPEG2000
     if not _is_pillows(stream, suffix):
         bounded(*heif.opened(stream).size)
         return heif.decode(stream), formats.HEIF
-    if _begins(stream, tiff.MAGIC):
+    if begins(stream, tiff.MAGIC):
         bounded(*tiff.size(stream))
         if not tiff.pillow_can(stream):
             return tiff.decode(stream), formats.TIFF
@@ -241,7 +199,7 @@ def _check_alpha(picture: Picture, path: Path, format_: Format) -> None:
 
 def _lost(picture: Picture, format_: Format) -> Iterator[str]:
     info, name = picture.info, format_.name
-    written = _depth(picture, format_)
+    written = depth_written(picture, format_)
     if written.itemsize < picture.pixels.dtype.itemsize and not info.get("bit_depth"):
         bits = {dtype: depth for depth, dtype in DEPTHS.items()}
         before, after = bits[picture.pixels.dtype], bits[written]
@@ -274,7 +232,8 @@ def _fits_profile(picture: Picture, format_: Format) -> bool:
     return format_.grey or picture.pixels.ndim == 3 or not is_of_grey(picture.info[ICC])
 
 
-def _depth(picture: Picture, format_: Format) -> np.dtype:
+def depth_written(picture: Picture, format_: Format) -> np.dtype:
+    """Of the file that `write` makes of a picture in this format."""
     asked = picture.info.get("bit_depth")
     return DEPTHS[asked] if asked else format_.nearest(picture.pixels.dtype)
 
@@ -294,9 +253,18 @@ def write(
     """
     path = Path(path)
     content = encoded(picture, path)
+    with placed(path, mark, ready) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def placed(
+    path: Path, mark: str = "", ready: Callable[[Path], object] = lambda temporary: None
+) -> Iterator[Path]:
+    """`atomic_path` of a picture. Raises `ImageError` for any failure to write."""
     try:
         with atomic_path(path, mark, ready) as temporary:
-            temporary.write_bytes(content)
+            yield temporary
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
@@ -309,7 +277,7 @@ def encoded(picture: Picture, name: str | Path) -> bytes:
     try:
         return _encoded(picture, format_)
     except Exception as error:  # an encoder may raise anything, too
-        raise ImageError(f"{path}: cannot be written as {format_.name}: {_line(error)}") from error
+        raise ImageError(f"{path}: cannot be written as {format_.name}: {line(error)}") from error
 
 
 _ENCODERS: dict[Format, Callable[[Picture], bytes]] = {
@@ -328,7 +296,7 @@ def _encoded(picture: Picture, format_: Format) -> bytes:
     if ICC in picture.info and not _fits_profile(picture, format_):
         left_out.add(ICC)
     info = {key: value for key, value in picture.info.items() if key not in left_out}
-    picture = picture.stated(info, _depth(picture, format_))
+    picture = picture.stated(info, depth_written(picture, format_))
     if not format_.alpha:
         picture = replace(picture, alpha=None)
     encode = _ENCODERS.get(format_)

@@ -16,7 +16,7 @@ from restore.media.transparency import filled
 @dataclass(frozen=True)
 class Picture:
     """``pixels``: H x W or H x W x 3, uint8, uint16 or float32 with white at 1; ``alpha``: H x W of
-    the same type, or None.
+    the same type, or None. Both may be `Rows` in place of arrays, where `large.read` has made it.
 
     ``info`` holds what travels along: icc_profile, exif, xmp, dpi, whether the numbers are
     linear in light where the file says so, the file's format and how it was compressed.
@@ -30,6 +30,9 @@ class Picture:
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
         return replace(self, pixels=pixels)
+
+    def with_info(self, **more: Any) -> Picture:
+        return replace(self, info=self.info | more)
 
     def noting(self, *notes: str) -> Picture:
         return replace(self, notes=(*self.notes, *notes))

@@ -1,14 +1,20 @@
-"""The blocks of MAXIM (CVPR 2022, section 3 and figure 2), on N x H x W x C feature maps."""
+"""The blocks of MAXIM (CVPR 2022, section 3 and figure 2), on N x H x W x C feature maps.
+
+Where a block takes a ``walk``, that says how its layers go over a map.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from restore.network.config import MaximConfig
+from restore.network.config import MaximConfig, Pair
 from restore.network.fused import GELU, Activation
 from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm
 from restore.network.mixing import AxisGmlp, BlockView, GridView, MultiAxisGating
+from restore.network.strips import WHOLE, Parts, Whole
 
 
 class MultiAxisBlock(nn.Module):
@@ -19,17 +25,39 @@ class MultiAxisBlock(nn.Module):
         channels = _level_width(config, level)
         inner = config.input_proj_factor * channels
         bias = config.use_bias
-        grid, block = GridView(config.grid_size(level)), BlockView(config.block_size(level))
+        self.grid, self.block = (
+            GridView(config.grid_size(level)),
+            BlockView(config.block_size(level)),
+        )
         self.norm = LayerNorm(channels)
         self.in_project = Dense(channels, inner, bias)
-        self.grid_gmlp = AxisGmlp(inner // 2, config.grid_gmlp_factor, grid, bias)
-        self.block_gmlp = AxisGmlp(inner // 2, config.block_gmlp_factor, block, bias)
+        self.grid_gmlp = AxisGmlp(inner // 2, config.grid_gmlp_factor, self.grid, bias)
+        self.block_gmlp = AxisGmlp(inner // 2, config.block_gmlp_factor, self.block, bias)
         self.out_project = Dense(inner, channels, bias)
+        self._grid_half, self._block_half = slice(0, inner // 2), slice(inner // 2, inner)
 
-    def forward(self, x: Tensor) -> Tensor:
-        u, v = self.in_project(self.norm(x), GELU).chunk(2, dim=-1)
-        mixed = torch.cat((self.grid_gmlp(u), self.block_gmlp(v)), dim=-1)
-        return self.out_project(mixed, plus=x)
+    def forward(self, x: Tensor, walk: Whole = WHOLE) -> Tensor:
+        window = walk.window(x)
+        if walk.in_rows(x):
+            rows = (window or self.block.size)[0]
+            return walk.rows(lambda strip: self._both(strip, window), x, multiple=rows)
+        y = walk.rows(self._by_blocks, x, multiple=self.block.size[0])
+
+        def by_grid(x: Tensor, so_far: Tensor) -> Tensor:
+            u = self.in_project(x, GELU, norm=self.norm, outputs=self._grid_half)
+            u = self.grid_gmlp(u, walk.window(x))
+            return self.out_project(u, plus=so_far, inputs=self._grid_half)
+
+        return walk.offsets(by_grid, x, y, cells=self.grid.size[0], into=y)
+
+    def _both(self, x: Tensor, window: Pair | None) -> Tensor:
+        u, v = self.in_project(x, GELU, norm=self.norm).chunk(2, dim=-1)
+        parts = self.grid_gmlp(u, window), self.block_gmlp(v)
+        return self.out_project.together(parts, plus=x)
+
+    def _by_blocks(self, x: Tensor) -> Tensor:
+        v = self.in_project(x, GELU, norm=self.norm, outputs=self._block_half)
+        return self.out_project(self.block_gmlp(v), plus=x, inputs=self._block_half)
 
 
 class ChannelAttentionBlock(nn.Module):
@@ -44,9 +72,12 @@ class ChannelAttentionBlock(nn.Module):
         self.conv2 = Conv(channels, channels, config.use_bias)
         self.attention = ChannelAttention(channels, config.channels_reduction, config.use_bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(self.norm(x), self.activation)
-        return x + self.attention(self.conv2(y))
+    def forward(self, x: Tensor, walk: Whole = WHOLE) -> Tensor:
+        y = walk.rows(self._branch, x, halo=2)
+        return walk.add_gated(x, y, self.attention)
+
+    def _branch(self, x: Tensor) -> Tensor:
+        return self.conv2(self.conv1(self.norm(x), self.activation))
 
 
 class DenseChannelAttentionBlock(nn.Module):
@@ -60,8 +91,12 @@ class DenseChannelAttentionBlock(nn.Module):
         self.dense2 = Dense(channels, channels, config.use_bias)
         self.attention = ChannelAttention(channels, config.channels_reduction, config.use_bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.attention(self.dense2(self.dense1(self.norm(x), GELU)))
+    def forward(self, x: Tensor, walk: Whole = WHOLE) -> Tensor:
+        y = walk.rows(self._branch, x)
+        return walk.add_gated(x, y, self.attention)
+
+    def _branch(self, x: Tensor) -> Tensor:
+        return self.dense2(self.dense1(x, GELU, norm=self.norm))
 
 
 class CrossGatingBlock(nn.Module):
@@ -90,16 +125,33 @@ class CrossGatingBlock(nn.Module):
         self.out_project_x = Dense(channels, channels, bias)
         self.out_project_y = Dense(channels, channels, bias)
 
-    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        if self.grow is not None:
-            y = self.grow(y)
-        shortcut_x, shortcut_y = self.conv_x(x), self.conv_y(y)
-        x = self.in_project_x(self.norm_x(shortcut_x), GELU)
-        y = self.in_project_y(self.norm_y(shortcut_y), GELU)
-        gate_x, gate_y = self.gating_x(x), self.gating_y(y)
-        y = self.out_project_y(y * gate_x, plus=shortcut_y)
-        x = self.out_project_x(x * gate_y, plus=y) + shortcut_x
-        return x, y
+    def forward(self, x: Parts, y: Parts, walk: Whole = WHOLE) -> tuple[Tensor, Tensor]:
+        shortcut_x = x.through(self.conv_x.together, walk)
+        shortcut_y = y.through(self._first_y, walk, height=shortcut_x.shape[1])
+        inner_x, then_x = walk.later(self._inner_x, shortcut_x)
+        inner_y, then_y = walk.later(self._inner_y, shortcut_y)
+        gate_x = self.gating_x(inner_x, then_x, walk)
+        gate_y = self.gating_y(inner_y, then_y, walk)
+
+        def last_y(inner: Tensor, gate: Tensor, shortcut: Tensor) -> Tensor:
+            return self.out_project_y(then_y(inner) * gate, plus=shortcut)
+
+        def last_x(inner: Tensor, gate: Tensor, shortcut: Tensor, y: Tensor) -> Tensor:
+            return self.out_project_x(then_x(inner) * gate, plus=y) + shortcut
+
+        gated_y = walk.rows(last_y, inner_y, gate_x, shortcut_y, into=gate_x)
+        gated_x = walk.rows(last_x, inner_x, gate_y, shortcut_x, gated_y, into=gate_y)
+        return gated_x, gated_y
+
+    def _first_y(self, parts: Sequence[Tensor]) -> Tensor:
+        (y,) = parts
+        return self.conv_y(self.grow(y) if self.grow is not None else y)
+
+    def _inner_x(self, shortcut: Tensor) -> Tensor:
+        return self.in_project_x(shortcut, GELU, norm=self.norm_x)
+
+    def _inner_y(self, shortcut: Tensor) -> Tensor:
+        return self.in_project_y(shortcut, GELU, norm=self.norm_y)
 
 
 class ConvFusion(nn.Module):
@@ -110,8 +162,8 @@ class ConvFusion(nn.Module):
         self.conv1x1 = Dense(in_channels, config.width(level), config.use_bias)
         self.conv3x3 = Conv(config.width(level), config.width(level), config.use_bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv3x3(self.conv1x1(x))
+    def forward(self, x: Parts, walk: Whole = WHOLE) -> Tensor:
+        return x.through(lambda parts: self.conv3x3(self.conv1x1.together(parts)), walk, halo=1)
 
 
 class EncoderBlock(nn.Module):
@@ -144,15 +196,22 @@ class EncoderBlock(nn.Module):
         )
         self.down = Conv(channels, channels, config.use_bias, shrink=True) if down else None
 
-    def forward(self, x: Tensor, previous: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Parts, previous: Parts | None = None, walk: Whole = WHOLE
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """``previous``: sum of the previous stage's encoder and decoder features of this level."""
-        shortcut = x = self.conv(x)
-        for group in self.groups:
-            x = group(x)
-        x = x + shortcut
+        shortcut = y = x.through(self.conv.together, walk)
+        for layer in _layers(self.groups):
+            y = layer(y, walk)
+        y = walk.add(y, shortcut)
+        del shortcut
         if self.fuse is not None and previous is not None:
-            x, _ = self.fuse(x, previous)
-        return x if self.down is None else (self.down(x), x)
+            x.maps.append(y)
+            del y
+            y = self.fuse(x, previous, walk)[0]
+        if self.down is None:
+            return y
+        return walk.rows(self.down, y, height=y.shape[1] // 2, halo=1), y
 
 
 class DecoderBlock(nn.Module):
@@ -164,8 +223,8 @@ class DecoderBlock(nn.Module):
         self.grow = Grow(in_channels, channels, config.use_bias)
         self.block = EncoderBlock(config, level, channels + bridge_channels, down=False)
 
-    def forward(self, x: Tensor, bridge: Tensor) -> Tensor:
-        return self.block(torch.cat((self.grow(x), bridge), dim=-1))
+    def forward(self, x: Tensor, bridge: Parts, walk: Whole = WHOLE) -> Tensor:
+        return self.block(bridge.behind(self.grow, x), walk=walk)
 
 
 class BottleneckBlock(nn.Module):
@@ -181,11 +240,11 @@ class BottleneckBlock(nn.Module):
             for _ in range(config.num_groups)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = x = self.conv(x)
-        for group in self.groups:
-            x = group(x)
-        return x + shortcut
+    def forward(self, x: Tensor, walk: Whole = WHOLE) -> Tensor:
+        shortcut = x = walk.rows(self.conv, x)
+        for layer in _layers(self.groups):
+            x = layer(x, walk)
+        return walk.add(x, shortcut)
 
 
 class MixingGroup(nn.Module):
@@ -196,10 +255,14 @@ class MixingGroup(nn.Module):
         self.multi_axis = multi_axis
         self.attention = attention
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.multi_axis is not None:
-            x = self.multi_axis(x)
-        return self.attention(x)
+
+def _layers(groups: nn.ModuleList) -> Iterator[nn.Module]:
+    # One after the other in the caller's loop, so that nobody holds on to a layer's input.
+    for group in groups:
+        assert isinstance(group, MixingGroup)
+        if group.multi_axis is not None:
+            yield group.multi_axis
+        yield group.attention
 
 
 class SupervisedAttention(nn.Module):
@@ -217,14 +280,17 @@ class SupervisedAttention(nn.Module):
         self.conv_gate = Conv(pixels, channels, bias)
         self.residual = config.num_outputs == 3
 
-    def image(self, x: Tensor, image: Tensor) -> Tensor:
+    def forward(self, x: Tensor, image: Tensor, walk: Whole = WHOLE) -> tuple[Tensor, Tensor]:
+        restored = walk.rows(self._image, x, image, halo=1)
+        return walk.rows(self._features, x, restored, halo=1), restored
+
+    def _image(self, x: Tensor, image: Tensor) -> Tensor:
         restored = self.conv_image(x)
         return restored + image if self.residual else restored
 
-    def forward(self, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        restored = self.image(x, image)
-        features = self.conv_features(x) * torch.sigmoid(self.conv_gate(restored.to(x.dtype))) + x
-        return features, restored
+    def _features(self, x: Tensor, image: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.conv_gate(image.to(x.dtype)))
+        return torch.addcmul(x, self.conv_features(x), gate)
 
 
 def _level_width(config: MaximConfig, level: int) -> int:

@@ -140,11 +140,14 @@ class MaximConfig:
 
     def block_size(self, level: int) -> Pair:
         """Window of the block mix at a level; ``level == depth`` is the bottleneck."""
-        return self.block_size_hr if level < self.high_res_stages else self.block_size_lr
+        return self.block_size_hr if self._is_high(level) else self.block_size_lr
 
     def grid_size(self, level: int) -> Pair:
         """Cells of the grid mix at a level. Low resolutions use the block size, as officially."""
-        return self.grid_size_hr if level < self.high_res_stages else self.block_size_lr
+        return self.grid_size_hr if self._is_high(level) else self.block_size_lr
+
+    def _is_high(self, level: int) -> bool:
+        return level < min(self.high_res_stages, self.depth)
 
     @property
     def size_multiple(self) -> Pair:

@@ -7,13 +7,23 @@ channels-last N x C x H x W.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restore.network.fused import Activation, convolution, followed
+from restore.network.fused import (
+    Activation,
+    convolution,
+    followed,
+    is_normalised_fast,
+    normalised,
+    plain_operators,
+)
 
 LAYER_NORM_EPS = 1e-6
+ALL = slice(None)
 
 
 def to_channels_first(x: Tensor) -> Tensor:
@@ -32,6 +42,12 @@ class LayerNorm(nn.LayerNorm):
     def __init__(self, channels: int):
         super().__init__(channels, eps=LAYER_NORM_EPS)
 
+    def forward(self, x: Tensor) -> Tensor:
+        # In bfloat16 the scale and offset cost what the rest gains.
+        if x.dtype != torch.float32 or plain_operators(x, self.weight):
+            return super().forward(x)
+        return torch.addcmul(self.bias, normalised(x, self.eps), self.weight)
+
 
 class Dense(nn.Module):
     """One matrix over the channels of every pixel: a Flax Dense, or a 1x1 convolution.
@@ -46,15 +62,47 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
 
     def forward(
-        self, x: Tensor, activation: Activation | None = None, plus: Tensor | None = None
+        self,
+        x: Tensor,
+        activation: Activation | None = None,
+        plus: Tensor | None = None,
+        inputs: slice = ALL,
+        outputs: slice = ALL,
+        norm: LayerNorm | None = None,
     ) -> Tensor:
-        """``activation`` of the result, or the result and ``plus``; not both."""
+        """``activation`` of the result, or the result and ``plus``; not both.
+
+        ``inputs`` are the channels that ``x`` holds, where it holds not all: results of all parts
+        add up to that of the whole. ``outputs`` are the channels that are wanted. ``norm`` is
+        applied to ``x`` before.
+        """
+        weight, bias = self.weight[outputs, inputs], None
+        if self.bias is not None and not inputs.start:  # added once: with the first input
+            bias = self.bias[outputs]
+        if norm is not None and (plain_operators(x, weight) or not is_normalised_fast(x)):
+            x = norm(x)
+        elif norm is not None:  # its scale and offset become part of the matrix
+            x, offset = normalised(x, norm.eps), weight @ norm.bias
+            weight, bias = weight * norm.weight, offset if bias is None else bias + offset
         if x.is_cuda:
-            return followed(F.linear(x, self.weight, self.bias), activation, plus)
-        weight = self.weight[:, :, None, None]
+            return followed(F.linear(x, weight, bias), activation, plus)
         added = None if plus is None else to_channels_first(plus)
-        y = convolution(to_channels_first(x), weight, self.bias, 1, 0, activation, added)
+        y = convolution(
+            to_channels_first(x), weight[:, :, None, None], bias, 1, 0, activation, added
+        )
         return to_channels_last(y)
+
+    def together(self, parts: Sequence[Tensor], plus: Tensor | None = None) -> Tensor:
+        """Of maps that hold the input channels one after the other."""
+        if plain_operators(parts[0]):
+            return self(torch.cat(tuple(parts), dim=-1), plus=plus)
+        start = 0
+        for part in parts:
+            stop = start + part.shape[-1]
+            plus = self(part, plus=plus, inputs=slice(start, stop))
+            start = stop
+        assert plus is not None
+        return plus
 
     def extra_repr(self) -> str:
         out_channels, in_channels = self.weight.shape
@@ -163,6 +211,6 @@ class ChannelAttention(nn.Module):
         self.squeeze = Dense(channels, channels // reduction, bias)
         self.excite = Dense(channels // reduction, channels, bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=(1, 2), keepdim=True)  # N x 1 x 1 x C
-        return x * torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))
+    def forward(self, mean: Tensor) -> Tensor:
+        """Means of a map, N x H x W x C, to its gates, in [0, 1]."""
+        return torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))

@@ -4,6 +4,8 @@ A *block* split cuts the image into windows of h x w pixels; the tokens that are
 pixels of one window. A *grid* split cuts it into h x w equal cells; the tokens are the pixels at
 the same offset in every cell. Either way one n x n matrix (n = h * w), shared by all windows or
 offsets and all channels, mixes them: out[m] = sum_n kernel[n, m] v[n] + bias[m].
+
+A grid may be confined to windows, each of which is then cut into cells like a picture of its own.
 """
 
 from __future__ import annotations
@@ -12,45 +14,66 @@ import torch
 from torch import Tensor, nn
 
 from restore.network.config import Pair
-from restore.network.fused import GELU
+from restore.network.fused import GELU, matrix_product, plain_operators
 from restore.network.layers import Dense, LayerNorm
+from restore.network.strips import WHOLE, Run, Whole
 
 
 class TokenView:
-    """How one split sees an N x H x W x C map as tokens, without copying.
-
-    `split` gives a 6-dimensional view; `TOKENS_FIRST` permutes that view to
-    (token row, token column, N, other rows, other columns, C).
-    """
-
-    TOKENS_FIRST: tuple[int, ...]
-    TOKENS_BACK: tuple[int, ...]
+    """How one split sees an N x H x W x C map as tokens, without copying."""
 
     def __init__(self, size: Pair):
         self.size = size
 
-    def split(self, x: Tensor) -> Tensor:
+    def split(self, x: Tensor, window: Pair | None = None) -> Tensor:
+        """A view of more dimensions, of which `tokens_first` knows the order.
+
+        ``window``: height and width of what a grid is confined to; blocks lie within any.
+        """
         raise NotImplementedError
+
+    def tokens_first(self, x: Tensor) -> Tensor:
+        """A split map with the token rows and columns as its first dimensions."""
+        raise NotImplementedError
+
+    def tokens_back(self, tokens: Tensor) -> Tensor:
+        """Undo `tokens_first`."""
+        raise NotImplementedError
+
+    def joined(self, x: Tensor) -> Tensor:
+        """Undo `split`: N x H x W x C, copied where it must be."""
+        extra = (x.ndim - 4) // 2
+        return x.flatten(2 + extra, 2 + 2 * extra).flatten(1, 1 + extra)
 
 
 class BlockView(TokenView):
-    TOKENS_FIRST = (2, 4, 0, 1, 3, 5)
-    TOKENS_BACK = (2, 3, 0, 4, 1, 5)
-
-    def split(self, x: Tensor) -> Tensor:
+    def split(self, x: Tensor, window: Pair | None = None) -> Tensor:
         _, height, width, _ = x.shape
         h, w = self.size
         return x.unflatten(1, (height // h, h)).unflatten(3, (width // w, w))
 
+    def tokens_first(self, x: Tensor) -> Tensor:
+        return x.permute(2, 4, 0, 1, 3, 5)
+
+    def tokens_back(self, tokens: Tensor) -> Tensor:
+        return tokens.permute(2, 3, 0, 4, 1, 5)
+
 
 class GridView(TokenView):
-    TOKENS_FIRST = (1, 3, 0, 2, 4, 5)
-    TOKENS_BACK = (2, 0, 3, 1, 4, 5)
-
-    def split(self, x: Tensor) -> Tensor:
+    def split(self, x: Tensor, window: Pair | None = None) -> Tensor:
         _, height, width, _ = x.shape
         h, w = self.size
-        return x.unflatten(1, (h, height // h)).unflatten(3, (w, width // w))
+        if window is None:
+            return x.unflatten(1, (h, height // h)).unflatten(3, (w, width // w))
+        down, across = window
+        rows = (height // down, h, down // h)
+        return x.unflatten(1, rows).unflatten(4, (width // across, w, across // w))
+
+    def tokens_first(self, x: Tensor) -> Tensor:
+        return x.permute((1, 3, 0, 2, 4, 5) if x.ndim == 6 else (2, 5, 0, 1, 3, 4, 6, 7))
+
+    def tokens_back(self, tokens: Tensor) -> Tensor:
+        return tokens.permute((2, 0, 3, 1, 4, 5) if tokens.ndim == 6 else (2, 3, 0, 4, 5, 1, 6, 7))
 
 
 class SpatialMix(nn.Module):
@@ -64,11 +87,7 @@ class SpatialMix(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mix a contiguous tensor whose first two dimensions are the token rows and columns."""
         flat = x.reshape(self.weight.shape[0], -1)
-        if self.bias is None:
-            mixed = self.weight @ flat
-        else:
-            mixed = torch.addmm(self.bias[:, None], self.weight, flat)
-        return mixed.view(x.shape)
+        return matrix_product(self.weight, flat, self.bias).view(x.shape)
 
 
 class GatingUnit(nn.Module):
@@ -85,12 +104,10 @@ class GatingUnit(nn.Module):
         self.norm = LayerNorm(channels // 2)
         self.mix = SpatialMix(view.size[0] * view.size[1], bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        u, v = self.view.split(x).chunk(2, dim=-1)
-        v = self.norm(v.permute(self.view.TOKENS_FIRST).contiguous())
-        gate = self.mix(v).permute(self.view.TOKENS_BACK)
-        # N x (h or H/h) x .. x (w or W/w) x .. x C/2, back to N x H x W x C/2
-        return torch.addcmul(u, u, gate).flatten(3, 4).flatten(1, 2)
+    def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
+        u, v = self.view.split(x, window).chunk(2, dim=-1)
+        v = self.norm(self.view.tokens_first(v).contiguous())
+        return self.view.joined(torch.addcmul(u, u, self.view.tokens_back(self.mix(v))))
 
 
 class AxisGmlp(nn.Module):
@@ -103,8 +120,9 @@ class AxisGmlp(nn.Module):
         self.gate = GatingUnit(factor * channels, view, bias)
         self.out_project = Dense(factor * channels // 2, channels, bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out_project(self.gate(self.in_project(self.norm(x), GELU)), plus=x)
+    def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
+        inner = self.in_project(x, GELU, norm=self.norm)
+        return self.out_project(self.gate(inner, window), plus=x)
 
 
 class MultiAxisGating(nn.Module):
@@ -120,15 +138,48 @@ class MultiAxisGating(nn.Module):
         self.grid_mix = SpatialMix(grid[0] * grid[1], bias)
         self.block_mix = SpatialMix(block[0] * block[1], bias)
         self.out_project = Dense(factor * channels, channels, bias)
+        half = factor * channels // 2
+        self._grid_half, self._block_half = slice(0, half), slice(half, 2 * half)
 
-    def forward(self, x: Tensor) -> Tensor:
-        u, v = self.in_project(self.norm(x), GELU).chunk(2, dim=-1)
-        u = mix_tokens(u, self.grid, self.grid_mix)
-        v = mix_tokens(v, self.block, self.block_mix)
-        return self.out_project(torch.cat((u, v), dim=-1))
+    def forward(self, x: Tensor, before: Run, walk: Whole = WHOLE) -> Tensor:
+        """Of ``before(x)``, which is computed pixel by pixel."""
+        window = walk.window(x)
+        if walk.in_rows(x):
+            rows = (window or self.block.size)[0]
+            return walk.rows(lambda s: self._gates(before(s), window), x, multiple=rows)
+
+        def by_blocks(x: Tensor) -> Tensor:
+            v = self.in_project(before(x), GELU, norm=self.norm, outputs=self._block_half)
+            return self.out_project(_mixed(v, self.block, self.block_mix), inputs=self._block_half)
+
+        def by_grid(x: Tensor, so_far: Tensor) -> Tensor:
+            u = self.in_project(before(x), GELU, norm=self.norm, outputs=self._grid_half)
+            u = _mixed(u, self.grid, self.grid_mix, walk.window(x))
+            return self.out_project(u, plus=so_far, inputs=self._grid_half)
+
+        gates = walk.rows(by_blocks, x, multiple=self.block.size[0])
+        return walk.offsets(by_grid, x, gates, cells=self.grid.size[0], into=gates)
+
+    def _gates(self, x: Tensor, window: Pair | None) -> Tensor:
+        x = self.in_project(x, GELU, norm=self.norm)
+        u, v = x.chunk(2, dim=-1)
+        if plain_operators(x):
+            u = _mixed(u, self.grid, self.grid_mix, window)
+            v = _mixed(v, self.block, self.block_mix)
+            return self.out_project(torch.cat((u, v), dim=-1))
+        # The tokens go back to where they came from: no other tensor, no concatenation.
+        _mix_within(u, self.grid, self.grid_mix, window)
+        _mix_within(v, self.block, self.block_mix)
+        return self.out_project(x)
 
 
-def mix_tokens(x: Tensor, view: TokenView, mix: SpatialMix) -> Tensor:
+def _mixed(x: Tensor, view: TokenView, mix: SpatialMix, window: Pair | None = None) -> Tensor:
     """N x H x W x C in and out: gather tokens, one matrix product, scatter."""
-    tokens = view.split(x).permute(view.TOKENS_FIRST).contiguous()
-    return mix(tokens).permute(view.TOKENS_BACK).flatten(3, 4).flatten(1, 2)
+    tokens = view.tokens_first(view.split(x, window)).contiguous()
+    return view.joined(view.tokens_back(mix(tokens)))
+
+
+def _mix_within(x: Tensor, view: TokenView, mix: SpatialMix, window: Pair | None = None) -> None:
+    """`_mixed`, written over ``x``."""
+    split = view.split(x, window)
+    split.copy_(view.tokens_back(mix(view.tokens_first(split).contiguous())))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from restore.network.blocks import (
@@ -18,35 +17,39 @@ from restore.network.blocks import (
 )
 from restore.network.config import MaximConfig
 from restore.network.layers import Conv, Dense, Resample
+from restore.network.strips import WHOLE, Parts, Whole
 
 
 @dataclass
 class StageFeatures:
     """What a stage hands to the next; lists are indexed by level, 0 = finest.
 
-    ``images`` are the supervised pictures (level i at 1 / 2**i of the resolution); in the last
-    stage only those that were asked for.
+    ``sums`` are of what encoder and decoder made. ``images`` are the supervised pictures (level i
+    at 1 / 2**i of the resolution); in the last stage only those that were asked for.
     """
 
-    encoded: list[Tensor]
-    decoded: list[Tensor]
+    sums: list[Tensor]
     attended: list[Tensor]
     images: list[Tensor]
 
 
 class Gather(nn.Module):
-    """Features of several levels, brought to one level and concatenated in the order given."""
+    """Features of several levels, brought to one level, in the order given."""
 
     def __init__(self, config: MaximConfig, sources: Sequence[int], level: int):
         super().__init__()
         width = config.width(level)
+        self.at_level = list(sources).index(level)
         self.resamples = nn.ModuleList(
             Resample(config.width(j), width, j - level, config.use_bias) for j in sources
         )
 
-    def forward(self, features: list[Tensor]) -> Tensor:
+    def forward(self, features: Sequence[Tensor]) -> Parts:
+        return Parts(list(features), self._resampled, 1, features[self.at_level].shape[1])
+
+    def _resampled(self, *features: Tensor) -> list[Tensor]:
         pairs = zip(self.resamples, features, strict=True)
-        return torch.cat([resample(x) for resample, x in pairs], dim=-1)
+        return [resample(x) for resample, x in pairs]
 
 
 class Stage(nn.Module):
@@ -103,66 +106,82 @@ class Stage(nn.Module):
         return CrossGatingBlock(config, level, channels, _width_below(config, level), y_below=True)
 
     def forward(
-        self, pictures: list[Tensor], previous: StageFeatures | None, finest_only: bool
+        self,
+        pictures: list[Tensor],
+        previous: StageFeatures | None,
+        finest_only: bool,
+        walk: Whole = WHOLE,
     ) -> StageFeatures:
         """``pictures``: N x h x w x 3 (times stem_factor squared) per supervised scale.
 
-        ``finest_only`` spares the last stage the coarser images.
+        ``finest_only`` spares the last stage the coarser images. The features of ``previous`` are
+        taken out of it.
         """
-        depth = self.config.depth
         # Pictures stay in the caller's precision, so that the result is rounded once, at its end.
         dtype = next(self.parameters()).dtype
-        pairs = zip(self.input_convs, pictures, strict=True)
-        inputs = [conv(picture.to(dtype)) for conv, picture in pairs]
-        if previous is not None:
-            inputs = [self._fuse(i, x, previous.attended[i]) for i, x in enumerate(inputs)]
+        inputs: list[Tensor] = []
+        for i, conv in enumerate(self.input_convs):
+            inputs.append(walk.rows(conv, pictures[i].to(dtype), halo=1))
+            if previous is not None:
+                parts = Parts([inputs.pop(), previous.attended.pop(0)])
+                inputs.append(self._fuse(i, parts, walk))
 
-        x, encoded = inputs[0], []
-        for i, encoder in enumerate(self.encoders):
-            if i < len(inputs):
-                x = torch.cat((x, inputs[i]), dim=-1)
-            before = None if previous is None else previous.encoded[i] + previous.decoded[i]
-            x, features = encoder(x, before)
+        maps, encoded = inputs[:1], []
+        for encoder in self.encoders:
+            maps += inputs[:1]
+            del inputs[:1]
+            before = None if previous is None else Parts([previous.sums.pop(0)])
+            below, features = encoder(Parts(maps), before, walk)
+            maps.append(below)
             encoded.append(features)
+        below = maps.pop()
+        for block in self.bottleneck:
+            below = block(below, walk)
+        skips = self._gate_skips(encoded, below, walk)
 
-        x = self.bottleneck(x)
-        skips = self._gate_skips(encoded, x)
+        decoded: list[Tensor] = []
+        for i in reversed(range(self.config.depth)):
+            bridge = self.skip_gathers[i](skips)
+            if i == 0:
+                skips.clear()
+            below = self.decoders[i](below, bridge, walk)
+            decoded.insert(0, below)
+        sums = [walk.add(*pair) for pair in zip(encoded, decoded, strict=True)] if encoded else []
+        attended, images = self._supervise(decoded, pictures, finest_only, walk)
+        return StageFeatures(sums, attended, images)
 
-        decoded: list[Tensor] = [x] * depth
-        for i in reversed(range(depth)):
-            x = self.decoders[i](x, self.skip_gathers[i](skips))
-            decoded[i] = x
-        attended, images = self._supervise(decoded, pictures, finest_only)
-        return StageFeatures(encoded, decoded, attended, images)
-
-    def _fuse(self, level: int, x: Tensor, attended: Tensor) -> Tensor:
+    def _fuse(self, level: int, parts: Parts, walk: Whole) -> Tensor:
         fusion = self.input_fusions[level]
         if isinstance(fusion, CrossGatingBlock):
-            return fusion(x, attended)[0]
-        return fusion(torch.cat((x, attended), dim=-1))
+            attended = Parts([parts.maps.pop()])
+            return fusion(parts, attended, walk)[0]
+        assert isinstance(fusion, Dense)
+        return parts.through(fusion.together, walk)
 
-    def _gate_skips(self, encoded: list[Tensor], bottleneck: Tensor) -> list[Tensor]:
-        """The skips, deepest level first."""
-        skips, gating = [], bottleneck
+    def _gate_skips(self, encoded: list[Tensor], bottleneck: Tensor, walk: Whole) -> list[Tensor]:
+        """The skips, deepest level first. The last stage needs ``encoded`` for nothing else."""
+        skips, gating = [], [bottleneck]
         for i in reversed(range(self.config.depth)):
             signal = self.bridge_gathers[i](encoded)
+            if self.last and i == 0:
+                encoded.clear()
             fusion = self.skip_fusions[i]
             if isinstance(fusion, CrossGatingBlock):
-                skip, gating = fusion(signal, gating)
+                skip, *gating = fusion(signal, Parts(gating), walk)
             else:
-                skip = fusion(signal)
+                skip = fusion(signal, walk)
             skips.append(skip)
         return skips
 
     def _supervise(
-        self, decoded: list[Tensor], pictures: list[Tensor], finest_only: bool
+        self, decoded: list[Tensor], pictures: list[Tensor], finest_only: bool, walk: Whole
     ) -> tuple[list[Tensor], list[Tensor]]:
         if not self.last:
-            pairs = [sam(decoded[i], pictures[i]) for i, sam in enumerate(self.attentions)]
+            pairs = [sam(decoded[i], pictures[i], walk) for i, sam in enumerate(self.attentions)]
             return [features for features, _ in pairs], [image for _, image in pairs]
         convs = list(self.output_convs)[: 1 if finest_only else None]
         residual = self.config.num_outputs == 3
-        images = [conv(decoded[i]) for i, conv in enumerate(convs)]
+        images = [walk.rows(conv, decoded[i], halo=1) for i, conv in enumerate(convs)]
         if residual:
             images = [image + pictures[i] for i, image in enumerate(images)]
         return [], images

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from restore.batch.manifest import LOCK, NAME, opened
 from restore.batch.plan import plan
 from restore.batch.run import Outcome, Policy, run
 from restore.errors import RestoreError
+from restore.media.choices import Choices
 
 HARNESS = Path(__file__).with_name("harness.py")
 Report = Callable[[int, int], None]
@@ -247,3 +249,62 @@ def test_thirty_kills_lose_nothing_and_nothing_is_done_twice(tmp_path: Path) -> 
     check(photos, list(range(0, 200, 2)))
     lines = (out / NAME).read_text().splitlines()
     assert len(lines) == 100  # one each: none was done twice
+
+
+def by_rows(pixels: Any, into: Any, progress: Report) -> None:
+    for top in range(0, len(pixels), 10):
+        progress(top, len(pixels))
+        rows = slice(top, min(top + 10, len(pixels)))
+        into[rows] = 255 - pixels[rows]
+
+
+def whole(pixels: np.ndarray, report: Report) -> np.ndarray:
+    raise AssertionError("was to go by rows")
+
+
+LARGE: dict[str, Any] = {
+    "by_rows": by_rows,
+    "above": 100,
+    "open_picture": partial(Choices().read, above=100),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_large_pictures_go_by_rows(photos: Path, workers: int) -> None:
+    first = batch(photos, whole, workers=workers, **LARGE)
+    assert [outcome.status for outcome in first] == ["done"] * 5
+    assert all(outcome.seconds > 0 for outcome in first)
+    check(photos, range(5))
+    assert set(statuses(batch(photos, whole, **LARGE)).values()) == {"skipped"}
+
+
+def test_a_large_picture_that_fails_fails_alone(photos: Path) -> None:
+    out = photos.with_name("out")
+
+    def broken(pixels: Any, into: Any, progress: Report) -> None:
+        into[slice(0, 10)] = pixels[:10]
+        if np.array_equal(pixels[:10], colours(2)[:10]):
+            raise ZeroDivisionError("by zero")
+        if np.array_equal(pixels[:10], colours(4)[:10]):
+            saved(out / "4.png", colours(9))
+        by_rows(pixels, into, progress)
+
+    outcomes = {o.job.source.name: o for o in batch(photos, whole, **LARGE | {"by_rows": broken})}
+    assert outcomes["2.png"].reason == "ZeroDivisionError: by zero"
+    assert "has appeared meanwhile" in outcomes["4.png"].reason
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "4.png")), colours(9))
+    (out / "4.png").unlink()
+    check(photos, [0, 1, 3])
+
+
+def test_a_large_picture_is_dropped_when_the_batch_stops(photos: Path) -> None:
+    begun = threading.Event()
+
+    def watched(pixels: Any, into: Any, progress: Report) -> None:
+        into[slice(0, 10)] = pixels[:10]
+        begun.set()
+        by_rows(pixels, into, progress)
+
+    options = LARGE | {"by_rows": watched, "should_stop": begun.is_set}
+    assert set(statuses(batch(photos, whole, **options)).values()) == {"stopped"}
+    check(photos, [])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,9 +54,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     sizes: list[tuple[int, ...]] = []
     forward = Restorer._forward
 
-    def listen(self: Restorer, tiles: np.ndarray) -> np.ndarray:
+    def listen(self: Restorer, tiles: np.ndarray, *cut: Any) -> np.ndarray:
         sizes.append(tiles.shape[1:3])
-        return forward(self, tiles)
+        return forward(self, tiles, *cut)
 
     monkeypatch.setattr(Restorer, "_forward", listen)
     return sizes
@@ -103,11 +104,11 @@ def test_where_memory_runs_out_tiles_are_halved(
     forward = Maxim.forward
     sizes: list[int] = []
 
-    def scarce(self: Maxim, x: torch.Tensor) -> torch.Tensor:
+    def scarce(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         sizes.append(x.shape[-1])
         if sizes[-1] > 100:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return forward(self, x)
+        return forward(self, x, *walk)
 
     monkeypatch.setattr(Maxim, "forward", scarce)
     with caplog.at_level(logging.WARNING, "restore"):
@@ -152,9 +153,9 @@ restore = Restorer("denoise", device="cpu", max_memory=most)
 forward = Restorer._forward
 ran = []
 
-def some(self, tiles):  # one tile in fifty is as good as all, and the rest as they are
+def some(self, tiles, *cut):  # one tile in fifty is as good as all, and the rest as they are
     ran.append(1)
-    return forward(self, tiles) if len(ran) % 50 == 1 else tiles.copy()
+    return forward(self, tiles, *cut) if len(ran) % 50 == 1 else tiles.copy()
 
 Restorer._forward = some
 restore(image)

@@ -98,9 +98,9 @@ def test_batches_hold_neighbours_of_one_size(
     counts: list[int] = []
     forward = Maxim.forward
 
-    def spy(self: Maxim, x: torch.Tensor) -> torch.Tensor:
+    def spy(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         counts.append(len(x))
-        return forward(self, x)
+        return forward(self, x, *walk)
 
     monkeypatch.setattr(Maxim, "forward", spy)
     frames = [*clip(5), *clip(2, 20, 20), *clip(1)]

@@ -136,3 +136,10 @@ def test_photographs_tell_of_their_light_and_blank_pictures_do_not() -> None:
     for blank in (np.full((1, 1, 3), 0.5, np.float32), step, ramp.copy()):
         assert evidence(blank) == 0
     assert evidence(step + np.float32(1e-6) * textured) == 0
+
+
+def test_the_darkest_scenes_tell_of_their_light() -> None:
+    textured = np.random.default_rng(2).random((64, 64, 3), dtype=np.float32)
+    dark = np.rint(textured * 3).astype(np.float32) / 255  # of which 8 bits leave four levels
+    dark[: 64 * 6 // 10] = 0
+    assert evidence(dark) == 1

@@ -37,9 +37,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     sizes: list[tuple[int, int]] = []
     forward = Maxim.forward
 
-    def spy(self: Maxim, x: torch.Tensor) -> torch.Tensor:
+    def spy(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         sizes.append((x.shape[2], x.shape[3]))
-        return forward(self, x)
+        return forward(self, x, *walk)
 
     monkeypatch.setattr(Maxim, "forward", spy)
     return sizes
@@ -331,7 +331,7 @@ def test_progress_counts_the_tiles_of_all_eight_views(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        ({"tile": 0}, "tile is 0; use auto, off, or a side in pixels"),
+        ({"tile": 0}, "tile is 0; use auto, off, exact, window, or a side in pixels"),
         ({"tile": -64}, "tile is -64"),
         ({"tile": "big"}, "tile is 'big'"),
         ({"tile": ""}, "tile is ''"),

@@ -22,7 +22,8 @@ HIGH_QUALITY = 95
 AVIF_QUALITY = 90
 JPEG_SEGMENT = 65502
 """Bytes of EXIF or XMP that fit into the one segment there is for them."""
-
+_STRIP = 256
+"""Rows that are converted together."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,7 +59,18 @@ def decode(file: ImageFile.ImageFile, info: dict[str, Any]) -> Picture:
         wanted = "RGBA" if has_alpha else "RGB"
     else:
         raise ImageError(f"holds {mode} pixels; grey, RGB and CMYK are known")
-    return assemble.picture(np.asarray(image.convert(wanted)), own, notes)
+    return assemble.picture(_array(image, wanted), own, notes)
+
+
+def _array(image: Image.Image, mode: str) -> np.ndarray:
+    """A picture in another mode, some rows at a time: Pillow would hold large ones three times."""
+    width, height = image.size
+    channels = len(mode)
+    data = np.empty((height, width, channels) if channels > 1 else (height, width), np.uint8)
+    for top in range(0, height, _STRIP):
+        bottom = min(top + _STRIP, height)
+        data[top:bottom] = np.asarray(image.crop((0, top, width, bottom)).convert(mode))
+    return data
 
 
 def frames(file: ImageFile.ImageFile) -> tuple[str, ...]:
@@ -124,7 +136,7 @@ def encode(picture: Picture, format_: Format) -> bytes:
     """A file of 8 bits a channel with what the format has a place for."""
     data = assemble.stacked(picture)
     mode = "L" if data.ndim == 2 else {2: "LA", 3: "RGB", 4: "RGBA"}[data.shape[2]]
-    image = Image.frombuffer(mode, (data.shape[1], data.shape[0]), data.tobytes())
+    image = Image.frombuffer(mode, (data.shape[1], data.shape[0]), data)
     options = {k: picture.info[k] for k in format_.keeps if k in picture.info}
     if format_ is JPEG:
         options = {

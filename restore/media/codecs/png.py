@@ -14,7 +14,9 @@ from restore.media.codecs import assemble, pillow
 from restore.media.formats import DPI, EXIF, ICC, LINEAR, XMP
 from restore.media.picture import Picture
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LENGTH_OF_HEADER = 25
+"""Of IHDR: length, name, 13 bytes and checksum."""
 _XMP_KEY = b"XML:com.adobe.xmp"
 TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _KEPT = TEXTS | {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
@@ -36,15 +38,17 @@ _OF_SRGB = frozenset(
 
 def decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
     """A PNG that Pillow has identified as ``file``."""
-    content = assemble.peeked(stream)
-    chunks = tuple(c for c in _chunks(content) if c[0] in _KEPT and not _is_elsewhere(*c))
-    info: dict[str, Any] = {"png_chunks": chunks or None, LINEAR: _is_linear(chunks)}
+    place = stream.tell()
+    found = ((name, stream.read(length)) for name, length in chunks(stream) if name in _KEPT)
+    kept_chunks = tuple(chunk for chunk in found if not _is_elsewhere(*chunk))
+    stream.seek(place)  # Pillow goes on from where it is
+    info: dict[str, Any] = {"png_chunks": kept_chunks or None, LINEAR: _is_linear(kept_chunks)}
     if not is_deep(file):
         return pillow.decode(file, info)
     import imagecodecs
 
     own = {ICC: file.info.get(ICC), DPI: metadata.resolution(file.info.get(DPI))}
-    data = imagecodecs.png_decode(content)
+    data = imagecodecs.png_decode(assemble.peeked(stream))
     file.load()  # which finds EXIF and XMP that stand behind the pixels
     kept, turn, lost = pillow.carried(file)
     turned = assemble.upright(data, turn)
@@ -55,12 +59,17 @@ def is_deep(file: ImageFile.ImageFile) -> bool:
     return any(";16" in str(tile.args) for tile in file.tile)
 
 
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(_SIGNATURE)
-    while at + 12 <= len(content):
-        length, name = struct.unpack_from(">I4s", content, at)
-        yield name, content[at + 8 : at + 8 + length]
-        at += 12 + length
+def chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Name and length of each chunk behind the header, with the stream where its content begins."""
+    place = len(SIGNATURE) + _LENGTH_OF_HEADER
+    while True:
+        stream.seek(place)
+        head = stream.read(8)
+        if len(head) < 8:
+            return
+        length, name = struct.unpack(">I4s", head)
+        yield name, length
+        place += length + 12
 
 
 def _is_elsewhere(name: bytes, body: bytes) -> bool:
@@ -89,12 +98,12 @@ def encode(picture: Picture) -> bytes:
     import imagecodecs
 
     content = imagecodecs.png_encode(assemble.stacked(picture), level=6)
-    after_header = len(_SIGNATURE) + 25  # length, name, 13 bytes and checksum of IHDR
-    written = (_chunk(name, body) for name, body in _described(picture.info))
+    after_header = len(SIGNATURE) + _LENGTH_OF_HEADER
+    written = (chunk(name, body) for name, body in described(picture.info))
     return b"".join((content[:after_header], *written, content[after_header:]))
 
 
-def _described(info: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+def described(info: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     """The chunks of a picture's `Picture.info` (PNG specification, third edition, 11.3)."""
     if profile := info.get(ICC):
         yield b"iCCP", b"icc\0\0" + zlib.compress(profile)
@@ -109,6 +118,7 @@ def _described(info: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
         yield b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + packet
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
+    """With its length and checksum."""
     body = name + content
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))

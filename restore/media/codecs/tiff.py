@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -27,7 +28,7 @@ _INCHES = {2: 1.0, 3: 2.54}
 """Per unit of resolution: inch, centimetre."""
 _KINDS = ("MINISBLACK", "MINISWHITE", "RGB", "SEPARATED")
 _MOST_CHANNELS = 64
-_LARGEST_TILE = 1 << 26
+LARGEST_TILE = 1 << 26
 """In samples, for pictures that are smaller; no tile need be larger than its picture."""
 
 
@@ -60,15 +61,41 @@ def pillow_can(stream: BinaryIO) -> bool:
         return not plain or _name(page.compression) in ("JPEG", "OJPEG")
 
 
-def decode(stream: BinaryIO) -> Picture:
-    """The first page. Raises `ImageError` saying what it holds that is not known here."""
+def pixels_of(page: Any) -> np.ndarray:
+    """H x W or H x W x channels, uint8, uint16 or float32."""
+    from tifffile import PLANARCONFIG
+
+    bits = page.bitspersample
+    if page.samplesperpixel > _MOST_CHANNELS or page.imagedepth != 1:
+        raise ImageError(f"holds {page.samplesperpixel} channels in {page.imagedepth} layers")
+    tile = math.prod(page.tile) * page.samplesperpixel if page.is_tiled else 0
+    if tile > max(LARGEST_TILE, math.prod(page.shape)):
+        raise ImageError("a tile in it claims too many pixels; refused")
+    data = page.asarray()
+    if data.ndim == 3 and page.planarconfig == PLANARCONFIG.SEPARATE:
+        data = np.moveaxis(data, 0, 2)
+    if data.shape[:2] != (page.imagelength, page.imagewidth):
+        raise ImageError(f"is damaged: its pixels have the shape {data.shape}")
+    if data.dtype in (np.float16, np.float32, np.float64):
+        return data.astype(np.float32)
+    if data.dtype == np.uint8 and bits == 8:
+        return data
+    if data.dtype == np.uint16 and 8 < bits <= 16:
+        full = (1 << bits) - 1
+        return data if bits == 16 else np.rint(data * (65535 / full)).astype(np.uint16)
+    raise ImageError(f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are known")
+
+
+def decode(stream: BinaryIO, pixels: Callable[[Any], np.ndarray] = pixels_of) -> Picture:
+    """The first page, of which ``pixels`` gives those stored. Raises `ImageError` saying what it
+    holds that is not known here."""
     from tifffile import EXTRASAMPLE, TiffFile
 
     stream.seek(0)
     notes: list[str] = []
     with TiffFile(stream) as file:
         page = file.pages.first
-        data, info = _pixels(page), _info(page)
+        data, info = pixels(page), _info(page)
         if page.dtype == np.float64:
             notes.append("64 bits a channel become 32f")
         extras, turn, big = page.extrasamples, _orientation(page), file.is_bigtiff
@@ -116,31 +143,6 @@ def _alpha(extras: tuple[int, ...], count: int) -> int | None:
     return None if count == 0 or unknown else stated
 
 
-def _pixels(page: Any) -> np.ndarray:
-    """H x W or H x W x channels, uint8, uint16 or float32."""
-    from tifffile import PLANARCONFIG
-
-    bits = page.bitspersample
-    if page.samplesperpixel > _MOST_CHANNELS or page.imagedepth != 1:
-        raise ImageError(f"holds {page.samplesperpixel} channels in {page.imagedepth} layers")
-    tile = math.prod(page.tile) * page.samplesperpixel if page.is_tiled else 0
-    if tile > max(_LARGEST_TILE, math.prod(page.shape)):
-        raise ImageError("a tile in it claims too many pixels; refused")
-    data = page.asarray()
-    if data.ndim == 3 and page.planarconfig == PLANARCONFIG.SEPARATE:
-        data = np.moveaxis(data, 0, 2)
-    if data.shape[:2] != (page.imagelength, page.imagewidth):
-        raise ImageError(f"is damaged: its pixels have the shape {data.shape}")
-    if data.dtype in (np.float16, np.float32, np.float64):
-        return data.astype(np.float32)
-    if data.dtype == np.uint8 and bits == 8:
-        return data
-    if data.dtype == np.uint16 and 8 < bits <= 16:
-        full = (1 << bits) - 1
-        return data if bits == 16 else np.rint(data * (65535 / full)).astype(np.uint16)
-    raise ImageError(f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are known")
-
-
 def _info(page: Any) -> dict[str, Any]:
     packet, captions = page.tags.get(_XMP_TAG), page.tags.get(iptc.TIFF_TAG)
     xmp = bytes(packet.value) if packet is not None else b""
@@ -185,34 +187,53 @@ def _coloured(
 def encode(picture: Picture) -> bytes:
     import tifffile
 
-    data, info = assemble.stacked(picture), picture.info
-    channels = 1 if data.ndim == 2 else data.shape[2]
-    exif = Image.Exif()
-    exif.load(info.get(EXIF, b""))
+    data = assemble.stacked(picture)
     buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        data,
-        byteorder=_byte_order(exif),
-        photometric="rgb" if channels > 2 else "minisblack",
-        planarconfig="contig" if channels > 1 else None,
-        extrasamples=["unassalpha"] if channels in (2, 4) else None,
-        compression="zlib",
-        predictor=True if data.dtype != DEPTHS["32f"] else "floatingpoint",
-        iccprofile=info.get(ICC),
-        resolution=info.get(DPI),
-        resolutionunit="inch" if info.get(DPI) else None,
-        extratags=[
+    tifffile.imwrite(buffer, data, **options(picture.info, data.shape, data.dtype))
+    put_exif(buffer, picture.info)
+    return buffer.getvalue()
+
+
+def options(info: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Any]:
+    """How tifffile is to write pixels of this shape and type with what travels along, but for EXIF,
+    which `put_exif` adds."""
+    channels = 1 if len(shape) == 2 else shape[2]
+    return {
+        "byteorder": byte_order(info),
+        "photometric": "rgb" if channels > 2 else "minisblack",
+        "planarconfig": "contig" if channels > 1 else None,
+        "extrasamples": ["unassalpha"] if channels in (2, 4) else None,
+        "compression": "zlib",
+        "predictor": True if dtype != DEPTHS["32f"] else "floatingpoint",
+        "iccprofile": info.get(ICC),
+        "resolution": info.get(DPI),
+        "resolutionunit": "inch" if info.get(DPI) else None,
+        "extratags": [
             (tag, "B", len(info[key]), info[key], True)
             for tag, key in ((_XMP_TAG, XMP), (iptc.TIFF_TAG, iptc.IPTC))
             if info.get(key)
         ],
-        metadata=None,
-        software=False,
-    )
+        "metadata": None,
+        "software": False,
+    }
+
+
+def byte_order(info: dict[str, Any]) -> Any:
+    """Of the EXIF, which refers to its parts in it."""
+    return _byte_order(_exif(info))
+
+
+def put_exif(file: BinaryIO, info: dict[str, Any]) -> None:
+    """Into a TIFF that was written with `options`."""
+    exif = _exif(info)
     if len(exif):
-        _put_in(buffer, exif)
-    return buffer.getvalue()
+        _put_in(file, exif)
+
+
+def _exif(info: dict[str, Any]) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(info.get(EXIF, b""))
+    return exif
 
 
 def _byte_order(exif: Image.Exif) -> Any:

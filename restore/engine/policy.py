@@ -1,0 +1,75 @@
+"""What "auto", "window", "exact", "off" and a number mean: how pictures are cut for a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from restore.checkpoints.card import TILES, Card, TilePolicy
+from restore.engine.padding import margin
+from restore.engine.tiling import Axis
+from restore.errors import UsageError
+
+AUTO, WINDOW, EXACT, OFF = "auto", "window", "exact", "off"
+_UNCUT = TilePolicy(size=0, overlap=0, whole_up_to=2**62)
+_PATCH = 128
+"""Side of the windows of a model whose card does not say on what it was trained."""
+_SIDE = 1024
+"""Of tiles that are cut into windows themselves: the larger, the less is computed twice."""
+_WINDOWS = 3
+"""A side of a tile, in windows, where a backend knows none."""
+
+
+def asked(tile: str | int, overlap: int | None, card: Card) -> TilePolicy:
+    """What a user's ``tile`` and ``overlap`` come to; raises `UsageError`."""
+    policy = card.tile or TILES
+    if overlap is not None:
+        if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 0:
+            raise UsageError(f"overlap is {overlap!r}; it is a number of pixels, 0 or more")
+        policy = replace(policy, overlap=overlap)
+    if tile == AUTO:
+        return policy
+    if tile in (OFF, EXACT):
+        return _UNCUT
+    if tile == WINDOW:
+        return windowed(policy.window or card.training_patch or _PATCH, policy.overlap)
+    try:
+        size = int(tile)
+    except (TypeError, ValueError, OverflowError):
+        size = 0
+    if size < 1:
+        raise UsageError(f"tile is {tile!r}; use auto, off, exact, window, or a side in pixels")
+    return TilePolicy(size=size, overlap=policy.overlap, whole_up_to=0)
+
+
+def windowed(window: int, overlap: int = TILES.overlap) -> TilePolicy:
+    """For a model that judges what is near, and was trained on patches of ``window`` pixels: on
+    photographs this is better than whole pictures, and quicker than small tiles
+    (`restore bench tiling`)."""
+    return TilePolicy(_SIDE, overlap, _SIDE * _SIDE, window=window)
+
+
+def without_windows(policy: TilePolicy) -> TilePolicy:
+    """For a backend that cannot confine anything to windows: tiles of about their size."""
+    if not policy.window:
+        return policy
+    side = _WINDOWS * policy.window
+    return replace(policy, size=side, whole_up_to=side * side, window=0)
+
+
+def windows(length: int, multiple: int, side: int) -> int:
+    """Into how many windows of about ``side`` pixels, from two thirds to one and a half, to cut an
+    axis so that least is added to make them equal, and ``multiple`` divide them; 0 is no window."""
+    if not side or length <= side:
+        return 1
+    counts = range(max(1, -(-2 * length // (3 * side))), 3 * length // (2 * side) + 1)
+    return min(counts, key=lambda n: (-length % (n * multiple), abs(length / n - side)))
+
+
+def window_borders(axis: Axis, multiple: int, side: int) -> Iterator[int]:
+    """Where the windows of every tile meet, as indices of what comes after."""
+    count = windows(axis.size, multiple, side)
+    odd, before = margin(axis.size, multiple * count)
+    length = (axis.size + odd + 2 * before) // count
+    for start in axis.starts:
+        yield from (start + i * length - before for i in range(1, count))

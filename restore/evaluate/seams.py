@@ -1,0 +1,139 @@
+"""Whether it shows in a picture where it was cut.
+
+A picture that was restored in parts differs from the same restored whole, everywhere a little. A
+seam is where it differs more along the borders of the parts than elsewhere, or where the difference
+steps from one side of a border to the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from restore.evaluate.metrics import check_pair
+
+REACH = 2
+"""So many pixels on either side of a border belong to it."""
+DEPTH, SEGMENT = 4, 16
+"""A step is between means over so many pixels on either side, and so many along the border: an eye
+follows a line, and passes over what changes its sign from pixel to pixel."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean to which more can be added; not a number where there is nothing."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(self.total + other.total, self.count + other.count)
+
+    @property
+    def value(self) -> float:
+        return self.total / self.count if self.count else math.nan
+
+
+@dataclass(frozen=True)
+class Seams:
+    """How far a picture in parts is from the whole, near borders and elsewhere. Those of several
+    pictures can be added; every pixel counts the same.
+
+    ``near`` and ``elsewhere`` are of the absolute difference, ``across`` and ``steps`` of its
+    absolute steps: over a border, and where none is.
+    """
+
+    near: Mean = Mean()
+    elsewhere: Mean = Mean()
+    across: Mean = Mean()
+    steps: Mean = Mean()
+
+    def __add__(self, other: Seams) -> Seams:
+        return Seams(
+            self.near + other.near,
+            self.elsewhere + other.elsewhere,
+            self.across + other.across,
+            self.steps + other.steps,
+        )
+
+    @property
+    def difference(self) -> float:
+        """The mean absolute difference over all pixels."""
+        return (self.near + self.elsewhere).value
+
+    @property
+    def ratio(self) -> float | None:
+        """The seam ratio: the difference near borders over that elsewhere. 1 where there is none
+        at all, None without borders, or where everything is near one."""
+        return _ratio(self.near, self.elsewhere)
+
+    @property
+    def step(self) -> float | None:
+        """The steps of the difference over borders, over those elsewhere; as `ratio`, which is
+        blind to parts that differ from the whole by a constant each."""
+        return _ratio(self.across, self.steps)
+
+
+def measure(
+    parts: np.ndarray, whole: np.ndarray, rows: Sequence[int], columns: Sequence[int]
+) -> Seams:
+    """Compare a picture restored in parts with the same restored whole.
+
+    Both H x W or H x W x C, any dtype. A border at row ``r`` of ``rows`` lies between the rows
+    ``r - 1`` and ``r``. Raises `ImageError` for different shapes.
+    """
+    check_pair(parts, whole)
+    difference = parts.astype(np.float64) - whole
+    height, width = difference.shape[:2]
+    near = _near(height, rows)[:, None] | _near(width, columns)
+    absolute = abs(difference)
+    over_rows, over_columns = _steps(difference, rows), _steps(difference.swapaxes(0, 1), columns)
+    return Seams(
+        _mean(absolute[near]),
+        _mean(absolute[~near]),
+        over_rows[0] + over_columns[0],
+        over_rows[1] + over_columns[1],
+    )
+
+
+def pooled(seams: Iterable[Seams]) -> Seams:
+    """The sum: one figure of several pictures."""
+    return reduce(Seams.__add__, seams, Seams())
+
+
+def _near(length: int, borders: Sequence[int]) -> np.ndarray:
+    mask = np.zeros(length, bool)
+    for border in borders:
+        mask[max(0, border - REACH) : border + REACH] = True
+    return mask
+
+
+def _steps(difference: np.ndarray, borders: Sequence[int]) -> tuple[Mean, Mean]:
+    """Down the rows: over the borders, and where none is so near that it takes part."""
+    length, width = difference.shape[:2]
+    if length < 2 * DEPTH:
+        return Mean(), Mean()
+    segments = max(1, width // SEGMENT)
+    along = np.stack([part.mean(axis=1) for part in np.array_split(difference, segments, axis=1)])
+    sums = np.cumsum(np.insert(along, 0, 0, axis=1), axis=1)
+    places = np.arange(DEPTH, length - DEPTH + 1)
+    before, here, after = (sums[:, places + offset] for offset in (-DEPTH, 0, DEPTH))
+    steps = abs((after - here) - (here - before)) / DEPTH
+    distance = abs(places[:, None] - np.array(borders, int)).min(axis=1, initial=length)
+    return _mean(steps[:, distance == 0]), _mean(steps[:, distance >= DEPTH])
+
+
+def _mean(values: np.ndarray) -> Mean:
+    return Mean(float(values.sum()), values.size)
+
+
+def _ratio(here: Mean, there: Mean) -> float | None:
+    if not here.count or not there.count:
+        return None
+    if there.total == 0:
+        return math.inf if here.total else 1.0
+    return here.value / there.value

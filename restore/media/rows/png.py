@@ -1,0 +1,196 @@
+"""PNG by rows.
+
+No library at hand reads or writes parts of one. libpng undoes the filters of rows that are given to
+it as a small PNG of their own, beneath the row above them; zlib does the rest.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from restore.errors import ImageError
+from restore.media import image
+from restore.media.codecs.png import SIGNATURE, chunk, chunks, described
+from restore.media.picture import Picture
+from restore.media.rows.sink import Sink
+from restore.media.rows.source import FileRows, pictured, probe
+
+MAGIC = (SIGNATURE,)
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+"""By colour type; that of palettes is not among them."""
+_COLOURS = {channels: colour for colour, channels in _CHANNELS.items()}
+_HEADER = struct.Struct(">IIBBBBB")
+_NOT_HERE = (b"tRNS", b"acTL")
+"""Chunks that make a picture more than its rows: a colour that is clear, an animation."""
+_BLOCK = 1 << 22
+"""Bytes of rows that are worked on at a time."""
+_PIECE = 1 << 16
+_LEVEL = 6
+_PACKED = 1 << 18
+"""Bytes that are compressed at a time."""
+_ZLIB, _LAST_BLOCK = b"\x78\x9c", b"\x03\x00"
+"""How a stream of zlib begins (RFC 1950), and a block of it that is empty and the last one."""
+
+
+def opened(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
+    """A PNG of ``least`` to ``most`` pixels, of 8 or 16 bits, not interlaced, and nothing else that
+    needs all of its rows."""
+    width, height, depth, colour, *_, interlaced = _HEADER.unpack(stream.read(16 + 13)[16:])
+    plain = depth in (8, 16) and colour in _CHANNELS and not interlaced
+    if not plain or not least <= width * height <= most:
+        return None
+    channels, dtype = _CHANNELS[colour], np.dtype(f"u{depth // 8}")
+    lines = probe(channels, dtype).astype(dtype.newbyteorder(">")).reshape(2, -1).view(np.uint8)
+    small = [chunk(b"IHDR", _HEADER.pack(2, 2, depth, colour, 0, 0, 0))]
+    stored = chunk(b"IDAT", zlib.compress(_unfiltered(lines)))
+    for name, length in chunks(stream):
+        if name in _NOT_HERE:
+            return None
+        if name != b"IDAT":
+            small.append(chunk(name, stream.read(length)))
+        elif stored not in small:
+            small.append(stored)
+    carried = image.read(path, BytesIO(b"".join((SIGNATURE, *small))))
+    return pictured(carried, PngRows(path, stream, (height, width, channels), dtype))
+
+
+def _unfiltered(lines: np.ndarray) -> bytes:
+    """Lines (uint8) as a PNG has them where no filter was used."""
+    return np.pad(lines, ((0, 0), (1, 0))).tobytes()
+
+
+class PngRows(FileRows):
+    """Of a PNG, which can be read from its beginning only."""
+
+    def _beginning(self, row: int) -> int:
+        return 0
+
+    def _blocks(self, stream: BinaryIO, top: int) -> Iterator[np.ndarray]:
+        height, width, channels = self.shape
+        size = width * channels * self.dtype.itemsize
+        colour, depth = _COLOURS[channels], 8 * self.dtype.itemsize
+        above = bytes(size)
+        for lines in _inflated(stream, 1 + size, height):
+            count = 1 + len(lines) // (1 + size)
+            small = (
+                (b"IHDR", _HEADER.pack(width, count, depth, colour, 0, 0, 0)),
+                (b"IDAT", zlib.compress(b"\0" + above + lines, 0)),
+                (b"IEND", b""),
+            )
+            rows = _decoded(b"".join((SIGNATURE, *(chunk(*part) for part in small))))[1:]
+            rows = rows.reshape(-1, width, channels)
+            above = rows[-1].astype(self.dtype.newbyteorder(">")).tobytes()
+            yield rows
+
+
+def _decoded(content: bytes) -> np.ndarray:
+    import imagecodecs
+
+    return imagecodecs.png_decode(content)
+
+
+def _inflated(stream: BinaryIO, size: int, count: int) -> Iterator[bytes]:
+    """``count`` filtered lines of ``size`` bytes, some at a time."""
+    step = max(1, _BLOCK // size)
+    inflate = zlib.decompressobj()
+    lines = bytearray()
+    for packed in _packed(stream):
+        while packed and count:
+            wanted = min(step, count) * size
+            lines += inflate.decompress(packed, wanted - len(lines))
+            packed = inflate.unconsumed_tail
+            if len(lines) == wanted:
+                yield bytes(lines)
+                count -= wanted // size
+                lines.clear()
+
+
+def _packed(stream: BinaryIO) -> Iterator[bytes]:
+    """What is in the chunks of pixels. Raises `ImageError` where a checksum is wrong."""
+    for name, length in chunks(stream):
+        if name == b"IDAT":
+            checksum = zlib.crc32(name)
+            while length and (piece := stream.read(min(length, _PIECE))):
+                checksum = zlib.crc32(piece, checksum)
+                length -= len(piece)
+                yield piece
+            if stream.read(4) != struct.pack(">I", checksum):
+                raise ImageError("damaged: a checksum in it is wrong")
+
+
+class PngSink(Sink):
+    """A PNG that grows with its rows."""
+
+    def begin(self) -> None:
+        colour, depth = _COLOURS[self.channels], 8 * self.dtype.itemsize
+        header = _HEADER.pack(self.width, self.height, depth, colour, 0, 0, 0)
+        self.file.seek(0)
+        self.file.truncate()
+        self.file.write(SIGNATURE + chunk(b"IHDR", header))
+        for part in described(self.picture.info):
+            self.file.write(chunk(*part))
+        self._write(_ZLIB)
+        self._checksum, self._before = zlib.adler32(b""), b""
+        self._above = np.zeros(self.width * self.channels * self.dtype.itemsize, np.uint8)
+
+    def add(self, rows: np.ndarray) -> None:
+        lines = rows.astype(self.dtype.newbyteorder(">")).reshape(len(rows), -1).view(np.uint8)
+        tops = range(0, len(lines), max(1, _PACKED // lines.shape[1]))
+
+        def filtered(top: int) -> bytes:
+            above = lines[top - 1] if top else self._above
+            return _filtered(lines[top : top + tops.step], above, len(lines[0]) // self.width)
+
+        with ThreadPoolExecutor() as pool:
+            blocks = list(pool.map(filtered, tops))
+            for packed in pool.map(_deflated, blocks, (self._before, *blocks[:-1])):
+                self._write(packed)
+        for block in blocks:
+            self._checksum = zlib.adler32(block, self._checksum)
+        self._before, self._above = blocks[-1], lines[-1]
+
+    def end(self) -> None:
+        self._write(_LAST_BLOCK + struct.pack(">I", self._checksum))
+        self.file.write(chunk(b"IEND", b""))
+
+    def _write(self, packed: bytes) -> None:
+        self.file.write(chunk(b"IDAT", packed))
+
+
+def _deflated(block: bytes, before: bytes) -> bytes:
+    """What follows ``before`` in a stream of zlib, on a boundary of bytes: so all processors can
+    work on one."""
+    window = before[-(1 << zlib.MAX_WBITS) :]
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, 8, zlib.Z_FILTERED, window)
+    return deflate.compress(block) + deflate.flush(zlib.Z_SYNC_FLUSH)
+
+
+def _filtered(lines: np.ndarray, above: np.ndarray, step: int) -> bytes:
+    """Lines (uint8) with the filter of each in front: the one that leaves the least, by the sum of
+    absolute values (PNG specification, third edition, 9.2 and 12.7). ``above`` is the line above
+    the first, ``step`` the bytes of a pixel."""
+    up = np.concatenate((above[None], lines[:-1]))
+    left, corner = (np.pad(a, ((0, 0), (step, 0)))[:, :-step] for a in (lines, up))
+    mean = ((left.astype(np.uint16) + up) >> 1).astype(np.uint8)
+    guesses = (np.uint8(0), left, up, mean, _paeth(left, up, corner))
+    tried = np.stack([lines - guess for guess in guesses])
+    left_over = np.minimum(tried, 0 - tried).sum(axis=2, dtype=np.uint32)  # -1 is stored as 255
+    best = left_over.argmin(axis=0)
+    chosen = tried[best, np.arange(len(lines))]
+    return np.concatenate((best[:, None].astype(np.uint8), chosen), axis=1).tobytes()
+
+
+def _paeth(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
+    """Of its three neighbours the one that is nearest to the plane through them."""
+    a, b, c = (values.astype(np.int16) for values in (left, up, corner))
+    far_left, far_up, far_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
+    second = np.where(far_up <= far_corner, up, corner)
+    return np.where((far_left <= far_up) & (far_left <= far_corner), left, second)

@@ -1,0 +1,118 @@
+"""A network in strips does what it does at once, in less memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from restore.engine.footprint import PEAK
+from restore.errors import SizeError
+from restore.network import VARIANTS, Maxim, MaximConfig, initialise
+from restore.network.strips import Strips, Whole
+
+NEAR = 1e-5
+
+
+def build(**changes: object) -> Maxim:
+    sizes = {"block_size_hr": (2, 4), "block_size_lr": 2, "grid_size_hr": (4, 2)}
+    config = MaximConfig(**({"features": 4} | sizes | changes))  # type: ignore[arg-type]
+    return initialise(Maxim(config), torch.Generator().manual_seed(3), quiet_branches=False).eval()
+
+
+def picture(height: int, width: int, count: int = 1) -> torch.Tensor:
+    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(4))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    depth=st.integers(1, 3),
+    stages=st.integers(1, 2),
+    cross_gating=st.booleans(),
+    global_mlp=st.booleans(),
+    stem=st.sampled_from([1, 2]),
+    count=st.integers(1, 2),
+    most=st.sampled_from([1, 200, 1000, 5000]),
+    windows=st.sampled_from([(1, 1), (1, 2), (3, 1), (2, 2)]),
+)
+def test_strips_give_what_the_whole_gives(
+    depth: int,
+    stages: int,
+    cross_gating: bool,
+    global_mlp: bool,
+    stem: int,
+    count: int,
+    most: int,
+    windows: tuple[int, int],
+) -> None:
+    model = build(
+        depth=depth,
+        num_stages=stages,
+        num_supervision_scales=depth,
+        use_cross_gating=cross_gating,
+        use_global_mlp=global_mlp,
+        stem_factor=stem,
+    )
+    rows, columns = model.config.size_multiple
+    x = picture(2 * rows * windows[0], columns * windows[1], count)
+    with torch.inference_mode():
+        whole = model(x, Whole(windows))
+        strips = model(x, Strips(most, windows))
+    # Norms over as few as four channels enlarge what rounding does.
+    torch.testing.assert_close(strips, whole, rtol=10 * NEAR, atol=10 * NEAR)
+
+
+@pytest.mark.parametrize("windows", [(1, 1), (2, 2)])
+def test_strips_of_an_official_network(windows: tuple[int, int]) -> None:
+    model = initialise(Maxim(VARIANTS["S-1"]), torch.Generator().manual_seed(1), False).eval()
+    x = picture(128, 192 if windows == (1, 1) else 256)
+    with torch.inference_mode():
+        whole = model(x, Whole(windows))
+        strips = model(x, Strips(1 << 16, windows))
+    assert (strips - whole).abs().max() <= NEAR * max(1, float(whole.abs().max()))
+
+
+def test_a_window_sees_only_itself_but_for_convolutions() -> None:
+    model = build(depth=1, num_stages=1)
+    x = picture(64, 256)
+    other = x.clone()
+    other[:, :, :, 192:] += 1  # of the second window, far from its border
+    with torch.inference_mode():
+        apart = (model(x, Whole((1, 2))) - model(other, Whole((1, 2))))[..., :16]
+        together = (model(x) - model(other))[..., :16]
+    # Convolutions cross the border, and what they bring the mixes behind them spread.
+    assert float(apart.abs().max()) < 0.2 * float(together.abs().max())
+
+
+def test_a_size_that_windows_do_not_divide_is_refused() -> None:
+    model = build(depth=1)
+    rows, columns = model.config.size_multiple
+    with pytest.raises(SizeError, match=str(2 * rows)):
+        model(picture(rows, 2 * columns), Whole((2, 2)))
+
+
+MEASURED = f"""{PEAK}
+import torch
+from restore.network import VARIANTS, Maxim, initialise
+from restore.network.strips import WHOLE, Strips
+torch.set_num_threads(1)
+model = initialise(Maxim(VARIANTS["S-1"]), torch.Generator().manual_seed(0)).eval()
+walk = Strips(1 << 18) if sys.argv[1] == "strips" else WHOLE
+with torch.inference_mode():
+    model(torch.rand(1, 3, 64, 64), walk)
+    before = peak()
+    model(torch.rand(1, 3, 512, 512), walk)
+print(peak() - before)
+"""
+
+
+def test_strips_hold_less() -> None:
+    taken = {
+        walk: int(subprocess.check_output([sys.executable, "-c", MEASURED, walk]))
+        for walk in ("strips", "whole")
+    }
+    assert taken["strips"] < 0.6 * taken["whole"]
