@@ -83,7 +83,10 @@ def folder(
 def speed(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Models; by default every head's own."),
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="Models; by default every head's own. S-1 to M-3: untrained, of official shape.",
+        ),
     ] = None,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture.")] = "1024x1024",
     device: Device = "auto",
@@ -93,6 +96,9 @@ def speed(
     backends: Annotated[
         list[str] | None, typer.Option("--backend", help="torch, onnxruntime; may be repeated.")
     ] = None,
+    tiles: Annotated[
+        list[str] | None, typer.Option("--tile", help="As of the heads; may be repeated.")
+    ] = None,
     against: Annotated[
         Path | None, typer.Option(help="A checkout of another version, timed in turns with this.")
     ] = None,
@@ -101,22 +107,20 @@ def speed(
     debug: Debug = False,
 ) -> None:
     """Time models on one picture: seconds a megapixel, fractions of the machine's best, memory."""
-    from restore import TASKS
-    from restore.checkpoints import store
     from restore.evaluate import speed as bench
 
     width, height = _size(size)
-    found = [store.locate(name) for name in models] if models else map(store.find, TASKS)
-    settings = bench.settings_for(
-        [(model.card.task, str(model.path)) for model in found],
-        (height, width),
-        device,
-        precisions or ["auto"],
-        backends or ["torch"],
-        against,
-    )
     reporter = Reporter(json)
-    with reporter.progress("rounds") as progress:
+    with bench.located(models or []) as found, reporter.progress("rounds") as progress:
+        settings = bench.settings_for(
+            found,
+            (height, width),
+            device,
+            precisions or ["auto"],
+            backends or ["torch"],
+            against,
+            tiles or ["auto"],
+        )
         rows = bench.measure(settings, rounds, progress)
     reporter.result(bench.table(rows), rows=[asdict(row) for row in rows])
 

@@ -22,7 +22,7 @@ from restore.network.strips import Strips, Whole
 
 TORCH, ONNXRUNTIME = "torch", "onnxruntime"
 CUDA = "CUDAExecutionProvider"
-_ON_CPU, _ELSEWHERE = 1 << 20, 1 << 26
+_ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
 """How many numbers of a map are computed at a time: those that a processor caches, and enough for a
 GPU."""
 

@@ -11,11 +11,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from restore.checkpoints import store
+from restore.checkpoints import store, weights
 from restore.checkpoints.card import Card
 from restore.engine.footprint import PEAK
 from restore.engine.peak import convolution_peak, memory_bandwidth
 from restore.engine.precision import PRECISIONS
 from restore.errors import RestoreError
-from restore.network import Maxim
+from restore.network import VARIANTS, Maxim, initialise
+from restore.tasks import TASKS
 
 HERE = "this"
 _COUNTED = 256
@@ -79,6 +81,7 @@ class Speed:
     device: str
     precision: str
     backend: str
+    tile: str
     height: int
     width: int
     seconds: float
@@ -170,6 +173,7 @@ def _speed(worker: _Worker, best: np.ndarray) -> Speed:
         device=worker.device,
         precision=worker.precision,
         backend=setting.options.get("backend", "torch"),
+        tile=setting.options.get("tile", "auto"),
         height=setting.height,
         width=setting.width,
         seconds=seconds,
@@ -211,6 +215,25 @@ class _Moved(TorchDispatchMode):
         return result
 
 
+@contextmanager
+def located(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+    """Task and file of models, by default every head's own. A variant's name, such as S-2, stands
+    for a network of that shape with random weights, which takes as long as a trained one."""
+    with TemporaryDirectory() as folder:
+        found = [
+            _untrained(name, Path(folder)) if name in VARIANTS else store.locate(name)
+            for name in names
+        ] or [store.find(task) for task in TASKS]
+        yield [(model.card.task, str(model.path)) for model in found]
+
+
+def _untrained(variant: str, folder: Path) -> store.Model:
+    path = folder / f"{variant}.safetensors"
+    network = initialise(Maxim(VARIANTS[variant]), torch.Generator().manual_seed(0))
+    card = Card(name=variant, task=next(iter(TASKS)), network=network.config, sha256="")
+    return store.Model(path, weights.save(network, card, path), "file")
+
+
 def settings_for(
     models: Sequence[tuple[str, str]],
     size: tuple[int, int],
@@ -218,12 +241,14 @@ def settings_for(
     precisions: Sequence[str],
     backends: Sequence[str],
     against: Path | None,
+    tiles: Sequence[str] = ("auto",),
 ) -> list[Setting]:
     """Every combination; those of another version under ``against`` next to ours."""
     versions = [HERE, *([str(against.resolve())] if against else [])]
     return [
-        Setting(task, model, *size, _options(device, precision, backend), version)
+        Setting(task, model, *size, _options(device, precision, backend) | {"tile": tile}, version)
         for task, model in models
+        for tile in tiles
         for backend in backends
         for precision in (precisions if backend == "torch" else ["float32"])
         for version in versions
@@ -249,10 +274,11 @@ def table(rows: Sequence[Speed]) -> str:
 def _cells(row: Speed) -> tuple[str, ...]:
     version = "" if row.version == HERE else f" ({row.version})"
     backend = "" if row.backend == "torch" else f" {row.backend}"
+    tile = "" if row.tile == "auto" else f" tile {row.tile}"
     fractions = (f"{value:.0%}" if value else "-" for value in (row.of_peak, row.of_bandwidth))
     return (
         f"{row.model}{version}",
-        f"{row.precision}{backend}",
+        f"{row.precision}{backend}{tile}",
         f"{row.seconds_a_megapixel:.2f}",
         f"{row.spread:.0%}",
         *fractions,

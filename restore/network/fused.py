@@ -112,8 +112,11 @@ def normalised(x: Tensor, eps: float) -> Tensor:
     torch's kernel takes twice as long for rows as short as ours.
     """
     channels = x.shape[-1]
-    mean = x.reshape(-1, channels) @ x.new_full((channels,), 1 / channels)
-    x = x - mean.view(*x.shape[:-1], 1)
+    if x.dtype == torch.bfloat16:  # whose sums torch converts, where a product need not
+        mean = x.reshape(-1, channels) @ x.new_full((channels,), 1 / channels)
+        x = x - mean.view(*x.shape[:-1], 1)
+    else:
+        x = x - x.mean(dim=-1, keepdim=True)
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x.mul_(torch.rsqrt_(norm.mul_(norm).div_(channels).add_(eps)))
 

@@ -52,6 +52,16 @@ def test_no_seam_shows_in_a_photograph(task: str) -> None:
     assert (hard.step or 0) > 3
 
 
+@pytest.mark.parametrize("task", ["denoise", "deblur", "derain"])
+def test_no_window_shows_in_a_photograph(task: str) -> None:
+    photo, bad = SAMPLES[task]
+    case = Case(photo, part(f"{photo}-{bad}"), part(f"{photo}-clean"))
+    (found,) = measured(task, [case], Way("window"))
+    assert found.cut == 1
+    assert (found.seam or 9) <= MOST_SEAM
+    assert (found.step or 9) <= 1.5
+
+
 def cases_of(task: str) -> list[Case]:
     if not EVAL.is_dir():
         pytest.skip(f"{EVAL} is not here")
@@ -66,12 +76,12 @@ def cases_of(task: str) -> list[Case]:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["denoise", "deblur", "derain"])
 def test_cutting_costs_no_quality_on_the_evaluation_sets(task: str) -> None:
-    """Tiles of the card and smaller ones. Heads that judge a whole scene are not cut: the card has
-    them see it reduced."""
+    """The card's windows, tiles and smaller tiles. Heads that judge a whole scene are not cut: the
+    card has them see it reduced."""
     cases, tiles = cases_of(task), store.find(task).card.tile
     assert tiles is not None
     assert tiles.reduce_to == 0
-    whole, *cut = measured(task, cases, Way("off"), Way(str(tiles.size)), Way(str(SMALLER)))
+    whole, *cut = measured(task, cases, Way("off"), Way("auto"), Way("384"), Way(str(SMALLER)))
     for found in cut:
         assert found.cut == len(cases)
         assert found.psnr >= whole.psnr - MOST_LOST

@@ -9,9 +9,11 @@ import pytest
 from command import one_error_line, restore
 from models import save_model
 
+from restore import Restorer
 from restore.checkpoints.store import locate
 from restore.errors import RestoreError
 from restore.evaluate import speed
+from restore.network import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,3 +68,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert (row["width"], row["height"], row["model"]) == (64, 32, "tiny")
     assert "say for instance" in restore("bench", "speed", "--size", "big").stderr
     assert "nope" in one_error_line(restore("bench", "speed", "nope"))
+
+
+def test_official_shapes_are_timed_without_their_weights() -> None:
+    with speed.located(["S-1"]) as ((task, path),):
+        assert Restorer(task, path, device="cpu").card.network == VARIANTS["S-1"]
+    assert not Path(path).exists()

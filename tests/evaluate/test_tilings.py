@@ -84,7 +84,7 @@ def test_the_identity_has_no_seams(tmp_path: Path) -> None:
 def test_borders_are_where_the_tiles_end(tmp_path: Path) -> None:
     """Tiles of 64 at 0, 43 and 86 across, and at 0 and 32 down."""
     restorer = Restorer("denoise", save_model(tmp_path), **CUT.options)
-    rows, columns = tilings.borders_of(restorer, CUT, picture(0, 96, 150))
+    rows, columns = restorer.borders(picture(0, 96, 150))
     assert list(columns) == [43, 53, 64, 86, 96, 107]
     assert list(rows) == [32, 48, 64]
 
@@ -104,18 +104,18 @@ def test_the_plan_is_what_the_restorer_follows(
 
 def test_what_is_whole_has_no_borders(tmp_path: Path) -> None:
     tile = TilePolicy(size=64, overlap=16, whole_up_to=64 * 64, reduce_to=32)
-    restorer = Restorer("denoise", save_model(tmp_path, tile=tile))
+    model = save_model(tmp_path, tile=tile)
     for way in (Way("off"), Way("exact"), Way("auto")):  # which reduces
-        assert not any(tilings.borders_of(restorer, way, picture(0, 96, 150)))
+        assert not any(Restorer("denoise", model, **way.options).borders(picture(0, 96, 150)))
 
 
 def test_windows_are_centred_on_the_picture(tmp_path: Path) -> None:
     """Padded to 192 x 128: by 21 rows (after one that makes them even) and 16 columns a side."""
-    restorer = Restorer("denoise", save_model(tmp_path, training_patch=64))
-    rows, columns = tilings.borders_of(restorer, Way("window"), picture(0, 149, 96))
+    restorer = Restorer("denoise", save_model(tmp_path, training_patch=64), tile="window")
+    rows, columns = restorer.borders(picture(0, 149, 96))
     assert list(rows) == [64 - 21, 128 - 21]
-    assert list(columns) == [64 - 16]
-    assert not any(tilings.borders_of(restorer, Way("window"), picture(0, 60, 64)))
+    assert list(columns) == [48]
+    assert not any(restorer.borders(picture(0, 60, 64)))
 
 
 def test_a_picture_that_is_not_cut_leaves_the_seams_of_the_others_alone(tmp_path: Path) -> None:
