@@ -25,7 +25,9 @@ Model = Annotated[
 ]
 Tile = Annotated[
     str,
-    typer.Option(help="auto, off, or a tile's side in pixels (rounded to the model's size rule)."),
+    typer.Option(
+        help="auto, window, exact, off, or a tile's side in pixels (rounded to the size rule)."
+    ),
 ]
 Overlap = Annotated[int | None, typer.Option(min=0, help="Pixels that neighbouring tiles share.")]
 MaxMemory = Annotated[

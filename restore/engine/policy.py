@@ -14,7 +14,7 @@ AUTO, WINDOW, EXACT, OFF = "auto", "window", "exact", "off"
 _UNCUT = TilePolicy(size=0, overlap=0, whole_up_to=2**62)
 _PATCH = 128
 """Side of the windows of a model whose card does not say on what it was trained."""
-_SIDE = 1024
+_SIDE = 1536
 """Of tiles that are cut into windows themselves: the larger, the less is computed twice."""
 _WINDOWS = 3
 """A side of a tile, in windows, where a backend knows none."""

@@ -52,16 +52,6 @@ def test_no_seam_shows_in_a_photograph(task: str) -> None:
     assert (hard.step or 0) > 3
 
 
-@pytest.mark.parametrize("task", ["denoise", "deblur", "derain"])
-def test_no_window_shows_in_a_photograph(task: str) -> None:
-    photo, bad = SAMPLES[task]
-    case = Case(photo, part(f"{photo}-{bad}"), part(f"{photo}-clean"))
-    (found,) = measured(task, [case], Way("window"))
-    assert found.cut == 1
-    assert (found.seam or 9) <= MOST_SEAM
-    assert (found.step or 9) <= 1.5
-
-
 def cases_of(task: str) -> list[Case]:
     if not EVAL.is_dir():
         pytest.skip(f"{EVAL} is not here")

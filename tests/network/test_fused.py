@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from restore.network import fused
 from restore.network.fused import GELU, Activation, convolution
+from restore.network.layers import Dense, LayerNorm
 
 CASES = [(GELU, False), (Activation("leaky_relu", 0.2), False), (None, True), (None, False)]
 NEAR = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
@@ -58,6 +60,40 @@ def test_it_is_used_here_and_not_where_it_must_not_be(monkeypatch: pytest.Monkey
     convolution(x.requires_grad_(), weight, bias, 1, 0, GELU).sum().backward()
     assert len(used) == 2
     assert x.grad is not None
+
+
+@pytest.mark.parametrize("dtype", NEAR, ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+def test_products_and_norms_are_the_plain_ones(bias: bool, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(2)
+    a, b, x = (
+        torch.randn(*shape, generator=generator).to(dtype)
+        for shape in ((16, 16), (16, 40), (2, 3, 5, 32))
+    )
+    offset = a[0].clone() if bias else None
+    plain = a @ b + (0 if offset is None else offset[:, None])
+    near = {"rtol": NEAR[dtype], "atol": 4 * NEAR[dtype]}
+    with torch.inference_mode():
+        torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)
+        found = fused.normalised(5 + 3 * x, 1e-6)
+        torch.testing.assert_close(found, F.layer_norm(5 + 3 * x, (32,), eps=1e-6), **near)
+    torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)  # with gradients
+
+
+def test_a_norm_before_a_dense_layer_becomes_part_of_it() -> None:
+    norm, dense = LayerNorm(32), Dense(32, 8)
+    generator = torch.Generator().manual_seed(3)
+    for parameter in (*norm.parameters(), *dense.parameters()):
+        torch.nn.init.normal_(parameter, generator=generator)
+    x = torch.randn(1, 4, 6, 32, generator=generator)
+    plain = dense(x, GELU, norm=norm)
+    with torch.inference_mode():
+        torch.testing.assert_close(dense(x, GELU, norm=norm), plain, rtol=1e-5, atol=1e-5)
+        parts = [dense(x, norm=norm, outputs=half) for half in (slice(0, 4), slice(4, 8))]
+        whole = dense(norm(x))
+        torch.testing.assert_close(torch.cat(parts, dim=-1), whole, rtol=1e-5, atol=1e-5)
+        halves = dense.together(x.chunk(2, dim=-1), plus=whole)
+        torch.testing.assert_close(halves, dense(x) + whole, rtol=1e-5, atol=1e-5)
 
 
 def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
