@@ -126,22 +126,30 @@ class CrossGatingBlock(nn.Module):
         self.out_project_y = Dense(channels, channels, bias)
 
     def forward(self, x: Parts, y: Parts, walk: Whole = WHOLE) -> tuple[Tensor, Tensor]:
-        shortcut_x = x.through(self.conv_x.together, walk)
-        shortcut_y = y.through(self._first_y, walk, height=shortcut_x.shape[1])
+        shortcut_x, again = x.held(self.conv_x.together, walk)
         inner_x, then_x = walk.later(self._inner_x, shortcut_x)
-        inner_y, then_y = walk.later(self._inner_y, shortcut_y)
         gate_x = self.gating_x(inner_x, then_x, walk)
+        if walk.spares:
+            del shortcut_x, inner_x
+        shortcut_y = y.through(self._first_y, walk, height=gate_x.shape[1])
+        inner_y, then_y = walk.later(self._inner_y, shortcut_y)
         gate_y = self.gating_y(inner_y, then_y, walk)
 
         def last_y(inner: Tensor, gate: Tensor, shortcut: Tensor) -> Tensor:
             return self.out_project_y(then_y(inner) * gate, plus=shortcut)
 
-        def last_x(inner: Tensor, gate: Tensor, shortcut: Tensor, y: Tensor) -> Tensor:
-            return self.out_project_x(then_x(inner) * gate, plus=y) + shortcut
-
         gated_y = walk.rows(last_y, inner_y, gate_x, shortcut_y, into=gate_x)
-        gated_x = walk.rows(last_x, inner_x, gate_y, shortcut_x, gated_y, into=gate_y)
-        return gated_x, gated_y
+        del shortcut_y, inner_y, gate_x
+        if not walk.spares:
+            return self._last_x(inner_x, gate_y, shortcut_x, gated_y), gated_y
+
+        def last_x(shortcut: Tensor, gate: Tensor, y: Tensor) -> Tensor:
+            return self._last_x(then_x(shortcut), gate, shortcut, y)
+
+        return again.beside(last_x, gate_y, gated_y, walk=walk, into=gate_y), gated_y
+
+    def _last_x(self, inner: Tensor, gate: Tensor, shortcut: Tensor, y: Tensor) -> Tensor:
+        return self.out_project_x(inner * gate, plus=y) + shortcut
 
     def _first_y(self, parts: Sequence[Tensor]) -> Tensor:
         (y,) = parts

@@ -121,10 +121,12 @@ class Stage(nn.Module):
         dtype = next(self.parameters()).dtype
         inputs: list[Tensor] = []
         for i, conv in enumerate(self.input_convs):
-            inputs.append(walk.rows(conv, pictures[i].to(dtype), halo=1))
-            if previous is not None:
-                parts = Parts([inputs.pop(), previous.attended.pop(0)])
-                inputs.append(self._fuse(i, parts, walk))
+            parts = Parts([pictures[i].to(dtype)], lambda picture, conv=conv: [conv(picture)], 1)
+            if previous is None:
+                inputs.append(parts.through(_only, walk))
+            else:
+                other = Parts([previous.attended.pop(0)])
+                inputs.append(self._fuse(i, parts, other, walk))
 
         maps, encoded = inputs[:1], []
         for encoder in self.encoders:
@@ -150,13 +152,12 @@ class Stage(nn.Module):
         attended, images = self._supervise(decoded, pictures, finest_only, walk)
         return StageFeatures(sums, attended, images)
 
-    def _fuse(self, level: int, parts: Parts, walk: Whole) -> Tensor:
+    def _fuse(self, level: int, x: Parts, attended: Parts, walk: Whole) -> Tensor:
         fusion = self.input_fusions[level]
         if isinstance(fusion, CrossGatingBlock):
-            attended = Parts([parts.maps.pop()])
-            return fusion(parts, attended, walk)[0]
+            return fusion(x, attended, walk)[0]
         assert isinstance(fusion, Dense)
-        return parts.through(fusion.together, walk)
+        return Parts([x.through(_only, walk), *attended.maps]).through(fusion.together, walk)
 
     def _gate_skips(self, encoded: list[Tensor], bottleneck: Tensor, walk: Whole) -> list[Tensor]:
         """The skips, deepest level first. The last stage needs ``encoded`` for nothing else."""
@@ -185,6 +186,11 @@ class Stage(nn.Module):
         if residual:
             images = [image + pictures[i] for i, image in enumerate(images)]
         return [], images
+
+
+def _only(parts: Sequence[Tensor]) -> Tensor:
+    (part,) = parts
+    return part
 
 
 def _input_fusion(config: MaximConfig, level: int) -> nn.Module:

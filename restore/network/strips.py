@@ -32,6 +32,9 @@ class Whole:
     attention, which then see no further than their own window.
     """
 
+    spares = False
+    """Whether computing once more is better than holding."""
+
     def __init__(self, windows: Pair = (1, 1)):
         self.windows = windows
 
@@ -114,6 +117,8 @@ class Strips(Whole):
     block may hold some times as many.
     """
 
+    spares = True
+
     def __init__(self, most: int, windows: Pair = (1, 1)):
         super().__init__(windows)
         self.most = most
@@ -134,7 +139,7 @@ class Strips(Whole):
         # A strip and what surrounds it are whole rows of the coarsest map.
         coarsest = max(1, *(height // x.shape[1] for x in maps))
         halo = _up(halo, coarsest)
-        size = _step(height, maps[0][0].numel(), self.most, math.lcm(multiple, coarsest))
+        size = _step(height, _numbers(maps), self.most, math.lcm(multiple, coarsest))
         if size >= height:
             return run(*maps)
         for start in range(0, height, size):
@@ -150,7 +155,7 @@ class Strips(Whole):
 
     def offsets(self, run: Run, *maps: Tensor, cells: int, into: Tensor) -> Tensor:
         count = maps[0].shape[1] // (self.windows[0] * cells)
-        size = _step(count, maps[0][0].numel(), self.most, 1)
+        size = _step(count, _numbers(maps), self.most, 1)
         split = (self.windows[0], cells, count)
         for start in range(0, count, size):
             chosen = slice(start, start + size)
@@ -189,15 +194,43 @@ class Parts:
     ) -> Tensor:
         """The result of a layer that sees ``halo`` rows around, and changes the height to
         ``height``."""
-        height = height or self.height or self.maps[0].shape[1]
-        result = walk.rows(
-            lambda *strips: layer(self.made(*strips)),
-            *self.maps,
-            height=height,
-            halo=self.halo + halo,
-        )
+        result = self._run(layer, walk, halo, height)
         self.maps.clear()
         return result
+
+    def held(self, layer: Layer, walk: Whole) -> tuple[Tensor, Parts]:
+        """The result of a layer, and what it can be had of once more: itself, or these parts where
+        computing is cheaper than holding."""
+        result = self._run(layer, walk)
+        if not walk.spares:
+            self.maps.clear()
+            return result, Parts([result])
+        made = self.made
+        again = Parts(self.maps, lambda *maps: [layer(made(*maps))], self.halo, result.shape[1])
+        return result, again
+
+    def beside(self, run: Run, *maps: Tensor, walk: Whole, into: Tensor) -> Tensor:
+        """``run(part, *maps)`` of the only part there is, pixel by pixel; see `Whole.rows`."""
+        own = len(self.maps)
+
+        def both(*strips: Tensor) -> Tensor:
+            (part,) = self.made(*strips[:own])
+            return run(part, *strips[own:])
+
+        # Rows of ``into`` that are written already come again around the next strip: what is made
+        # of them is cut off.
+        every = (*self.maps, *maps)
+        result = walk.rows(both, *every, height=into.shape[1], halo=self.halo, into=into)
+        self.maps.clear()
+        return result
+
+    def _run(self, layer: Layer, walk: Whole, halo: int = 0, height: int | None = None) -> Tensor:
+        return walk.rows(
+            lambda *strips: layer(self.made(*strips)),
+            *self.maps,
+            height=height or self.height or self.maps[0].shape[1],
+            halo=self.halo + halo,
+        )
 
     def behind(self, first: Run, x: Tensor) -> Parts:
         """These parts, behind ``first(x)``."""
@@ -230,6 +263,10 @@ def _faded(gates: Tensor, rows: Tensor, height: int, width: int) -> Tensor:
 def _rows(x: Tensor, first: int, last: int, height: int) -> Tensor:
     """Of a map, what belongs to some rows of one that is ``height`` high."""
     return x[:, first * x.shape[1] // height : last * x.shape[1] // height]
+
+
+def _numbers(maps: Sequence[Tensor]) -> int:
+    return max(x[0].numel() for x in maps)
 
 
 def _up(value: int, multiple: int) -> int:
