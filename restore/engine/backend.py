@@ -22,6 +22,7 @@ from restore.network.strips import Strips, Whole
 
 TORCH, ONNXRUNTIME = "torch", "onnxruntime"
 CUDA = "CUDAExecutionProvider"
+ALL, SOME, LEAST = "all", "some", "least"
 _ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
 """How many numbers of a map are computed at a time: those that a processor caches, and enough for a
 GPU."""
@@ -38,14 +39,14 @@ class Backend(Protocol):
     by_windows: bool
 
     def __call__(
-        self, pictures: np.ndarray, windows: Pair = (1, 1), at_once: bool = False
+        self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
     ) -> np.ndarray:
         """N x 3 x H x W float32, RGB in [0, 1], H and W multiples of the model's size rule, times
         the number of windows, down and across, that grid mixing is confined to.
 
-        Returns the same, which may leave that range. ``at_once`` asks for all of a layer at a time.
-        Raises `NotEnoughMemoryError` where they are too large for this machine. Several threads may
-        call at a time.
+        Returns the same, which may leave that range. ``hold`` says how much to keep in memory:
+        `ALL` of every layer at once, `SOME`, or the `LEAST`. Raises `NotEnoughMemoryError` where
+        they are too large for this machine. Several threads may call at a time.
         """
 
 
@@ -77,14 +78,14 @@ class TorchBackend:
 
     @torch.inference_mode()
     def __call__(
-        self, pictures: np.ndarray, windows: Pair = (1, 1), at_once: bool = False
+        self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
     ) -> np.ndarray:
         if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
-            at_once = True  # what is small enough takes fewer kernels that way
-        walk = Whole(windows) if at_once else Strips(self._most, windows)
+            hold = ALL  # what is small enough takes fewer kernels that way
+        walk = Whole(windows) if hold == ALL else Strips(self._most, windows, hold == LEAST)
         with _memory_errors_told_apart():
             if self._gpu is not None:
-                return self._gpu(lambda x: self._network(x, walk), pictures, (windows, at_once))
+                return self._gpu(lambda x: self._network(x, walk), pictures, (windows, hold))
             # Channels last in memory, as the network keeps them. torch shares that memory, and
             # warns where it may not write to it.
             pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
@@ -115,7 +116,7 @@ class OnnxBackend:
         self._session = _session(model, self.compute.device)
 
     def __call__(
-        self, pictures: np.ndarray, windows: Pair = (1, 1), at_once: bool = False
+        self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
     ) -> np.ndarray:
         from restore.export.onnx import INPUT
 

@@ -25,7 +25,7 @@ _RUN = f"""{PEAK}
 import numpy as np
 from restore import Restorer
 task, model, precision, side = sys.argv[1:]
-restore = Restorer(task, model, device="cpu", precision=precision, tile="exact")
+restore = Restorer(task, model, device="cpu", precision=precision, tile="window")
 restore(np.zeros((int(side), int(side), 3), np.uint8))
 print(peak())
 """

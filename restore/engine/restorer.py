@@ -94,7 +94,7 @@ class Restorer:
         self.ensemble = ensemble
         self.max_memory = budget.parsed(max_memory) if isinstance(max_memory, str) else max_memory
         self._fitted = tile in (AUTO, WINDOW)
-        self._at_once = tile == OFF
+        self._hold = {OFF: backends.ALL, EXACT: backends.LEAST}.get(str(tile), backends.SOME)
         self._tiles = asked(tile, overlap, self.card)
         if self.card.network.num_outputs != 3:
             raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
@@ -306,7 +306,7 @@ class Restorer:
     def _forward(self, tiles: np.ndarray, cut: tuple[int, int]) -> np.ndarray:
         """N x h x w x 3 float32 whose size the network takes, to the same."""
         pictures = tiles.transpose(0, 3, 1, 2)
-        return self.backend(pictures, cut, self._at_once).transpose(0, 2, 3, 1)
+        return self.backend(pictures, cut, self._hold).transpose(0, 2, 3, 1)
 
 
 def _copy(image: np.ndarray | Rows, result: np.ndarray | Sink) -> None:

@@ -56,7 +56,8 @@ def convolution(
 
 def matrix_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
     """``a @ b`` of matrices, plus ``bias`` along the rows."""
-    if plain_operators(a, b):
+    # In bfloat16 torch takes oneDNN's product itself.
+    if a.dtype == torch.bfloat16 or plain_operators(a, b):
         return a @ b if bias is None else torch.addmm(bias[:, None], a, b)
     product = _product(a, b)
     return product if bias is None else product.add_(bias[:, None])

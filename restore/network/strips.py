@@ -114,14 +114,14 @@ class Strips(Whole):
     """Some rows at a time, for inference alone: maps are written over.
 
     ``most`` is how many numbers of a map a strip holds, at least about; one of the layers within a
-    block may hold some times as many.
+    block may hold some times as many. ``spares`` computes some of a block's maps again rather than
+    hold them.
     """
 
-    spares = True
-
-    def __init__(self, most: int, windows: Pair = (1, 1)):
+    def __init__(self, most: int, windows: Pair = (1, 1), spares: bool = False):
         super().__init__(windows)
         self.most = most
+        self.spares = spares
 
     def in_rows(self, x: Tensor) -> bool:
         return x[0].numel() // self.windows[0] <= self.most
@@ -166,7 +166,7 @@ class Strips(Whole):
         return into
 
     def later(self, run: Run, x: Tensor) -> tuple[Tensor, Run]:
-        return x, run
+        return (x, run) if self.spares else (self.rows(run, x), _same)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         return x.add_(y)
