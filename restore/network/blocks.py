@@ -141,7 +141,8 @@ class CrossGatingBlock(nn.Module):
         gated_y = walk.rows(last_y, inner_y, gate_x, shortcut_y, into=gate_x)
         del shortcut_y, inner_y, gate_x
         if not walk.spares:
-            return self._last_x(inner_x, gate_y, shortcut_x, gated_y), gated_y
+            args = inner_x, gate_y, shortcut_x, gated_y
+            return walk.rows(self._last_x, *args, into=gate_y), gated_y
 
         def last_x(shortcut: Tensor, gate: Tensor, y: Tensor) -> Tensor:
             return self._last_x(then_x(shortcut), gate, shortcut, y)
