@@ -12,6 +12,7 @@ import torch
 from restore.checkpoints import weights
 from restore.checkpoints.card import FLOAT32
 from restore.checkpoints.store import Model
+from restore.engine.allocator import keep_pages
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
 from restore.engine.frames import FILLS_A_GPU
@@ -70,6 +71,7 @@ class TorchBackend:
     by_windows = True
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
+        keep_pages()  # before torch makes a tensor
         self.compute = choose(device, precision, model.card)
         network = weights.load(model.path, model.card)
         self._network = network.to(self.compute.device, self.compute.dtype)

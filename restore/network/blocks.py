@@ -51,7 +51,7 @@ class MultiAxisBlock(nn.Module):
         return walk.offsets(by_grid, x, y, cells=self.grid.size[0], into=y)
 
     def _both(self, x: Tensor, window: Pair | None) -> Tensor:
-        u, v = self.in_project(x, GELU, norm=self.norm).chunk(2, dim=-1)
+        u, v = self.in_project.halves(x, GELU, self.norm)
         parts = self.grid_gmlp(u, window), self.block_gmlp(v)
         return self.out_project.together(parts, plus=x)
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from restore.network.fused import (
     Activation,
+    Arrange,
     convolution,
     followed,
     is_normalised_fast,
@@ -42,11 +43,12 @@ class LayerNorm(nn.LayerNorm):
     def __init__(self, channels: int):
         super().__init__(channels, eps=LAYER_NORM_EPS)
 
-    def forward(self, x: Tensor) -> Tensor:
-        # In bfloat16 the scale and offset cost what the rest gains.
-        if x.dtype != torch.float32 or plain_operators(x, self.weight):
-            return super().forward(x)
-        return torch.addcmul(self.bias, normalised(x, self.eps), self.weight)
+    def forward(self, x: Tensor, arranged: Arrange | None = None) -> Tensor:
+        """Contiguous in the order that ``arranged`` gives."""
+        if plain_operators(x, self.weight) or not is_normalised_fast(x):
+            return super().forward(x if arranged is None else arranged(x).contiguous())
+        y = normalised(x, self.eps, arranged)
+        return torch.addcmul(self.bias, y, self.weight, out=y)
 
 
 class Dense(nn.Module):
@@ -79,18 +81,18 @@ class Dense(nn.Module):
         weight, bias = self.weight[outputs, inputs], None
         if self.bias is not None and not inputs.start:  # added once: with the first input
             bias = self.bias[outputs]
-        if norm is not None and (plain_operators(x, weight) or not is_normalised_fast(x)):
-            x = norm(x)
-        elif norm is not None:  # its scale and offset become part of the matrix
-            x, offset = normalised(x, norm.eps), weight @ norm.bias
-            weight, bias = weight * norm.weight, offset if bias is None else bias + offset
-        if x.is_cuda:
-            return followed(F.linear(x, weight, bias), activation, plus)
-        added = None if plus is None else to_channels_first(plus)
-        y = convolution(
-            to_channels_first(x), weight[:, :, None, None], bias, 1, 0, activation, added
-        )
-        return to_channels_last(y)
+        return _dense(*_behind(norm, x, weight, bias), activation, plus)
+
+    def halves(self, x: Tensor, activation: Activation, norm: LayerNorm) -> tuple[Tensor, Tensor]:
+        """``activation`` of the result, of the channels' first and second half."""
+        if plain_operators(x, self.weight):
+            first, second = self(x, activation, norm=norm).chunk(2, dim=-1)
+            return first, second
+        # What reads them, reads a map of its own faster than every other half of a larger one.
+        x, weight, bias = _behind(norm, x, self.weight, self.bias)
+        biases = (None, None) if bias is None else bias.chunk(2)
+        first, second = map(_dense, (x, x), weight.chunk(2), biases, [activation] * 2)
+        return first, second
 
     def together(self, parts: Sequence[Tensor], plus: Tensor | None = None) -> Tensor:
         """Of maps that hold the input channels one after the other."""
@@ -107,6 +109,36 @@ class Dense(nn.Module):
     def extra_repr(self) -> str:
         out_channels, in_channels = self.weight.shape
         return f"{in_channels}, {out_channels}, bias={self.bias is not None}"
+
+
+def _behind(
+    norm: LayerNorm | None, x: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What a dense layer behind ``norm`` takes: pixels, matrix and offset."""
+    if norm is None:
+        return x, weight, bias
+    if plain_operators(x, weight) or not is_normalised_fast(x):
+        return norm(x), weight, bias
+    # The scale and offset of the norm become part of the matrix.
+    offset = weight @ norm.bias
+    bias = offset if bias is None else bias + offset
+    return normalised(x, norm.eps), weight * norm.weight, bias
+
+
+def _dense(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    activation: Activation | None = None,
+    plus: Tensor | None = None,
+) -> Tensor:
+    if x.is_cuda:
+        return followed(F.linear(x, weight, bias), activation, plus)
+    added = None if plus is None else to_channels_first(plus)
+    matrix = weight[:, :, None, None]
+    return to_channels_last(
+        convolution(to_channels_first(x), matrix, bias, 1, 0, activation, added)
+    )
 
 
 class Conv(nn.Conv2d):

@@ -93,9 +93,9 @@ class SpatialMix(nn.Module):
 class GatingUnit(nn.Module):
     """Spatial gating unit: u * (mix(LayerNorm(v)) + 1) for the channel halves u, v.
 
-    Eq. 1 of gMLP (arXiv 2105.08050), with the block or grid split of MAXIM. One gather brings the
+    Eq. 1 of gMLP (arXiv 2105.08050), with the block or grid split of MAXIM. The norm brings the
     tokens of v to the front, so that the mix is a single matrix product; the product with u reads
-    its result through a view and so undoes the gather for free.
+    its result through a view and so brings them back: neither takes a copy.
     """
 
     def __init__(self, channels: int, view: TokenView, bias: bool):
@@ -104,10 +104,11 @@ class GatingUnit(nn.Module):
         self.norm = LayerNorm(channels // 2)
         self.mix = SpatialMix(view.size[0] * view.size[1], bias)
 
-    def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
-        u, v = self.view.split(x, window).chunk(2, dim=-1)
-        v = self.norm(self.view.tokens_first(v).contiguous())
-        return self.view.joined(torch.addcmul(u, u, self.view.tokens_back(self.mix(v))))
+    def forward(self, u: Tensor, v: Tensor, window: Pair | None = None) -> Tensor:
+        tokens = self.norm(v, lambda v: self.view.tokens_first(self.view.split(v, window)))
+        u, gates = self.view.split(u, window), self.view.tokens_back(self.mix(tokens))
+        gated = torch.addcmul(u, u, gates) if plain_operators(u) else u.addcmul_(u, gates)
+        return self.view.joined(gated)
 
 
 class AxisGmlp(nn.Module):
@@ -121,8 +122,8 @@ class AxisGmlp(nn.Module):
         self.out_project = Dense(factor * channels // 2, channels, bias)
 
     def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
-        inner = self.in_project(x, GELU, norm=self.norm)
-        return self.out_project(self.gate(inner, window), plus=x)
+        halves = self.in_project.halves(x, GELU, self.norm)
+        return self.out_project(self.gate(*halves, window), plus=x)
 
 
 class MultiAxisGating(nn.Module):
@@ -161,25 +162,17 @@ class MultiAxisGating(nn.Module):
         return walk.offsets(by_grid, x, gates, cells=self.grid.size[0], into=gates)
 
     def _gates(self, x: Tensor, window: Pair | None) -> Tensor:
-        x = self.in_project(x, GELU, norm=self.norm)
-        u, v = x.chunk(2, dim=-1)
-        if plain_operators(x):
-            u = _mixed(u, self.grid, self.grid_mix, window)
-            v = _mixed(v, self.block, self.block_mix)
-            return self.out_project(torch.cat((u, v), dim=-1))
-        # The tokens go back to where they came from: no other tensor, no concatenation.
-        _mix_within(u, self.grid, self.grid_mix, window)
-        _mix_within(v, self.block, self.block_mix)
-        return self.out_project(x)
+        u, v = self.in_project.halves(x, GELU, self.norm)
+        u = _mixed(u, self.grid, self.grid_mix, window)
+        v = _mixed(v, self.block, self.block_mix)
+        return self.out_project.together((u, v))
 
 
 def _mixed(x: Tensor, view: TokenView, mix: SpatialMix, window: Pair | None = None) -> Tensor:
     """N x H x W x C in and out: gather tokens, one matrix product, scatter."""
-    tokens = view.tokens_first(view.split(x, window)).contiguous()
-    return view.joined(view.tokens_back(mix(tokens)))
-
-
-def _mix_within(x: Tensor, view: TokenView, mix: SpatialMix, window: Pair | None = None) -> None:
-    """`_mixed`, written over ``x``."""
     split = view.split(x, window)
-    split.copy_(view.tokens_back(mix(view.tokens_first(split).contiguous())))
+    mixed = view.tokens_back(mix(view.tokens_first(split).contiguous()))
+    if plain_operators(x):
+        return view.joined(mixed)
+    split.copy_(mixed)  # back to where they came from: no other tensor
+    return x
