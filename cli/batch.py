@@ -113,7 +113,7 @@ def restore_many(
 
     if options.workers > 1:
         share_cores(options.workers)
-    restorer = Restorer(task, **restorer_options)
+    restorer = Restorer(task, workers=options.workers, **restorer_options)
     key = {
         "task": task,
         "model_sha256": restorer.card.sha256,

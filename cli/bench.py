@@ -100,7 +100,10 @@ def speed(
         list[str] | None, typer.Option("--tile", help="As of the heads; may be repeated.")
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="A checkout of another version, timed in turns with this.")
+        Path | None,
+        typer.Option(
+            help="A checkout of another version, timed in turns with this, on the models it ships."
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,

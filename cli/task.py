@@ -166,24 +166,24 @@ def apply(
     reporter: Reporter,
     **options: Any,
 ) -> tuple[str, dict[str, Any]]:
-    """Restore a picture that `read` returned and ``save`` it; ``options`` are the `Restorer`'s.
+    """Restore a picture that `read` returned and ``save`` it, unless it went to ``target`` by rows;
+    ``options`` are the `Restorer`'s.
 
-    Returns the outcome as a sentence and as values.
+    Returns the outcome as a sentence and as values; the seconds are those of both.
     """
     from restore import Restorer
     from restore.media import large
 
     restorer = Restorer(task, **options)
-    by_rows = large.goes_by_rows(picture, target)
     started = time.perf_counter()
     with reporter.progress(f"{task} {source.name}") as progress:
-        if by_rows:
-            large.restore(picture, target, partial(restorer.by_rows, progress=progress))
-        else:
-            restored = picture.through(lambda pixels: restorer(pixels, progress))
-    seconds = time.perf_counter() - started
-    if not by_rows:
+        better, by_rows = (
+            partial(work, progress=progress) for work in (restorer, restorer.by_rows)
+        )
+        restored = large.through(picture, target, better, by_rows)
+    if restored is not None:
         save(restored)
+    seconds = time.perf_counter() - started
     height, width = picture.pixels.shape[:2]
     compute = restorer.compute
     text = (

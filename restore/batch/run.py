@@ -35,7 +35,8 @@ ByRows = Callable[..., None]
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job: `DONE`, `SKIPPED` with the reason, `FAILED` with the reason, or
-    `STOPPED` before it was done; ``notes`` say what of it was lost."""
+    `STOPPED` before it was done; ``notes`` say what of it was lost, ``seconds`` how long it took to
+    restore and write."""
 
     job: Job
     status: str
@@ -112,17 +113,33 @@ def run(
 
     def compute(underway: _Underway) -> _Underway:
         stop()
-        picture = underway.picture
+        job, picture = underway.job, underway.picture
         assert picture is not None
-        if by_rows and large.goes_by_rows(picture, underway.job.target, above):
-            better = partial(by_rows, progress=stop)
-            return _write(underway, manifest, key, policy, partial(large.restore, better=better))
+        job.target.parent.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        picture = picture.through(lambda pixels: restore(pixels, stop))
-        return replace(underway, picture=picture, seconds=time.perf_counter() - started)
+        restored = large.through(
+            picture,
+            job.target,
+            lambda pixels: restore(pixels, stop),
+            by_rows and partial(by_rows, progress=stop),
+            above=above,
+            mark=MARK,
+            ready=ready(underway),
+        )
+        seconds = time.perf_counter() - started
+        if restored is None:
+            return _done(underway, picture, seconds)
+        return replace(underway, picture=restored, seconds=seconds)
 
     def write(underway: _Underway) -> _Underway:
-        return _write(underway, manifest, key, policy, media.write)
+        picture = underway.picture
+        assert picture is not None
+        started = time.perf_counter()
+        media.write(picture, underway.job.target, mark=MARK, ready=ready(underway))
+        return _done(underway, picture, underway.seconds + time.perf_counter() - started)
+
+    def ready(underway: _Underway) -> Callable[[Path], None]:
+        return partial(_ready, underway, manifest, key, policy)
 
     started = (_Underway(job) for job in jobs)
     opened = piped(started, stage(read), threads=1, ahead=1)
@@ -158,29 +175,23 @@ def _read(
     return replace(underway, picture=picture, input_sha256=digest, replaces=exists)
 
 
-def _write(
+def _ready(
     underway: _Underway,
     manifest: Manifest,
     key: Mapping[str, Any],
     policy: Policy,
-    save: Callable[..., object],
-) -> _Underway:
-    """``save`` is `media.write`, or restores first as `large.restore` does."""
-    job, picture = underway.job, underway.picture
-    assert picture is not None
-    made_of = {**key, "input_sha256": underway.input_sha256}
+    temporary: Path,
+) -> None:
+    """What is to be done when an output is complete, before it gets its name."""
+    job = underway.job
+    if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
+        raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
+    manifest.add(job.source, job.target, temporary, {**key, "input_sha256": underway.input_sha256})
 
-    def ready(temporary: Path) -> None:
-        if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
-            raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
-        manifest.add(job.source, job.target, temporary, made_of)
 
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    save(picture, job.target, mark=MARK, ready=ready)
-    seconds = underway.seconds or time.perf_counter() - started  # which restored it, too
+def _done(underway: _Underway, picture: Picture, seconds: float) -> _Underway:
     height, width = picture.pixels.shape[:2]
-    done = Outcome(job, DONE, "", picture.notes, height * width / 1e6, seconds)
+    done = Outcome(underway.job, DONE, "", picture.notes, height * width / 1e6, seconds)
     return replace(underway, picture=None, outcome=done)
 
 

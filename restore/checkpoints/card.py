@@ -107,16 +107,21 @@ class Card:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Card:
-        """Raises `CheckpointError` naming what is missing or wrong."""
+        """Fields that a newer version may have added are left out, except those of the network,
+        without which it would be another. Raises `CheckpointError` naming what is missing or wrong.
+        """
         try:
-            known = {f.name for f in fields(cls)}
-            kept = {k: v for k, v in values.items() if k in known}
+            kept = _known(cls, values)
             kept["network"] = MaximConfig.from_dict(values["network"])
             kept["precisions"] = tuple(values.get("precisions", (FLOAT32,)))
-            kept["figures"] = tuple(Figure(**f) for f in values.get("figures", ()))
-            kept["training_data"] = tuple(TrainingSet(**t) for t in values.get("training_data", ()))
+            kept["figures"] = tuple(
+                Figure(**_known(Figure, figure)) for figure in values.get("figures", ())
+            )
+            kept["training_data"] = tuple(
+                TrainingSet(**_known(TrainingSet, one)) for one in values.get("training_data", ())
+            )
             if values.get("tile") is not None:
-                kept["tile"] = TilePolicy(**values["tile"])
+                kept["tile"] = TilePolicy(**_known(TilePolicy, values["tile"]))
             for name in ("name", "task", "sha256", "variant", "licence", "limits"):
                 if not isinstance(kept.get(name, ""), str):
                     raise ValueError(f"{name} is {kept[name]!r}; it must be text")
@@ -128,6 +133,11 @@ class Card:
         if card.task not in TASKS:
             raise CheckpointError(f"the card names an unknown task, {card.task!r}")
         return card
+
+
+def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of ``values``, those of the fields that a dataclass has."""
+    return {f.name: values[f.name] for f in fields(kind) if f.name in values}
 
 
 def card_path(weights: Path) -> Path:

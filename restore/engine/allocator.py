@@ -10,6 +10,7 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h of GNU's C library names them
 _KEPT = 1 << 30
@@ -26,9 +27,23 @@ def keep_pages() -> None:
     The second is an option of torch on Linux, which it reads at its first tensor.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if not sys.platform.startswith("linux") or any(name in os.environ for name in _OWN):
+    if any(name in os.environ for name in _OWN):
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _from_glibc("mallopt")
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def give_back() -> None:
+    """Return what is kept to the system."""
+    malloc_trim = _from_glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+@functools.cache
+def _from_glibc(name: str) -> Callable[..., int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

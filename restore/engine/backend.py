@@ -12,7 +12,7 @@ import torch
 from restore.checkpoints import weights
 from restore.checkpoints.card import FLOAT32
 from restore.checkpoints.store import Model
-from restore.engine.allocator import keep_pages
+from restore.engine.allocator import give_back, keep_pages
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
 from restore.engine.frames import FILLS_A_GPU
@@ -84,7 +84,7 @@ class TorchBackend:
     ) -> np.ndarray:
         if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
             hold = ALL  # what is small enough takes fewer kernels that way
-        walk = Whole(windows) if hold == ALL else Strips(self._most, windows, hold == LEAST)
+        walk = self._walk(windows, hold)
         with _memory_errors_told_apart():
             if self._gpu is not None:
                 return self._gpu(lambda x: self._network(x, walk), pictures, (windows, hold))
@@ -93,6 +93,13 @@ class TorchBackend:
             pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
             x = torch.from_numpy(pixels).to(self.compute.device).permute(0, 3, 1, 2)
             return self._network(x, walk).float().cpu().numpy()
+
+    def _walk(self, windows: Pair, hold: str) -> Whole:
+        if hold == ALL:
+            return Whole(windows)
+        if hold == LEAST:
+            return Strips(self._most // 2, windows, spares=True, behind=give_back)
+        return Strips(self._most, windows)
 
 
 class OnnxBackend:

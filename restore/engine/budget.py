@@ -1,15 +1,12 @@
-"""How much memory there is, and how large a tile it holds."""
+"""How much memory there is, and how much of it may be taken."""
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from restore.checkpoints.card import TilePolicy
 from restore.errors import RestoreError, UsageError
 
 SHARE = 0.6
@@ -63,12 +60,3 @@ def _cached() -> int:
 def share_of_free(device: torch.device) -> int:
     """Bytes to take where nobody says how many."""
     return int(SHARE * free(device))
-
-
-def within(policy: TilePolicy, pixels: int) -> TilePolicy:
-    """A policy whose tiles, and pictures that are not cut, have at most ``pixels`` pixels; tiles
-    are not made smaller than `SMALLEST`."""
-    side = max(SMALLEST, math.isqrt(max(0, pixels)))
-    return replace(
-        policy, size=min(policy.size, side), whole_up_to=min(policy.whole_up_to, side * side)
-    )

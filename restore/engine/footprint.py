@@ -24,15 +24,19 @@ def peak():
 _RUN = f"""{PEAK}
 import numpy as np
 from restore import Restorer
+from restore.checkpoints import store
+from restore.engine.policy import uncut
 task, model, precision, side = sys.argv[1:]
-restore = Restorer(task, model, device="cpu", precision=precision, tile="window")
+tile = uncut(store.find(task, model).card)
+restore = Restorer(task, model, device="cpu", precision=precision, tile=tile)
 restore(np.zeros((int(side), int(side), 3), np.uint8))
 print(peak())
 """
 
 
 def on_cpu(task: str, model: str | Path, precisions: Sequence[str]) -> dict[str, float]:
-    """Bytes a pixel at the peak of a computation, by precision, for a model's name or file.
+    """Bytes a pixel at the peak of a computation, by precision, for a model's name or file: of a
+    tile as the card has it, whatever memory there is.
 
     Raises `RestoreError` where the model cannot be run.
     """

@@ -53,11 +53,11 @@ class _Read:
         return self.array.shape[0], self.array.shape[1]
 
 
-def check_count(name: str, value: object, least: int) -> None:
+def check_count(name: str, value: object, least: int, of: str = "frames") -> None:
     """Raise `UsageError` for an option that is no whole number, or less than ``least``."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:  # type: ignore[operator]
-        raise UsageError(f"{name} is {value!r}; it is a number of frames, {least} or more")
+        raise UsageError(f"{name} is {value!r}; it is a number of {of}, {least} or more")
 
 
 def restored_frames(

@@ -20,12 +20,13 @@ import numpy as np
 
 from restore.engine.pixels import to_float
 from restore.media.rows.source import Rows
+from restore.network.config import Pair
 
 RADIUS = 4
 """Of the windows, in pixels of the reduced picture."""
 NO_TEXTURE = 5e-4
 """Second difference up to which a picture is blank; from twice this on it tells all."""
-_MOST = 0.75
+_WITHOUT_TEXTURE = 0.75
 """The share of a picture that must have no texture. Half is not enough: 8 bits leave the darkest
 scenes less than that."""
 _MEAN = cv2.INTER_AREA
@@ -41,16 +42,24 @@ def reduced(image: np.ndarray | Rows, side: int) -> np.ndarray:
     enough keeps its size.
     """
     height, width = image.shape[:2]
-    shorter = min(height, width)
-    if shorter <= side:
+    high, wide = reduced_size((height, width), side)
+    if (high, wide) == (height, width):
         return to_float(image[:])
-    wide, high = round(width * side / shorter), round(height * side / shorter)
     # Across, then down: means are separable, and a large picture is never whole in floats.
     narrow = [
         cv2.resize(to_float(image[rows]), (wide, rows.stop - rows.start), interpolation=_MEAN)
         for rows in strips(height)
     ]
     return cv2.resize(np.concatenate(narrow), (wide, high), interpolation=_MEAN)
+
+
+def reduced_size(size: Pair, side: int) -> Pair:
+    """(height, width) of what `reduced` makes of a picture of ``size``."""
+    height, width = size
+    shorter = min(size)
+    if shorter <= side:
+        return size
+    return round(height * side / shorter), round(width * side / shorter)
 
 
 def strips(height: int) -> Iterator[slice]:
@@ -102,7 +111,7 @@ def evidence(image: np.ndarray) -> float:
     """
     grey = image.mean(axis=2)
     curvature = cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT)
-    texture = float(np.quantile(np.abs(curvature), _MOST))
+    texture = float(np.quantile(np.abs(curvature), _WITHOUT_TEXTURE))
     return min(max(texture / NO_TEXTURE - 1, 0.0), 1.0)
 
 

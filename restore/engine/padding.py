@@ -40,6 +40,11 @@ def margin(length: int, multiple: int) -> Margin:
     return odd, -(length + odd) % multiple // 2
 
 
+def padded(length: int, multiple: int) -> int:
+    """What `margin` makes of a length."""
+    return -(-length // multiple) * multiple
+
+
 def _mirror(image: np.ndarray, rows: Margin, columns: Margin) -> np.ndarray:
     if not any((*rows, *columns)):
         return image

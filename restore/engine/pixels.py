@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from restore.errors import ImageError
 from restore.media.colour import rgb
 from restore.media.rows.source import Rows
 
-_STRIP = 64
-"""Rows that are worked on together: a large picture is not copied to be looked at."""
+_STRIP = 16
+"""Rows that are worked on together: a large picture is not copied to be looked at, and what is made
+of a wide one on the way to its result is small beside a tile."""
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
@@ -34,20 +37,30 @@ def check(image: np.ndarray) -> None:
         raise ImageError(f"the picture is empty: shape {image.shape}")
     if image.dtype not in (*_FULL, np.float32):
         raise ImageError(f"expected uint8, uint16 or float32 pixels, got {image.dtype}")
-    if image.dtype == np.float32 and not np.isfinite(image).all():
+    if image.dtype == np.float32 and not all(np.isfinite(strip).all() for strip in _strips(image)):
         raise ImageError("the picture holds NaN or infinity")
 
 
-def from_float(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray:
+def from_float(
+    restored: np.ndarray, like: np.ndarray, grey: bool, strength: float = 1.0
+) -> np.ndarray:
     """H x W x 3 float32 to the shape and dtype of ``like``; clipped, integers rounded.
 
-    Where ``grey`` says that ``like`` is part of a grey picture, so is the result, exactly.
+    Where ``grey`` says that ``like`` is part of a grey picture, so is the result, exactly. With
+    less than all ``strength`` it is blended with ``like``.
     """
     result = np.empty(like.shape, like.dtype)
     for top in range(0, len(like), _STRIP):
         rows = slice(top, top + _STRIP)
-        result[rows] = _rounded(restored[rows], like[rows], grey)
+        result[rows] = _rounded(_blended(restored[rows], like[rows], strength), like[rows], grey)
     return result
+
+
+def _blended(restored: np.ndarray, like: np.ndarray, strength: float) -> np.ndarray:
+    if strength == 1:
+        return restored
+    source = to_float(like)
+    return source + np.float32(strength) * (restored - source)
 
 
 def _rounded(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray:
@@ -58,7 +71,8 @@ def _rounded(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray:
     restored = np.clip(restored, 0, 1)
     if like.dtype in _FULL:
         # Rounded in float64: float32 cannot tell all 65,536 levels from their neighbours' halves.
-        return np.rint(restored * np.float64(_FULL[like.dtype])).astype(like.dtype)
+        levels = restored * np.float64(_FULL[like.dtype])
+        return np.rint(levels, out=levels).astype(like.dtype)
     return restored.astype(np.float32)
 
 
@@ -66,5 +80,8 @@ def is_grey(image: np.ndarray | Rows) -> bool:
     """Whether the picture has one channel, or three that are equal everywhere."""
     if image.ndim == 2:
         return True
-    strips = (image[top : top + _STRIP] for top in range(0, len(image), _STRIP))
-    return all(bool((strip == strip[..., :1]).all()) for strip in strips)
+    return all(bool((strip == strip[..., :1]).all()) for strip in _strips(image))
+
+
+def _strips(image: np.ndarray | Rows) -> Iterator[np.ndarray]:
+    return (image[top : top + _STRIP] for top in range(0, len(image), _STRIP))

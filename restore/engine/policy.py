@@ -11,7 +11,8 @@ from restore.engine.tiling import Axis
 from restore.errors import UsageError
 
 AUTO, WINDOW, EXACT, OFF = "auto", "window", "exact", "off"
-_UNCUT = TilePolicy(size=0, overlap=0, whole_up_to=2**62)
+_ALL = 2**62
+"""More pixels than any picture has."""
 _PATCH = 128
 """Side of the windows of a model whose card does not say on what it was trained."""
 _SIDE = 1536
@@ -20,17 +21,18 @@ _WINDOWS = 3
 """A side of a tile, in windows, where a backend knows none."""
 
 
-def asked(tile: str | int, overlap: int | None, card: Card) -> TilePolicy:
+def asked(tile: str | int | TilePolicy, overlap: int | None, card: Card) -> TilePolicy:
     """What a user's ``tile`` and ``overlap`` come to; raises `UsageError`."""
-    policy = card.tile or TILES
+    policy = tile if isinstance(tile, TilePolicy) else card.tile or TILES
     if overlap is not None:
         if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 0:
             raise UsageError(f"overlap is {overlap!r}; it is a number of pixels, 0 or more")
         policy = replace(policy, overlap=overlap)
-    if tile == AUTO:
+    if tile == AUTO or isinstance(tile, TilePolicy):
         return policy
     if tile in (OFF, EXACT):
-        return _UNCUT
+        # The overlap is for where memory runs out.
+        return TilePolicy(size=0, overlap=policy.overlap, whole_up_to=_ALL)
     if tile == WINDOW:
         return windowed(policy.window or card.training_patch or _PATCH, policy.overlap)
     try:
@@ -40,6 +42,17 @@ def asked(tile: str | int, overlap: int | None, card: Card) -> TilePolicy:
     if size < 1:
         raise UsageError(f"tile is {tile!r}; use auto, off, exact, window, or a side in pixels")
     return TilePolicy(size=size, overlap=policy.overlap, whole_up_to=0)
+
+
+def is_fitted(tile: object) -> bool:
+    """Whether tiles are made smaller where the memory holds no larger ones."""
+    return tile in (AUTO, WINDOW)
+
+
+def uncut(card: Card) -> TilePolicy:
+    """For a picture of any size, all of whose pixels go through the network at once, as those of a
+    tile do under "auto"."""
+    return replace(card.tile or TILES, whole_up_to=_ALL, reduce_to=0)
 
 
 def windowed(window: int, overlap: int = TILES.overlap) -> TilePolicy:

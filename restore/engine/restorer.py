@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,16 @@ from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, TilePolicy
 from restore.engine import backend as backends
 from restore.engine import budget, pixels
-from restore.engine.budget import SMALLEST, NotEnoughMemoryError
+from restore.engine.budget import NotEnoughMemoryError
+from restore.engine.fitting import Attempt, Memory, held, seen, smaller, why_ignored
 from restore.engine.frames import AHEAD, Frame, batch_size, check_count, restored_frames
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
 from restore.engine.policy import (
-    AUTO,
     EXACT,
-    OFF,
     WINDOW,
     asked,
+    is_fitted,
     window_borders,
     windows,
     without_windows,
@@ -55,11 +54,13 @@ class Restorer:
             which what mixes far pixels is confined to windows of the training size); "exact" (the
             whole picture, a part of every layer at a time); "off" (the whole picture at once, for
             the same result in more memory). Heads that judge a whole scene see a large picture
-            reduced under "auto", and all of its pixels otherwise.
+            reduced under "auto", and all of its pixels otherwise. Or a `TilePolicy` of one's own.
         overlap: pixels that neighbouring tiles share; by default the card's.
-        max_memory: bytes, or such as "4GiB", that tiles under "auto" keep within, pictures and
-            results included; by default a part of what is free. Where memory runs out all the
-            same, tiles of half the size are tried, and a warning is logged.
+        max_memory: bytes, or such as "4GiB", that tiles under "auto" and "window" keep within,
+            pictures and results included, on a device for which the card says what the model
+            takes; by default a part of what is free. Where memory runs out all the same, "exact"
+            is tried for "off", then tiles of half the size, and a warning is logged.
+        workers: so many threads that restore pictures at a time share that memory.
         strength: blend with the input; 0 returns it, 1 is the full effect.
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
@@ -78,9 +79,10 @@ class Restorer:
         *,
         device: str = "auto",
         precision: str = "auto",
-        tile: str | int = "auto",
+        tile: str | int | TilePolicy = "auto",
         overlap: int | None = None,
         max_memory: int | str | None = None,
+        workers: int = 1,
         strength: float = 1.0,
         ensemble: bool = False,
         backend: str = backends.TORCH,
@@ -92,10 +94,9 @@ class Restorer:
         self.card = found.card
         self.strength = strength
         self.ensemble = ensemble
-        self.max_memory = budget.parsed(max_memory) if isinstance(max_memory, str) else max_memory
-        self._fitted = tile in (AUTO, WINDOW)
-        self._hold = {OFF: backends.ALL, EXACT: backends.LEAST}.get(str(tile), backends.SOME)
-        self._tiles = asked(tile, overlap, self.card)
+        check_count("workers", workers, 1, of="threads")
+        self.max_memory = None if max_memory is None else budget.parsed(str(max_memory))
+        self._asked = Attempt(asked(tile, overlap, self.card), held(tile))
         if self.card.network.num_outputs != 3:
             raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
         self.backend = backends.load(backend, found, device, precision)
@@ -103,7 +104,12 @@ class Restorer:
         if not self.backend.by_windows:
             if tile in (WINDOW, EXACT):
                 raise UsageError(f"tile {tile!r}: backend {self.backend.name} cannot; use auto")
-            self._tiles = without_windows(self._tiles)
+            self._asked = Attempt(without_windows(self._asked.tiles), backends.SOME)
+        self._memory = Memory(self.card, self.backend, self.max_memory, workers)
+        self._fitted = is_fitted(tile) and self._memory.is_measured
+        if self.max_memory and not self._fitted:
+            why = why_ignored(tile, self.backend, task, model or self.card.name)
+            _log.warning("max memory is ignored: %s", why)
 
     def __call__(self, image: np.ndarray, progress: Progress = _ignore) -> np.ndarray:
         """Restore one picture.
@@ -135,7 +141,8 @@ class Restorer:
     def by_rows(
         self, image: np.ndarray | Rows, into: np.ndarray | Sink, progress: Progress = _ignore
     ) -> None:
-        """`__call__` of a picture that need not be held, with the same result.
+        """`__call__` of a picture that need not be held: the same in the same tiles. A budget
+        may allow larger ones.
 
         It is put ``into`` what takes it by rows, ``into[rows] = pixels``, from top to bottom; where
         memory ran out, from row 0 on again.
@@ -186,76 +193,74 @@ class Restorer:
             for image, result in zip(images, results, strict=True):
                 _copy(image, result)
             return results
-        policy = self._policy(images, results)
+        attempt = Attempt(self._policy(images, results), self._asked.hold)
         while True:
             try:
-                self._attempt(images, results, policy, progress)
+                self._attempt(images, results, attempt, progress)
                 return results
             except NotEnoughMemoryError:
-                policy = self._smaller(policy, images[0].shape[:2])
+                shape = seen(attempt.tiles, images[0].shape)
+                attempt = smaller(attempt, shape, self.card.network.size_multiple)
 
     def _policy(
         self,
         images: Sequence[np.ndarray | Rows],
         results: Sequence[np.ndarray | Sink] | None = None,
     ) -> TilePolicy:
-        """The tiles asked for; under "auto", no larger than the memory allows."""
-        memory = self.card.memory.get(self.compute.device.type, {})
-        if not self._fitted or self.compute.precision not in memory:
-            return self._tiles
-        most = self.max_memory or budget.share_of_free(self.compute.device)
-        # What is held besides: the picture (where it counts), the result, some rows of floats.
-        made = images if results is None else results
-        whole = sum(one.nbytes for one in (*made, *(images if self.max_memory else ())))
-        held = whole + 3 * self._tiles.size * images[0].shape[1] * 12 * len(images)
-        pixels_ = int((most - held) / memory[self.compute.precision] / len(images))
-        return budget.within(self._tiles, pixels_)
-
-    def _smaller(self, policy: TilePolicy, shape: tuple[int, ...]) -> TilePolicy:
-        """For another attempt, after ``policy`` has proved too large for a picture."""
-        whole = shape[0] * shape[1] <= policy.whole_up_to
-        side = (max(shape) if whole else policy.size) // 2
-        if side < SMALLEST:
-            raise RestoreError(f"not enough memory for tiles of {2 * side} pixels a side")
-        _log.warning("not enough memory; going on with tiles of %d pixels a side", side)
-        return replace(policy, size=side, whole_up_to=0)
+        """The tiles asked for; those that may be smaller, no larger than the memory allows."""
+        if not self._fitted:
+            return self._asked.tiles
+        return self._memory.fitted(
+            self._asked.tiles, images, images if results is None else results
+        )
 
     def _attempt(
         self,
         images: Sequence[np.ndarray | Rows],
         results: Sequence[np.ndarray | Sink],
-        policy: TilePolicy,
+        attempt: Attempt,
         progress: Progress,
     ) -> None:
         greys = [pixels.is_grey(image) for image in images]
-        for rows, bands in self._bands(images, policy, progress):
-            self._check_finite(bands)
+        for rows, bands in self._bands(images, attempt, progress):
             for image, grey, result, band in zip(images, greys, results, bands, strict=True):
-                part = image[rows]
-                if self.strength < 1:
-                    source = pixels.to_float(part)
-                    band = source + np.float32(self.strength) * (band - source)
-                result[rows] = pixels.from_float(band, part, grey)
+                self._put(band, rows, image, grey, result)
+            del bands, band  # before the next ones are made
 
-    def _check_finite(self, bands: np.ndarray) -> None:
-        if not np.isfinite(bands).all():
+    def _put(
+        self,
+        band: np.ndarray,
+        rows: slice,
+        image: np.ndarray | Rows,
+        grey: bool,
+        result: np.ndarray | Sink,
+    ) -> None:
+        """Those rows of a picture, restored, into the result: some at a time."""
+        for strip in strips(len(band)):
+            place = slice(rows.start + strip.start, rows.start + strip.stop)
+            self._check_finite(band[strip])
+            result[place] = pixels.from_float(band[strip], image[place], grey, self.strength)
+
+    def _check_finite(self, restored: np.ndarray) -> None:
+        if not np.isfinite(restored).all():
             precision = self.compute.precision
             advice = "" if precision == FLOAT32 else f"; try precision {FLOAT32}"
             raise RestoreError(f"{self.card.name} produced NaN or infinity in {precision}{advice}")
 
     def _bands(
-        self, images: Sequence[np.ndarray | Rows], policy: TilePolicy, progress: Progress
+        self, images: Sequence[np.ndarray | Rows], attempt: Attempt, progress: Progress
     ) -> Iterator[Band]:
         """The pictures restored, from top to bottom: rows, and N x rows x W x 3 float32."""
-        if not policy.reduce_to:
-            yield from self._tiled(images, policy, progress)
+        side = attempt.tiles.reduce_to
+        if not side:
+            yield from self._tiled(images, attempt, progress)
             return
-        seen = [reduced(image, policy.reduce_to) for image in images]
-        better = np.concatenate([band for _, band in self._tiled(seen, policy, progress)], axis=1)
+        small = [reduced(image, side) for image in images]
+        better = np.concatenate([band for _, band in self._tiled(small, attempt, progress)], axis=1)
         height = images[0].shape[0]
         changes = [
-            Carried(small, small + evidence(small) * (one - small), height)
-            for small, one in zip(seen, better, strict=True)
+            Carried(before, before + evidence(before) * (after - before), height)
+            for before, after in zip(small, better, strict=True)
         ]
         for rows in strips(height):
             pairs = zip(images, changes, strict=True)
@@ -265,11 +270,11 @@ class Restorer:
             )
 
     def _tiled(
-        self, images: Sequence[np.ndarray | Rows], policy: TilePolicy, progress: Progress
+        self, images: Sequence[np.ndarray | Rows], attempt: Attempt, progress: Progress
     ) -> Iterator[Band]:
         """Every pixel through the network, whole or tiled."""
         multiples = self.card.network.size_multiple
-        rows, columns = plan(images[0].shape[:2], policy, multiples)
+        rows, columns = plan(images[0].shape[:2], attempt.tiles, multiples)
         views = 8 if self.ensemble else 1
         total, finished = views * len(rows.starts) * len(columns.starts), 0
 
@@ -280,12 +285,12 @@ class Restorer:
 
         def run(place: Place) -> np.ndarray:
             tiles = _stacked([pixels.to_float(image[place]) for image in images])
-            return self._views(tiles, policy.window, views, report)
+            return self._views(tiles, attempt, views, report)
 
         yield from run_tiled(rows, columns, run)
 
     def _views(
-        self, tiles: np.ndarray, window: int, views: int, report: Callable[[], None]
+        self, tiles: np.ndarray, attempt: Attempt, views: int, report: Callable[[], None]
     ) -> np.ndarray:
         """N x h x w x 3 float32, of any size, to the same: the mean over the first ``views`` of its
         eight symmetries."""
@@ -293,20 +298,21 @@ class Restorer:
         for view in range(views):
             turned = _turn(tiles, view)
             sides = [*zip(turned.shape[1:3], self.card.network.size_multiple, strict=True)]
-            down, across = (windows(length, m, window) for length, m in sides)
+            down, across = (windows(length, m, attempt.tiles.window) for length, m in sides)
             cut = zip(sides, (down, across), strict=True)
             padding = Padding(*(margin(length, m * n) for (length, m), n in cut))
-            restored = padding.crop(self._forward(padding.apply(turned), (down, across)))
+            whole = self._forward(padding.apply(turned), (down, across), attempt.hold)
+            restored = padding.crop(whole)
             result = _turn_back(restored, view)
             total = result if total is None else total + result
             report()
         assert total is not None
         return total / views if views > 1 else total
 
-    def _forward(self, tiles: np.ndarray, cut: tuple[int, int]) -> np.ndarray:
+    def _forward(self, tiles: np.ndarray, cut: tuple[int, int], hold: str) -> np.ndarray:
         """N x h x w x 3 float32 whose size the network takes, to the same."""
         pictures = tiles.transpose(0, 3, 1, 2)
-        return self.backend(pictures, cut, self._hold).transpose(0, 2, 3, 1)
+        return self.backend(pictures, cut, hold).transpose(0, 2, 3, 1)
 
 
 def _copy(image: np.ndarray | Rows, result: np.ndarray | Sink) -> None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from restore.checkpoints.card import TilePolicy
+from restore.engine.padding import padded
 
 Place = tuple[slice, slice]
 Run = Callable[[Place], np.ndarray]
@@ -28,6 +29,11 @@ class Axis:
     length: int
     size: int
     starts: tuple[int, ...]
+
+    @property
+    def shared(self) -> int:
+        """How much the first two tiles have in common, and others to rounding."""
+        return self.size - self.starts[1] if len(self.starts) > 1 else 0
 
     def weights(self) -> list[np.ndarray]:
         """Blending weights of each tile: ``size`` values that, over all tiles, sum to one at
@@ -85,7 +91,7 @@ def plan(
 ) -> tuple[Axis, Axis]:
     """The tiles, by rows and columns, of a picture of this height and width; ``multiples`` is the
     network's size rule."""
-    limits = tuple(-(-length // m) * m for length, m in zip(shape, multiples, strict=True))
+    limits = tuple(padded(length, m) for length, m in zip(shape, multiples, strict=True))
     if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
         limits = tuple(max(m, policy.size // m * m) for m in multiples)
     rows, columns = (
@@ -97,7 +103,8 @@ def plan(
 
 def run_tiled(rows: Axis, columns: Axis, run: Run) -> Iterator[Band]:
     """Apply ``run`` to every tile and blend: the picture from top to bottom, each band of rows as
-    soon as no tile to come reaches into it, so that no more than a row of tiles is held.
+    soon as no tile to come reaches into it. No more is held than a row of tiles and what the one
+    above has given to it, where the caller lets go of each band before it asks for the next.
 
     ``run`` gets the place of a tile, rows and columns, and returns ... x h x w x C float32.
     An error in a tile is the caller's to see: nothing is swallowed.
@@ -119,7 +126,9 @@ def run_tiled(rows: Axis, columns: Axis, run: Run) -> Iterator[Band]:
                     band[..., : below.shape[-3], :, :] = below
             weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
             band[..., place[1], :] += tile * weights
+            del tile  # it need not be there while the next is made
         assert band is not None
         end = rows.starts[i + 1] - top if i + 1 < len(rows.starts) else rows.size
-        yield slice(top, top + end), band[..., :end, :, :]
-        below = band[..., end:, :, :]
+        below = band[..., end:, :, :].copy()  # a view would keep all of the band
+        band = band[..., :end, :, :]
+        yield slice(top, top + end), band

@@ -7,7 +7,6 @@ down slows all alike; also that of another version of this program.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -29,8 +28,9 @@ from restore.checkpoints import store, weights
 from restore.checkpoints.card import Card
 from restore.engine.footprint import PEAK
 from restore.engine.peak import convolution_peak, memory_bandwidth
+from restore.engine.policy import AUTO, asked
 from restore.engine.precision import PRECISIONS
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 from restore.network import VARIANTS, Maxim, initialise
 from restore.tasks import TASKS
 
@@ -39,26 +39,30 @@ _COUNTED = 256
 """Side of the picture whose operations are counted; the count a pixel is that of any size."""
 _WORKER = f"""{PEAK}
 import json, time
+wanted, folder = json.loads(sys.argv[1]), sys.argv[2]
+# Before the folder that this is started in, which Python searches first, and may be a checkout.
+sys.path.insert(0, folder)
 import numpy as np
 from restore import Restorer
-wanted = json.loads(sys.argv[1])
 restore = Restorer(wanted["task"], wanted["model"], **wanted["options"])
 coarse = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 height, width = wanted["height"], wanted["width"]
 image = coarse.repeat(-(-height // 64), 0).repeat(-(-width // 64), 1)[:height, :width].copy()
 print(json.dumps([str(restore.compute.device), restore.compute.precision]), flush=True)
+import psutil
+ready = psutil.Process().memory_info().rss
 for line in sys.stdin:
     started = time.perf_counter()
     restore(image)
     seconds = time.perf_counter() - started
-    print(json.dumps([seconds, peak()]), flush=True)
+    print(json.dumps([seconds, peak(), peak() - ready]), flush=True)
 """
 
 
 @dataclass(frozen=True)
 class Setting:
     """One line of the table. ``version`` is `HERE`, or a folder that holds another ``restore``;
-    ``options`` are the `Restorer`'s."""
+    ``options`` are that `Restorer`'s."""
 
     task: str
     model: str
@@ -72,9 +76,10 @@ class Setting:
 class Speed:
     """``seconds`` is the median of the rounds but the first, ``spread`` their interquartile range
     over it; ``start_up`` the seconds from nothing to a model ready to run; ``memory`` the peak of
-    the process in bytes. ``of_peak`` and ``of_bandwidth`` are how near it comes to the
-    machine's convolution peak, and to moving every layer's inputs and outputs once at the rate of a
-    copy; None where the network does not see the whole picture."""
+    the process in bytes, and ``above_start`` how much of it came after the program, the model and
+    the picture were there. ``of_peak`` and ``of_bandwidth`` are how near it comes to the machine's
+    convolution peak, and to moving every layer's inputs and outputs once at the rate of a copy;
+    None where the network does not see the whole picture."""
 
     model: str
     version: str
@@ -89,6 +94,7 @@ class Speed:
     spread: float
     start_up: float
     memory: int
+    above_start: int
     of_peak: float | None
     of_bandwidth: float | None
 
@@ -96,24 +102,19 @@ class Speed:
 class _Worker:
     def __init__(self, setting: Setting):
         self.setting = setting
-        wanted = {**vars(setting), "options": setting.options}
-        environment = dict(os.environ)
-        if setting.version != HERE:
-            before = environment.get("PYTHONPATH")
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (setting.version, before)))
+        folder = store.PACKAGE.parent if setting.version == HERE else setting.version
         began = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _WORKER, json.dumps(wanted)],
+            [sys.executable, "-c", _WORKER, json.dumps(vars(setting)), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
         )
         self.device, self.precision = self._answer()
         self.start_up = time.perf_counter() - began
         self.seconds: list[float] = []
-        self.memory = 0
+        self.memory = self.above_start = 0
 
     def __enter__(self) -> _Worker:
         return self
@@ -126,7 +127,7 @@ class _Worker:
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        seconds, self.memory = self._answer()
+        seconds, self.memory, self.above_start = self._answer()
         self.seconds.append(seconds)
 
     def _answer(self) -> Any:
@@ -135,7 +136,8 @@ class _Worker:
         if not line:
             _, said = self._process.communicate()
             reason = said.strip().splitlines()
-            raise RestoreError(f"{self.setting.model}: {reason[-1] if reason else 'was killed'}")
+            who = f"{self.setting.model}{_version_told(self.setting.version)}"
+            raise RestoreError(f"{who}: {reason[-1] if reason else 'was killed'}")
         return json.loads(line)
 
 
@@ -165,15 +167,16 @@ def _speed(worker: _Worker, best: np.ndarray) -> Speed:
     low, high = np.percentile(times, (25, 75))
     pixels = setting.height * setting.width
     card = store.find(setting.task, setting.model).card
-    whole = card.tile is None or not card.tile.reduce_to
-    operations, moved = _demand(card, PRECISIONS[worker.precision]) if whole else (None, None)
+    operations, moved = None, None
+    if _sees_all(setting, card):
+        operations, moved = _demand(card, PRECISIONS[worker.precision])
     return Speed(
         model=card.name,
         version=setting.version,
         device=worker.device,
         precision=worker.precision,
         backend=setting.options.get("backend", "torch"),
-        tile=setting.options.get("tile", "auto"),
+        tile=setting.options.get("tile", AUTO),
         height=setting.height,
         width=setting.width,
         seconds=seconds,
@@ -181,9 +184,17 @@ def _speed(worker: _Worker, best: np.ndarray) -> Speed:
         spread=float(high - low) / seconds,
         start_up=worker.start_up,
         memory=worker.memory,
+        above_start=worker.above_start,
         of_peak=operations and operations * pixels / seconds / float(best[0]),
         of_bandwidth=moved and moved * pixels / seconds / float(best[1]),
     )
+
+
+def _sees_all(setting: Setting, card: Card) -> bool:
+    """Whether every pixel goes through the network, not a reduced picture."""
+    options = setting.options
+    reduce_to = asked(options.get("tile", AUTO), options.get("overlap"), card).reduce_to
+    return not reduce_to or min(setting.height, setting.width) <= reduce_to
 
 
 def _demand(card: Card, dtype: torch.dtype) -> tuple[float, float]:
@@ -216,15 +227,14 @@ class _Moved(TorchDispatchMode):
 
 
 @contextmanager
-def located(names: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
-    """Task and file of models, by default every head's own. A variant's name, such as S-2, stands
+def located(names: Sequence[str]) -> Iterator[list[store.Model]]:
+    """Models by name or file, by default every head's own. A variant's name, such as S-2, stands
     for a network of that shape with random weights, which takes as long as a trained one."""
     with TemporaryDirectory() as folder:
-        found = [
+        yield [
             _untrained(name, Path(folder)) if name in VARIANTS else store.locate(name)
             for name in names
         ] or [store.find(task) for task in TASKS]
-        yield [(model.card.task, str(model.path)) for model in found]
 
 
 def _untrained(variant: str, folder: Path) -> store.Model:
@@ -235,24 +245,44 @@ def _untrained(variant: str, folder: Path) -> store.Model:
 
 
 def settings_for(
-    models: Sequence[tuple[str, str]],
+    models: Sequence[store.Model],
     size: tuple[int, int],
     device: str,
     precisions: Sequence[str],
     backends: Sequence[str],
     against: Path | None,
-    tiles: Sequence[str] = ("auto",),
+    tiles: Sequence[str] = (AUTO,),
 ) -> list[Setting]:
-    """Every combination; those of another version under ``against`` next to ours."""
+    """Every combination; those of the version in the folder ``against`` next to ours. Raises
+    `UsageError` where that holds none."""
+    if against and not (against / "restore" / "__init__.py").is_file():
+        raise UsageError(f"{against}: holds no version of restore; name a checkout's folder")
     versions = [HERE, *([str(against.resolve())] if against else [])]
     return [
-        Setting(task, model, *size, _options(device, precision, backend) | {"tile": tile}, version)
-        for task, model in models
+        Setting(
+            model.card.task,
+            _file(model, version),
+            *size,
+            _options(device, precision, backend) | {"tile": tile},
+            version,
+        )
+        for model in models
         for tile in tiles
         for backend in backends
         for precision in (precisions if backend == "torch" else ["float32"])
         for version in versions
     ]
+
+
+def _file(model: store.Model, version: str) -> str:
+    """Of a model that ships with both versions, the one's own: it may not know what stands on the
+    other's card."""
+    if version != HERE and model.origin == "shipped":
+        for folder in ("restore/weights", "weights"):  # installed, and in a checkout
+            own = Path(version, folder, model.path.name)
+            if own.is_file():
+                return str(own)
+    return str(model.path)
 
 
 def _options(device: str, precision: str, backend: str) -> dict[str, Any]:
@@ -262,7 +292,10 @@ def _options(device: str, precision: str, backend: str) -> dict[str, Any]:
 
 def table(rows: Sequence[Speed]) -> str:
     """For people: a line a setting."""
-    header = ("model", "precision", "s/MP", "spread", "of peak", "of bandwidth", "memory", "start")
+    header = (
+        *("model", "precision", "s/MP", "spread", "of peak", "of bandwidth"),
+        *("memory", "above start", "start"),
+    )
     lines = [header, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
@@ -272,16 +305,19 @@ def table(rows: Sequence[Speed]) -> str:
 
 
 def _cells(row: Speed) -> tuple[str, ...]:
-    version = "" if row.version == HERE else f" ({row.version})"
     backend = "" if row.backend == "torch" else f" {row.backend}"
-    tile = "" if row.tile == "auto" else f" tile {row.tile}"
+    tile = "" if row.tile == AUTO else f" tile {row.tile}"
     fractions = (f"{value:.0%}" if value else "-" for value in (row.of_peak, row.of_bandwidth))
     return (
-        f"{row.model}{version}",
+        f"{row.model}{_version_told(row.version)}",
         f"{row.precision}{backend}{tile}",
         f"{row.seconds_a_megapixel:.2f}",
         f"{row.spread:.0%}",
         *fractions,
-        f"{row.memory / 2**20:.0f} MiB",
+        *(f"{value / 2**20:.0f} MiB" for value in (row.memory, row.above_start)),
         f"{row.start_up:.1f} s",
     )
+
+
+def _version_told(version: str) -> str:
+    return "" if version == HERE else f" ({version})"

@@ -69,7 +69,7 @@ class Tiling:
 
 
 def ways(tiles: Iterable[str], overlaps: Sequence[int] = ()) -> list[Way]:
-    """Each once; numbered tiles and "auto" with every overlap."""
+    """Each once; with every overlap, but for "off" and "exact", which know none."""
     found = [
         Way(tile, overlap)
         for tile in tiles
@@ -91,9 +91,9 @@ def qualities(
 ) -> list[Quality]:
     """Every way on every case; ``options`` are the `Restorer`'s, and so are the errors."""
     found = store.locate(model)
-    made = partial(Restorer, found.card.task, found.path, **options)
-    whole = made(tile=OFF)
-    restorers = [whole if way.tile == OFF else made(**way.options) for way in compared]
+    restorer_with = partial(Restorer, found.card.task, found.path, **options)
+    whole = restorer_with(tile=OFF)
+    restorers = [whole if way.tile == OFF else restorer_with(**way.options) for way in compared]
     figures: list[list[float]] = [[] for _ in compared]
     against_whole: list[list[Seams]] = [[] for _ in compared]
     for done, case in enumerate(cases, 1):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from restore.errors import ImageError
-from restore.files import atomic_path
 from restore.media.formats import FORMATS
-from restore.media.image import write
+from restore.media.image import placed, write
+from restore.media.opening import unwritable
 from restore.media.picture import Picture
 
 
@@ -23,8 +22,5 @@ def copy(picture: Picture, source: str | Path, target: str | Path) -> None:
     if format_ is None or format_ != FORMATS.get(target.suffix.lower()):
         write(picture, target)
         return
-    try:
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
-    except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {error.strerror or error}") from error
+    with placed(target) as temporary, unwritable(target):
+        shutil.copyfile(source, temporary)

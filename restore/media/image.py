@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image, ImageFile, PngImagePlugin
@@ -34,9 +34,10 @@ from restore.media.formats import (
     XMP,
     Format,
 )
-from restore.media.opening import begins, line, opened
+from restore.media.opening import begins, opened, unwritable
 from restore.media.picture import Picture
 
+_T = TypeVar("_T")
 MAX_PIXELS = 500_000_000
 """Larger pictures are refused before they are decoded: a few bytes can claim any size."""
 
@@ -68,8 +69,7 @@ def size(path: str | Path) -> tuple[int, int]:
         if begins(stream, tiff.MAGIC) and suffix not in formats.RAW.suffixes:
             return tiff.size(stream)
         if _is_pillows(stream, suffix):
-            with _open(stream) as file:
-                return pillow.size(file)
+            return _or_mended(_size_by_pillow, stream, MAX_PIXELS)
         height, width = _decode(stream, suffix, MAX_PIXELS)[0].pixels.shape[:2]
         return height, width
 
@@ -108,9 +108,35 @@ def _decode(stream: BinaryIO, suffix: str, limit: int) -> tuple[Picture, Format]
         if not tiff.pillow_can(stream):
             return tiff.decode(stream), formats.TIFF
         stream.seek(0)
+
+    def decoded(stream: BinaryIO) -> tuple[Picture, Format]:
+        with _open(stream) as file:
+            bounded(file.height, file.width)
+            return _by_pillow(stream, file)
+
+    return _or_mended(decoded, stream, limit)
+
+
+def _size_by_pillow(stream: BinaryIO) -> tuple[int, int]:
     with _open(stream) as file:
-        bounded(file.height, file.width)
-        return _by_pillow(stream, file)
+        return pillow.size(file)
+
+
+def _or_mended(work: Callable[[BinaryIO], _T], stream: BinaryIO, limit: int) -> _T:
+    """``work`` of a file; of the PNG that can be made of it where a library refuses it."""
+    try:
+        return work(stream)
+    except ImageError:
+        raise
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        try:
+            again = png.mended(stream, limit)
+            if again is not None:
+                return work(again)
+        except Exception:  # of the two, the first says what is wrong with the file,
+            if isinstance(error, MemoryError):  # unless a length in it claims what it has not
+                raise
+        raise
 
 
 def _by_pillow(stream: BinaryIO, file: ImageFile.ImageFile) -> tuple[Picture, Format]:
@@ -253,7 +279,7 @@ def write(
     """
     path = Path(path)
     content = encoded(picture, path)
-    with placed(path, mark, ready) as temporary:
+    with placed(path, mark, ready) as temporary, unwritable(path):
         temporary.write_bytes(content)
 
 
@@ -261,12 +287,14 @@ def write(
 def placed(
     path: Path, mark: str = "", ready: Callable[[Path], object] = lambda temporary: None
 ) -> Iterator[Path]:
-    """`atomic_path` of a picture. Raises `ImageError` for any failure to write."""
-    try:
-        with atomic_path(path, mark, ready) as temporary:
-            yield temporary
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    """`atomic_path` of a picture. Raises `ImageError` where it fails; what is raised inside stays
+    as it is."""
+    with ExitStack() as held:
+        with unwritable(path):
+            temporary = held.enter_context(atomic_path(path, mark, ready))
+        yield temporary
+        with unwritable(path):
+            held.close()
 
 
 def encoded(picture: Picture, name: str | Path) -> bytes:
@@ -274,10 +302,8 @@ def encoded(picture: Picture, name: str | Path) -> bytes:
     path = Path(name)
     check_fits(picture, path)
     format_ = formats.of_target(path)
-    try:
+    with unwritable(path, format_):
         return _encoded(picture, format_)
-    except Exception as error:  # an encoder may raise anything, too
-        raise ImageError(f"{path}: cannot be written as {format_.name}: {line(error)}") from error
 
 
 _ENCODERS: dict[Format, Callable[[Picture], bytes]] = {

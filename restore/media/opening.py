@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from restore.errors import ImageError
+from restore.media.formats import Format
 
 
 @contextmanager
@@ -47,6 +48,22 @@ def explained(path: Path) -> Iterator[None]:
         raise ImageError(f"{path}: damaged: what it says of itself makes no sense") from error
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ImageError(f"{path}: damaged: {line(error)}") from error
+
+
+@contextmanager
+def unwritable(path: Path, format_: Format | None = None) -> Iterator[None]:
+    """What a disk raises while a picture is written becomes an `ImageError` of one line; with
+    ``format_``, whatever the encoder of that does."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written: {line(error.strerror or error)}") from error
+    except Exception as error:
+        if format_ is None:
+            raise
+        raise ImageError(f"{path}: cannot be written as {format_.name}: {line(error)}") from error
 
 
 def begins(stream: BinaryIO, magics: tuple[bytes, ...]) -> bool:

@@ -1,8 +1,9 @@
 """Convolutions that apply what follows them before their result leaves the processor's cache, and
 matrix products that use all of the processor.
 
-On a CPU, oneDNN does the first for activations and sums, which saves a pass over memory each; and
-its matrix product in float32 is 2 to 3 times as fast as the one torch takes, on processors of AMD.
+On a CPU, oneDNN does the first for activations, and in bfloat16 for sums, which saves a pass over
+memory each; and its matrix product in float32 is 2 to 3 times as fast as the one torch takes, on
+processors of AMD.
 torch reaches both through operators of its compiler. Where they are missing, or gradients,
 autocasting or tracing need the plain operators, those are used: the results agree to rounding.
 """
@@ -56,7 +57,7 @@ def convolution(
     if not fuse or plain_operators(x, weight):
         return _plain(x, weight, bias, stride, padding, activation, plus)
     if plus is not None and (x.dtype == torch.float32 or not _is_channels_last(plus)):
-        # oneDNN's sum in float32 takes twice as long.
+        # In float32 a fused sum takes longer than a pass over memory.
         return F.conv2d(x, weight, bias, stride, padding).add_(plus)
     return _fused(x, weight, bias, stride, padding, activation, plus)
 

@@ -115,13 +115,20 @@ class Strips(Whole):
 
     ``most`` is how many numbers of a map a strip holds, at least about; one of the layers within a
     block may hold some times as many. ``spares`` computes some of a block's maps again rather than
-    hold them.
+    hold them. ``behind`` is called behind every layer that went by strips.
     """
 
-    def __init__(self, most: int, windows: Pair = (1, 1), spares: bool = False):
+    def __init__(
+        self,
+        most: int,
+        windows: Pair = (1, 1),
+        spares: bool = False,
+        behind: Callable[[], None] | None = None,
+    ):
         super().__init__(windows)
         self.most = most
         self.spares = spares
+        self._behind = behind or (lambda: None)
 
     def in_rows(self, x: Tensor) -> bool:
         return x[0].numel() // self.windows[0] <= self.most
@@ -150,6 +157,8 @@ class Strips(Whole):
             if into is None:
                 into = strip.new_empty(strip.shape[0], height, *strip.shape[2:])
             into[:, start:stop] = strip
+        del around, strip
+        self._behind()
         assert into is not None
         return into
 
@@ -163,6 +172,8 @@ class Strips(Whole):
             views = (x.unflatten(1, split)[:, :, :, chosen] for x in maps)
             result = run(*(view.flatten(1, 3) for view in views))
             into.unflatten(1, split)[:, :, :, chosen] = result.unflatten(1, (*split[:2], -1))
+            del views, result
+        self._behind()
         return into
 
     def later(self, run: Run, x: Tensor) -> tuple[Tensor, Run]:

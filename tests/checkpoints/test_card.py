@@ -36,7 +36,17 @@ def test_the_file_spells_out_the_size_rule() -> None:
 
 
 def test_a_newer_card_with_more_fields_can_be_read(tmp_path: Path) -> None:
-    assert read_card(put(tmp_path, CARD.to_dict() | {"from_the_future": 1})) == CARD
+    values, more = CARD.to_dict(), {"from_the_future": 1}
+    for holder in (values, values["tile"], *values["figures"], *values["training_data"]):
+        holder.update(more)
+    assert read_card(put(tmp_path, values)) == CARD
+
+
+def test_more_fields_of_the_network_would_make_it_another(tmp_path: Path) -> None:
+    values = CARD.to_dict()
+    values["network"]["from_the_future"] = 1
+    with pytest.raises(CheckpointError, match="from_the_future"):
+        read_card(put(tmp_path, values))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +56,9 @@ def test_a_newer_card_with_more_fields_can_be_read(tmp_path: Path) -> None:
         ({"network": {"features": -1}}, "features"),
         ({"figures": [{"data": "x"}]}, "not valid"),
         ({"tile": {"size": 3}}, "not valid"),
+        ({"tile": 512}, "not valid"),
+        ({"tile": CARD.to_dict()["tile"] | {"size": "512"}}, "tile size"),
+        ({"tile": CARD.to_dict()["tile"] | {"window": True}}, "tile window"),
         ({"precisions": None}, "not valid"),
     ],
 )

@@ -66,6 +66,17 @@ def test_a_broken_picture_is_named_at_the_end(photos: Path, identity: Path) -> N
     assert "left" in first.stdout
 
 
+def test_workers_share_the_memory(tmp_path: Path) -> None:
+    model = save_model(tmp_path, memory={"cpu": {"float32": 1000.0}})
+    (tmp_path / "photos").mkdir()
+    saved(tmp_path / "photos" / "a.png", np.zeros((300, 300, 3), np.uint8))
+    for workers in (1, 8):
+        words = (tmp_path / "photos", tmp_path / f"of {workers}", "--max-memory", "110MiB")
+        outcome = denoise(*words, "--workers", workers, model=model)
+        assert outcome.code == 0
+        assert ("memory allows tiles of 96 pixels" in outcome.stderr) == (workers == 8)
+
+
 def test_a_dry_run_prints_the_plan_alone(photos: Path, identity: Path) -> None:
     out = photos.with_name("out")
     words = (photos / "*.png", photos / "b.bmp", out, "--suffix=-new", "--format=webp")

@@ -95,7 +95,8 @@ def test_the_budget_counts_what_is_held(tmp_path: Path) -> None:
     pixels = picture(height=6000, width=500)
     source = large.read(stored(tmp_path, pixels), above=100)
     assert source is not None
-    most = pixels.nbytes + 3 * 96 * 500 * 12 + 96 * 96 * 1000
+    most = source.pixels.nbytes + (96 + 32) * 500 * 12 + 96 * 96 * 1000
+    assert most < 2 * pixels.nbytes
     restore = Restorer("denoise", path, device="cpu", max_memory=most)
     with writing(PngSink, tmp_path / "out.png", source) as sink:
         assert restore._policy([source.pixels], [sink]).size == 96

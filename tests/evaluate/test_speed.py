@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from command import one_error_line, restore
 from models import save_model
 
 from restore import Restorer
+from restore.checkpoints.card import TilePolicy
 from restore.checkpoints.store import locate
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 from restore.evaluate import speed
 from restore.network import VARIANTS
 
@@ -19,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_settings_are_timed_in_turns_and_stated_as_fractions(tmp_path: Path) -> None:
-    model = str(save_model(tmp_path))
+    model = locate(save_model(tmp_path))
     settings = speed.settings_for(
-        [("denoise", model)], (64, 96), "cpu", ["float32", "bfloat16"], ["torch"], against=ROOT
+        [model], (64, 96), "cpu", ["float32", "bfloat16"], ["torch"], against=ROOT
     )
     assert [(s.options["precision"], s.version) for s in settings] == [
         (precision, version)
@@ -37,10 +39,113 @@ def test_settings_are_timed_in_turns_and_stated_as_fractions(tmp_path: Path) -> 
         assert 0 < (row.of_peak or 0) < 1
         assert 0 < (row.of_bandwidth or 0) < 1
         assert 2**26 < row.memory < 2**34
+        assert 0 < row.above_start < row.memory - 2**26
         assert row.start_up > row.seconds
     lines = speed.table(rows).splitlines()
     assert len(lines) == 4
     assert lines[2].startswith(f"tiny ({ROOT})")
+
+
+STRICT = """
+
+_read = Card.from_dict
+
+
+def _read_strictly(values):
+    if "window" in (values.get("tile") or ()):
+        raise CheckpointError("no window is known here")
+    return _read(values)
+
+
+Card.from_dict = _read_strictly
+"""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A copy of this version that, like older ones, can read no card with windows; it ships a
+    model of its own called denoise-small."""
+    root = tmp_path / "older"
+    shutil.copytree(ROOT / "restore", root / "restore", ignore=shutil.ignore_patterns("*.pyc*"))
+    with (root / "restore" / "checkpoints" / "card.py").open("a") as module:
+        module.write(STRICT)
+    (root / "weights").mkdir()
+    card = save_model(root / "weights", name="denoise-small", tile=TilePolicy(64, 8, 0))
+    card = card.with_suffix(".json")
+    values = json.loads(card.read_text()) | {"name": "older"}
+    del values["tile"]["window"]
+    card.write_text(json.dumps(values))
+    return root
+
+
+@pytest.mark.slow
+def test_another_version_runs_its_own_code_with_its_own_model(
+    older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)  # where Python would find this version first
+    words = ("bench", "speed", "--device", "cpu", "--size", "64x32", "--rounds", "1", "--json")
+    outcome = restore(*words, "denoise-small", "--against", older)
+    assert outcome.code == 0, outcome.stderr
+    rows = json.loads(outcome.stdout)["rows"]
+    assert [(row["model"], row["version"]) for row in rows] == [
+        ("denoise-small", speed.HERE),
+        ("older", str(older)),
+    ]
+
+
+def test_who_cannot_run_in_another_version_is_named_with_it(
+    older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    ours = ROOT / "weights" / "denoise-small.safetensors"
+    setting = speed.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
+    with pytest.raises(RestoreError) as raised:
+        speed.measure([setting], 1, lambda done, total: None)
+    assert f"{ours} ({older}): " in str(raised.value)
+    assert "no window is known here" in str(raised.value)
+
+
+def test_a_model_that_the_other_version_lacks_is_ours(older: Path, tmp_path: Path) -> None:
+    names = ["denoise-small", "deblur-small", str(save_model(tmp_path, name="denoise-small"))]
+    models = [locate(name) for name in names]
+    found = speed.settings_for(models, (64, 64), "cpu", ["float32"], ["torch"], older)
+    ours = [str(model.path) for model in models]
+    own = str(older / "weights" / "denoise-small.safetensors")
+    assert [setting.model for setting in found] == [ours[0], own, ours[1], ours[1], *ours[2:] * 2]
+
+
+def test_where_there_is_no_other_version_none_is_timed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no version"):
+        speed.settings_for([], (64, 64), "cpu", ["float32"], ["torch"], tmp_path)
+    line = one_error_line(restore("bench", "speed", "--against", tmp_path), code=2)
+    assert "holds no version" in line
+
+
+def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> None:
+    path = save_model(tmp_path, tile=TilePolicy(64, 16, 64 * 64, reduce_to=64))
+    card = locate(path).card
+
+    def sees_all(height: int, width: int, **options: object) -> bool:
+        return speed._sees_all(speed.Setting("denoise", str(path), height, width, options), card)
+
+    assert not sees_all(96, 128)
+    assert not sees_all(96, 128, tile="auto", overlap=8)
+    assert sees_all(64, 128)  # which is not reduced
+    for tile in ("off", "exact", "window", "64", 64):
+        assert sees_all(96, 128, tile=tile)
+
+
+@pytest.mark.slow
+def test_a_reduced_picture_has_no_fractions(tmp_path: Path) -> None:
+    path = save_model(tmp_path, tile=TilePolicy(64, 16, 64 * 64, reduce_to=64))
+    settings = [
+        speed.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
+        for tile in ("off", "auto")
+    ]
+    off, auto = speed.measure(settings, 1, lambda done, total: None)
+    assert 0 < (off.of_peak or 0) < 1
+    assert 0 < (off.of_bandwidth or 0) < 1
+    assert (auto.of_peak, auto.of_bandwidth) == (None, None)
 
 
 def test_operations_and_bytes_do_not_depend_on_the_machine(tmp_path: Path) -> None:
@@ -71,6 +176,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_official_shapes_are_timed_without_their_weights() -> None:
-    with speed.located(["S-1"]) as ((task, path),):
-        assert Restorer(task, path, device="cpu").card.network == VARIANTS["S-1"]
-    assert not Path(path).exists()
+    with speed.located(["S-1"]) as (model,):
+        found = Restorer(model.card.task, model.path, device="cpu")
+        assert found.card.network == VARIANTS["S-1"]
+    assert not model.path.exists()

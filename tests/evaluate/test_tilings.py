@@ -38,7 +38,7 @@ def quiet(done: int, total: int | None) -> None:
     pass
 
 
-def test_numbered_tiles_and_auto_go_with_every_overlap() -> None:
+def test_what_has_an_overlap_goes_with_every_one() -> None:
     found = tilings.ways(["off", "64", "auto", "window", "exact", "64"], [8, 16])
     assert found == [
         Way("off"),

@@ -29,7 +29,9 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media import large
+from restore.media.codecs.png import chunk
 from restore.media.image import encoded, read, size
+from restore.media.picture import Picture
 
 HANG = 20
 """Seconds for one case, which takes milliseconds."""
@@ -66,6 +68,15 @@ def by_libheif(mode: str, pixels: np.ndarray, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def in_pieces(content: bytes, length: int) -> bytes:
+    """A PNG with its pixels in chunks of this length."""
+    at = content.index(b"IDAT") - 4
+    (size,) = struct.unpack_from(">I", content, at)
+    body, end = content[at + 8 : at + 8 + size], content[at + 12 + size :]
+    pieces = (body[i : i + length] for i in range(0, size, length))
+    return content[:at] + b"".join(chunk(b"IDAT", piece) for piece in pieces) + end
+
+
 def files() -> dict[str, bytes]:
     """Small real files of every format, by the name they are read under."""
     carried = {"exif": metadata().tobytes(), "icc_profile": ICC, "xmp": PACKET}
@@ -79,6 +90,8 @@ def files() -> dict[str, bytes]:
         "palette.png": by_pillow("PNG", still[0].quantize(16), transparency=bytes(range(16))),
         "deep.png": imagecodecs.png_encode(np.dstack((deep, deep[..., :1]))),
         "animated.png": by_pillow("PNG", still[0], **animated),
+        "pieces.png": in_pieces(imagecodecs.png_encode(COLOUR), 50),
+        "deep pieces.png": in_pieces(imagecodecs.png_encode(deep), 100),
         "colour.jpg": by_pillow("JPEG", COLOUR, dpi=(300, 300), comment=b"said", **carried),
         "grey.jpg": by_pillow("JPEG", COLOUR[..., 0].copy(), progressive=True),
         "ink.jpg": by_pillow("JPEG", ink),
@@ -159,15 +172,16 @@ def damaged(draw: Callable[..., Any], seeds: dict[str, bytes]) -> tuple[str, byt
 
 def survives(path: Path) -> bool:
     """Whether the file is a picture still; it must be one, and one that can be written, or be
-    refused in a line that is not for want of memory."""
-    rows = by_rows(path)
-    try:
-        picture = read(path, max_pixels=MAX_PIXELS)
-    except ImageError as error:
-        check_refusal(path, error)
+    refused in a line that is not for want of memory. By rows it is the same picture, or refused,
+    too."""
+    picture, rows = whole(path), by_rows(path)
+    if isinstance(picture, ImageError):
+        assert not isinstance(rows, Picture), f"by rows it is a picture; whole: {picture}"
         return False
+    assert not isinstance(rows, ImageError), f"whole it is a picture; by rows: {rows}"
     if rows is not None:
-        np.testing.assert_array_equal(rows, picture.pixels)
+        np.testing.assert_array_equal(rows.pixels, picture.pixels)
+        assert (rows.info, rows.notes) == (picture.info, picture.notes)
     height, width = picture.pixels.shape[:2]
     assert height * width <= MAX_PIXELS
     assert size(path) == (height, width)
@@ -178,14 +192,23 @@ def survives(path: Path) -> bool:
     return True
 
 
-def by_rows(path: Path) -> np.ndarray | None:
-    """The pixels of a file that can be read by rows."""
+def whole(path: Path) -> Picture | ImageError:
+    """The picture, or why it is refused."""
     try:
-        picture = large.read(path, max_pixels=MAX_PIXELS, above=0)
-        return None if picture is None else picture.pixels[:]
+        return read(path, max_pixels=MAX_PIXELS)
     except ImageError as error:
         check_refusal(path, error)
-        return None
+        return error
+
+
+def by_rows(path: Path) -> Picture | ImageError | None:
+    """The picture, or why it is refused; None for a file that is not read by rows."""
+    try:
+        picture = large.read(path, max_pixels=MAX_PIXELS, above=0)
+        return None if picture is None else picture.with_pixels(picture.pixels[:])
+    except ImageError as error:
+        check_refusal(path, error)
+        return error
 
 
 def check_refusal(path: Path, error: ImageError) -> None:

@@ -174,6 +174,16 @@ def test_our_limit_of_pixels_counts_not_pillows(
         read(path)
 
 
+def test_a_wide_picture_is_no_bomb(tmp_path: Path) -> None:
+    path, width, height = tmp_path / "in.ppm", 700_000, 257
+    with open(path, "wb") as file:
+        start = file.write(f"P5 {width} {height} 255\n".encode())
+        file.truncate(start + width * height)  # black, which takes no room on the disk
+    picture = read(path)
+    assert picture.pixels.shape == (height, width)
+    assert not picture.pixels[-1].any()
+
+
 # Writing, or not
 
 

@@ -41,7 +41,7 @@ def test_fused_is_plain(
 
 
 def test_it_is_used_here_and_not_where_it_must_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not fused._available(torch.float32):
+    if not fused._available(torch.float32) or not fused._available(torch.bfloat16):
         pytest.skip("this build of torch has no such operators")
     used = []
     real = fused._fused
@@ -49,11 +49,12 @@ def test_it_is_used_here_and_not_where_it_must_not_be(monkeypatch: pytest.Monkey
     x, weight, bias, plus = operands(torch.float32, 1)
     with torch.inference_mode():
         convolution(x, weight, bias, 1, 0, GELU)
-        convolution(x, weight, bias, 1, 0, plus=plus)
+        convolution(*operands(torch.bfloat16, 1)[:3], 1, 0, plus=plus.bfloat16())
     assert len(used) == 2
     with torch.inference_mode():
         convolution(x, weight, bias, 1, 0)
-        convolution(x, weight, bias, 1, 0, plus=plus.contiguous())
+        convolution(x, weight, bias, 1, 0, plus=plus)
+        convolution(*operands(torch.bfloat16, 1)[:3], 1, 0, plus=plus.bfloat16().contiguous())
         with torch.autocast("cpu", torch.bfloat16):
             convolution(x, weight, bias, 1, 0, GELU)
         convolution(x.double(), weight.double(), bias.double(), 1, 0, GELU)
@@ -76,7 +77,11 @@ def test_products_and_norms_are_the_plain_ones(bias: bool, dtype: torch.dtype) -
     with torch.inference_mode():
         torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)
         found = fused.normalised(5 + 3 * x, 1e-6)
-        torch.testing.assert_close(found, F.layer_norm(5 + 3 * x, (32,), eps=1e-6), **near)
+        expected = F.layer_norm(5 + 3 * x, (32,), eps=1e-6)
+        torch.testing.assert_close(found, expected, **near)
+        turned = fused.normalised(5 + 3 * x, 1e-6, lambda t: t.permute(2, 0, 1, 3))
+        assert turned.is_contiguous()
+        torch.testing.assert_close(turned, expected.permute(2, 0, 1, 3), **near)
     torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)  # with gradients
 
 
@@ -92,6 +97,7 @@ def test_a_norm_before_a_dense_layer_becomes_part_of_it() -> None:
         parts = [dense(x, norm=norm, outputs=half) for half in (slice(0, 4), slice(4, 8))]
         whole = dense(norm(x))
         torch.testing.assert_close(torch.cat(parts, dim=-1), whole, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(torch.cat(dense.halves(x, GELU, norm), dim=-1), plain)
         halves = dense.together(x.chunk(2, dim=-1), plus=whole)
         torch.testing.assert_close(halves, dense(x) + whole, rtol=1e-5, atol=1e-5)
 

@@ -103,8 +103,10 @@ from restore.network import VARIANTS, Maxim, initialise
 from restore.network.strips import WHOLE, Strips
 torch.set_num_threads(1)
 model = initialise(Maxim(VARIANTS["S-1"]), torch.Generator().manual_seed(0)).eval()
-walk = Strips(1 << 18, spares=True) if sys.argv[1] == "strips" else WHOLE
-with torch.inference_mode():
+model.requires_grad_(False)
+exact = sys.argv[1] == "exact"
+walk = Strips(1 << 18, spares=True) if exact else WHOLE
+with torch.inference_mode(exact):  # outside of it, torch's own operators are used
     model(torch.rand(1, 3, 64, 64), walk)
     before = peak()
     model(torch.rand(1, 3, 512, 512), walk)
@@ -115,6 +117,7 @@ print(peak() - before)
 def test_strips_hold_less() -> None:
     taken = {
         walk: int(subprocess.check_output([sys.executable, "-c", MEASURED, walk]))
-        for walk in ("strips", "whole")
+        for walk in ("exact", "plain")
     }
-    assert taken["strips"] < 0.6 * taken["whole"]
+    print(taken)
+    assert taken["exact"] < 0.5 * taken["plain"]

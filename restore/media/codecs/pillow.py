@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import nullcontext
+from itertools import product
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,8 +23,8 @@ HIGH_QUALITY = 95
 AVIF_QUALITY = 90
 JPEG_SEGMENT = 65502
 """Bytes of EXIF or XMP that fit into the one segment there is for them."""
-_STRIP = 256
-"""Rows that are converted together."""
+_BLOCK = 1 << 24
+"""Pixels that are converted together; Pillow refuses to cut out some ten times as many."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -63,13 +64,15 @@ def decode(file: ImageFile.ImageFile, info: dict[str, Any]) -> Picture:
 
 
 def _array(image: Image.Image, mode: str) -> np.ndarray:
-    """A picture in another mode, some rows at a time: Pillow would hold large ones three times."""
+    """A picture in another mode, a part at a time: Pillow would hold large ones three times."""
     width, height = image.size
     channels = len(mode)
     data = np.empty((height, width, channels) if channels > 1 else (height, width), np.uint8)
-    for top in range(0, height, _STRIP):
-        bottom = min(top + _STRIP, height)
-        data[top:bottom] = np.asarray(image.crop((0, top, width, bottom)).convert(mode))
+    high, wide = max(1, _BLOCK // width), min(width, _BLOCK)
+    for top, left in product(range(0, height, high), range(0, width, wide)):
+        bottom, right = min(top + high, height), min(left + wide, width)
+        part = image.crop((left, top, right, bottom)).convert(mode)
+        data[top:bottom, left:right] = np.asarray(part)
     return data
 
 

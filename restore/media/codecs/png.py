@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from io import BytesIO
+from typing import Any, BinaryIO, NamedTuple
 
 from PIL import ImageFile
 
+from restore.errors import ImageError
 from restore.media import metadata
 from restore.media.codecs import assemble, pillow
 from restore.media.formats import DPI, EXIF, ICC, LINEAR, XMP
@@ -17,6 +19,13 @@ from restore.media.picture import Picture
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LENGTH_OF_HEADER = 25
 """Of IHDR: length, name, 13 bytes and checksum."""
+_IHDR = struct.Struct(">IIBBBBB")
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By colour type."""
+BLOCK = 1 << 20
+"""Bytes of lines that are inflated at a time, about."""
+_PIECE = 1 << 16
+_FAST = 1
 _XMP_KEY = b"XML:com.adobe.xmp"
 TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _KEPT = TEXTS | {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
@@ -34,6 +43,44 @@ _OF_SRGB = frozenset(
     )
 )
 """How chunks say sRGB, or the same colours in linear numbers, which are known as such."""
+
+
+class Header(NamedTuple):
+    """What IHDR says (PNG specification, third edition, 11.2.1)."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    compression: int = 0
+    filtering: int = 0
+    interlaced: int = 0
+
+    @property
+    def line(self) -> int:
+        """Bytes of a row of pixels with its filter, where they are not interlaced."""
+        return 1 + -(-self.width * self.depth * _CHANNELS[self.colour] // 8)
+
+    @property
+    def start(self) -> bytes:
+        """The beginning of the file."""
+        return SIGNATURE + chunk(b"IHDR", _IHDR.pack(*self))
+
+    def file(self, *parts: bytes) -> bytes:
+        """A PNG of these chunks."""
+        return b"".join((self.start, *parts, chunk(b"IEND", b"")))
+
+
+def header(stream: BinaryIO) -> Header | None:
+    """Of a PNG; None where it is damaged, as nothing else says what its pixels are, or of a kind
+    that nobody has defined."""
+    stream.seek(0)
+    start = stream.read(len(SIGNATURE) + _LENGTH_OF_HEADER)
+    if len(start) < len(SIGNATURE) + _LENGTH_OF_HEADER:
+        return None
+    found = Header(*_IHDR.unpack(start[16:-4]))
+    known = found.colour in _CHANNELS and not found.compression and not found.filtering
+    return found if known and found.start == start else None
 
 
 def decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
@@ -60,16 +107,74 @@ def is_deep(file: ImageFile.ImageFile) -> bool:
 
 
 def chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Name and length of each chunk behind the header, with the stream where its content begins."""
-    place = len(SIGNATURE) + _LENGTH_OF_HEADER
+    """Name and length of each chunk between the header and IEND, behind which anything may stand,
+    with the stream where its content begins; of one that the file cuts short, what is there."""
+    place, end = len(SIGNATURE) + _LENGTH_OF_HEADER, stream.seek(0, 2)
     while True:
         stream.seek(place)
         head = stream.read(8)
-        if len(head) < 8:
+        if len(head) < 8 or head[4:] == b"IEND":
             return
         length, name = struct.unpack(">I4s", head)
-        yield name, length
+        yield name, min(length, end - place - 8)
         place += length + 12
+
+
+def inflated(stream: BinaryIO, size: int, count: int) -> Iterator[bytes]:
+    """``count`` filtered lines of ``size`` bytes, some at a time; fewer where the file ends early.
+
+    The checksums of chunks do not count: the pixels have one of their own. Raises `zlib.error`
+    where that, or what it is of, is wrong.
+    """
+    step = max(1, BLOCK // size)
+    inflate = zlib.decompressobj()
+    lines = bytearray()
+    for packed in _packed(stream):
+        while packed and count:
+            wanted = min(step, count) * size
+            lines += inflate.decompress(packed, wanted - len(lines))
+            packed = inflate.unconsumed_tail
+            if len(lines) == wanted:
+                yield bytes(lines)
+                count -= wanted // size
+                lines.clear()
+        if not count:
+            return
+
+
+def _packed(stream: BinaryIO) -> Iterator[bytes]:
+    """What is in the chunks of pixels."""
+    for name, length in chunks(stream):
+        while name == b"IDAT" and length and (piece := stream.read(min(length, _PIECE))):
+            length -= len(piece)
+            yield piece
+
+
+def mended(stream: BinaryIO, most: int) -> BinaryIO | None:
+    """A PNG anew, with checksums that are right and its pixels in one piece: libraries refuse some
+    whose pixels are all there. None for what is no PNG, where its header is damaged, and where its
+    pixels are more than ``most`` or interlaced. Raises `zlib.error` and `ImageError` where they are
+    damaged."""
+    head = header(stream)
+    if head is None or head.interlaced or head.width * head.height > most:
+        return None
+    lines = b"".join(inflated(stream, head.line, head.height))
+    if len(lines) < head.line * head.height:
+        raise ImageError("ends early")
+    return BytesIO(repixelled(stream, head, lines))
+
+
+def repixelled(stream: BinaryIO, head: Header, lines: bytes) -> bytes:
+    """A PNG with another header and other filtered lines in place of its own; all else is kept, and
+    all checksums are right."""
+    pixels = chunk(b"IDAT", zlib.compress(lines, _FAST))
+    parts: list[bytes] = []
+    for name, length in chunks(stream):
+        if name != b"IDAT":
+            parts.append(chunk(name, stream.read(length)))
+        elif pixels not in parts:
+            parts.append(pixels)
+    return head.file(*parts)
 
 
 def _is_elsewhere(name: bytes, body: bytes) -> bool:

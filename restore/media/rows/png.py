@@ -16,9 +16,19 @@ from typing import BinaryIO
 
 import numpy as np
 
-from restore.errors import ImageError
 from restore.media import image
-from restore.media.codecs.png import SIGNATURE, chunk, chunks, described
+from restore.media.codecs.png import (
+    BLOCK,
+    SIGNATURE,
+    Header,
+    chunk,
+    chunks,
+    described,
+    header,
+    inflated,
+    repixelled,
+)
+from restore.media.formats import PNG
 from restore.media.picture import Picture
 from restore.media.rows.sink import Sink
 from restore.media.rows.source import FileRows, pictured, probe
@@ -27,12 +37,10 @@ MAGIC = (SIGNATURE,)
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """By colour type; that of palettes is not among them."""
 _COLOURS = {channels: colour for colour, channels in _CHANNELS.items()}
-_HEADER = struct.Struct(">IIBBBBB")
 _NOT_HERE = (b"tRNS", b"acTL")
 """Chunks that make a picture more than its rows: a colour that is clear, an animation."""
-_BLOCK = 1 << 22
-"""Bytes of rows that are worked on at a time."""
-_PIECE = 1 << 16
+_COPIES = 10
+"""Of a block of lines, on its way from the file to pixels."""
 _LEVEL = 6
 _PACKED = 1 << 18
 """Bytes that are compressed at a time."""
@@ -40,53 +48,42 @@ _ZLIB, _LAST_BLOCK = b"\x78\x9c", b"\x03\x00"
 """How a stream of zlib begins (RFC 1950), and a block of it that is empty and the last one."""
 
 
-def opened(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
+def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
     """A PNG of ``least`` to ``most`` pixels, of 8 or 16 bits, not interlaced, and nothing else that
     needs all of its rows."""
-    width, height, depth, colour, *_, interlaced = _HEADER.unpack(stream.read(16 + 13)[16:])
-    plain = depth in (8, 16) and colour in _CHANNELS and not interlaced
-    if not plain or not least <= width * height <= most:
+    head = header(stream)
+    if head is None or head.interlaced or not least <= head.width * head.height <= most:
         return None
-    channels, dtype = _CHANNELS[colour], np.dtype(f"u{depth // 8}")
+    if head.depth not in (8, 16) or head.colour not in _CHANNELS:
+        return None
+    if any(name in _NOT_HERE for name, _ in chunks(stream)):
+        return None
+    channels, dtype = _CHANNELS[head.colour], np.dtype(f"u{head.depth // 8}")
     lines = probe(channels, dtype).astype(dtype.newbyteorder(">")).reshape(2, -1).view(np.uint8)
-    small = [chunk(b"IHDR", _HEADER.pack(2, 2, depth, colour, 0, 0, 0))]
-    stored = chunk(b"IDAT", zlib.compress(_unfiltered(lines)))
-    for name, length in chunks(stream):
-        if name in _NOT_HERE:
-            return None
-        if name != b"IDAT":
-            small.append(chunk(name, stream.read(length)))
-        elif stored not in small:
-            small.append(stored)
-    carried = image.read(path, BytesIO(b"".join((SIGNATURE, *small))))
-    return pictured(carried, PngRows(path, stream, (height, width, channels), dtype))
-
-
-def _unfiltered(lines: np.ndarray) -> bytes:
-    """Lines (uint8) as a PNG has them where no filter was used."""
-    return np.pad(lines, ((0, 0), (1, 0))).tobytes()
+    unfiltered = np.pad(lines, ((0, 0), (1, 0))).tobytes()
+    small = repixelled(stream, head._replace(width=2, height=2), unfiltered)
+    return pictured(image.read(path, BytesIO(small)), PngRows(path, stream, head))
 
 
 class PngRows(FileRows):
     """Of a PNG, which can be read from its beginning only."""
 
+    def __init__(self, path: Path, stream: BinaryIO, head: Header) -> None:
+        shape = head.height, head.width, _CHANNELS[head.colour]
+        super().__init__(path, stream, shape, np.dtype(f"u{head.depth // 8}"))
+        self._head = head
+        self.working = _COPIES * max(BLOCK, head.line)
+
     def _beginning(self, row: int) -> int:
         return 0
 
     def _blocks(self, stream: BinaryIO, top: int) -> Iterator[np.ndarray]:
-        height, width, channels = self.shape
-        size = width * channels * self.dtype.itemsize
-        colour, depth = _COLOURS[channels], 8 * self.dtype.itemsize
-        above = bytes(size)
-        for lines in _inflated(stream, 1 + size, height):
-            count = 1 + len(lines) // (1 + size)
-            small = (
-                (b"IHDR", _HEADER.pack(width, count, depth, colour, 0, 0, 0)),
-                (b"IDAT", zlib.compress(b"\0" + above + lines, 0)),
-                (b"IEND", b""),
-            )
-            rows = _decoded(b"".join((SIGNATURE, *(chunk(*part) for part in small))))[1:]
-            rows = rows.reshape(-1, width, channels)
+        size = self._head.line
+        above = bytes(size - 1)
+        for lines in inflated(stream, size, self._head.height):
+            pixels = chunk(b"IDAT", zlib.compress(b"\0" + above + lines, 0))
+            small = self._head._replace(height=1 + len(lines) // size).file(pixels)
+            rows = _decoded(small)[1:].reshape(-1, *self.shape[1:])
             above = rows[-1].astype(self.dtype.newbyteorder(">")).tobytes()
             yield rows
 
@@ -97,44 +94,14 @@ def _decoded(content: bytes) -> np.ndarray:
     return imagecodecs.png_decode(content)
 
 
-def _inflated(stream: BinaryIO, size: int, count: int) -> Iterator[bytes]:
-    """``count`` filtered lines of ``size`` bytes, some at a time."""
-    step = max(1, _BLOCK // size)
-    inflate = zlib.decompressobj()
-    lines = bytearray()
-    for packed in _packed(stream):
-        while packed and count:
-            wanted = min(step, count) * size
-            lines += inflate.decompress(packed, wanted - len(lines))
-            packed = inflate.unconsumed_tail
-            if len(lines) == wanted:
-                yield bytes(lines)
-                count -= wanted // size
-                lines.clear()
-
-
-def _packed(stream: BinaryIO) -> Iterator[bytes]:
-    """What is in the chunks of pixels. Raises `ImageError` where a checksum is wrong."""
-    for name, length in chunks(stream):
-        if name == b"IDAT":
-            checksum = zlib.crc32(name)
-            while length and (piece := stream.read(min(length, _PIECE))):
-                checksum = zlib.crc32(piece, checksum)
-                length -= len(piece)
-                yield piece
-            if stream.read(4) != struct.pack(">I", checksum):
-                raise ImageError("damaged: a checksum in it is wrong")
-
-
 class PngSink(Sink):
     """A PNG that grows with its rows."""
 
+    format = PNG
+
     def begin(self) -> None:
         colour, depth = _COLOURS[self.channels], 8 * self.dtype.itemsize
-        header = _HEADER.pack(self.width, self.height, depth, colour, 0, 0, 0)
-        self.file.seek(0)
-        self.file.truncate()
-        self.file.write(SIGNATURE + chunk(b"IHDR", header))
+        self.file.write(Header(self.width, self.height, depth, colour).start)
         for part in described(self.picture.info):
             self.file.write(chunk(*part))
         self._write(_ZLIB)

@@ -11,6 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from restore.media.codecs import assemble
+from restore.media.formats import Format
+from restore.media.opening import unwritable
 from restore.media.picture import Picture
 
 
@@ -18,14 +20,17 @@ class Sink(ABC):
     """Takes the pixels of a picture (see `Picture.pixels`) by ``sink[rows] = pixels``, from top to
     bottom; its alpha, type and ``info`` are those of ``picture``. From row 0 on, all over again.
 
-    Raises `OSError` where they cannot be written.
+    Raises `ImageError` where they cannot be written, as a line about the file that is to be at
+    ``path``.
     """
+
+    format: Format
 
     nbytes = 0
     """What of the picture it holds."""
 
-    def __init__(self, file: BinaryIO, picture: Picture) -> None:
-        self.file, self.picture = file, picture
+    def __init__(self, file: BinaryIO, picture: Picture, path: Path) -> None:
+        self.file, self.picture, self.path = file, picture, path
         self.dtype = picture.pixels.dtype
         self.height, self.width = picture.pixels.shape[:2]
         colours = 1 if picture.pixels.ndim == 2 else 3
@@ -33,23 +38,27 @@ class Sink(ABC):
         self._next = 0
 
     def __setitem__(self, rows: slice, pixels: np.ndarray) -> None:
-        if rows.start == 0:
-            self.begin()
-        elif rows.start != self._next:
+        if rows.start not in (0, self._next):
             raise ValueError(f"row {rows.start} comes after row {self._next - 1}")
         alpha = None if self.picture.alpha is None else self.picture.alpha[rows]
         stacked = assemble.stacked(Picture(pixels, alpha, {}))
-        self.add(stacked.reshape(len(stacked), self.width, self.channels))
+        with unwritable(self.path, self.format):
+            if rows.start == 0:
+                self.file.seek(0)
+                self.file.truncate()
+                self.begin()
+            self.add(stacked.reshape(len(stacked), self.width, self.channels))
         self._next = rows.stop
 
     def finish(self) -> None:
         if self._next != self.height:
             raise ValueError(f"{self._next} rows of {self.height} were written")
-        self.end()
+        with unwritable(self.path, self.format):
+            self.end()
 
     @abstractmethod
     def begin(self) -> None:
-        """The file anew, up to the first row."""
+        """The file, which is empty, up to the first row."""
 
     @abstractmethod
     def add(self, rows: np.ndarray) -> None:
@@ -61,9 +70,18 @@ class Sink(ABC):
 
 
 @contextmanager
-def writing(kind: type[Sink], path: Path, picture: Picture) -> Iterator[Sink]:
-    """A sink into the file at ``path``, finished where the block ends well."""
-    with open(path, "w+b") as file:
-        sink = kind(file, picture)
+def writing(
+    kind: type[Sink], path: Path, picture: Picture, target: Path | None = None
+) -> Iterator[Sink]:
+    """A sink into the file at ``path``, finished where the block ends well; ``target`` is where it
+    goes after that. What is raised inside stays as it is."""
+    target = target or path
+    with unwritable(target):
+        file = open(path, "w+b")  # noqa: SIM115 - closing it may fail, too
+    try:
+        sink = kind(file, picture, target)
         yield sink
         sink.finish()
+    finally:
+        with unwritable(target):
+            file.close()

@@ -6,6 +6,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,8 +17,10 @@ from restore.media.codecs import assemble
 from restore.media.opening import explained
 from restore.media.picture import Picture
 
-_HELD = 512
-"""Rows that are held, about: those of a row of tiles."""
+HELD = 1536
+"""Rows that are held: those of a row of the largest tiles there are, unless more are asked for."""
+_STRIP = 256
+"""Rows that are looked at together."""
 
 
 class Rows(ABC):
@@ -39,13 +42,23 @@ class Rows(ABC):
         return len(self.shape)
 
     @property
+    @abstractmethod
     def nbytes(self) -> int:
-        """Of what is held at a time, about."""
-        return min(len(self), _HELD) * math.prod(self.shape[1:]) * self.dtype.itemsize
+        """The most that is held while `HELD` rows at a time are asked for, or as many as have
+        been."""
+
+    @cached_property
+    def holds_zero(self) -> bool:
+        """Whether any value is 0, for which all are read, once."""
+        tops = range(0, len(self), _STRIP)
+        return any(bool((self[top : top + _STRIP] == 0).any()) for top in tops)
 
 
 class FileRows(Rows):
     """Of a file, with as many rows in memory as were asked for last."""
+
+    working = 0
+    """Bytes that reading takes besides those rows, with those that were read and not asked for."""
 
     def __init__(
         self, path: Path, stream: BinaryIO, shape: tuple[int, int, int], dtype: np.dtype
@@ -53,51 +66,64 @@ class FileRows(Rows):
         self.shape, self.dtype = shape, dtype
         self._path, self._state = path, _state(stream)
         self._top, self._held = 0, self._none
+        self._next, self._left = 0, self._none
+        """Where the rows begin that are to be read next, and those of them that have been."""
         self._below: Iterator[np.ndarray] | None = None
+        self._most = HELD
 
     def __getitem__(self, place: slice | tuple[slice, slice]) -> np.ndarray:
         rows, *columns = place if isinstance(place, tuple) else (place,)
         start, stop, _ = rows.indices(len(self))
         with explained(self._path):
-            if self._below is None or not self._top <= start <= self._end:
-                self._held = self._none
-                self._top, self._below = self._from(start)
-            if stop > self._end:
-                self._read(self._below, start, stop)
+            if self._below is None or not self._top <= start <= self._next:
+                self._begin(start)
+            if stop > self._next:
+                self._read(start, stop)
         held = self._held[start - self._top :][: stop - start]
         return held[:, columns[0]] if columns else held
+
+    @property
+    def nbytes(self) -> int:
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        return min(len(self), self._most) * row + self.working
 
     @property
     def _none(self) -> np.ndarray:
         return np.empty((0, *self.shape[1:]), self.dtype)
 
-    @property
-    def _end(self) -> int:
-        return self._top + len(self._held)
+    def _begin(self, start: int) -> None:
+        """Anew, at ``start`` or above it."""
+        self._held = self._left = self._none
+        self._top = self._next = self._beginning(start)
+        self._below = self._opened(self._top)
 
-    def _read(self, below: Iterator[np.ndarray], start: int, stop: int) -> None:
+    def _read(self, start: int, stop: int) -> None:
         """Go on to the row ``stop``; those above ``start`` are let go."""
-        end = self._end
-        self._held = self._held[start - self._top :] if start < end else self._none
-        self._top = min(max(start, self._top), end)
-        blocks = [self._held]
-        while end < stop:
-            block = next(below, None)
-            if block is None:
+        below, self._below = self._below, None  # begun anew after an error
+        assert below is not None
+        kept = self._held[start - self._top :].copy()
+        self._held = self._none  # the old rows go before there is room for the new
+        held = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        held[: len(kept)] = kept
+        self._held, self._most = held, max(self._most, len(held))
+        while self._next < stop:
+            if not len(self._left):
+                self._left = next(below, self._none)
+            if not len(self._left):
                 raise ImageError("ends early")
-            end += len(block)
-            if end > start:
-                blocks.append(block)
-            else:
-                self._top = end
-        self._held = np.concatenate(blocks)
-        if end == len(self):
-            next(below, None)  # what stands behind the rows may say that they are damaged
+            self._put(held, start)
+        if stop == len(self):
+            next(below, None)  # which closes the file
+        self._top, self._below = start, below
 
-    def _from(self, row: int) -> tuple[int, Iterator[np.ndarray]]:
-        """Blocks of rows, one below the other, and where they begin: at ``row`` or above it."""
-        top = self._beginning(row)
-        return top, self._opened(top)
+    def _put(self, held: np.ndarray, start: int) -> None:
+        """What there is of the next rows into ``held``, which begin at the row ``start``."""
+        part, left = np.split(self._left, [start + len(held) - self._next])
+        wanted = part[max(start - self._next, 0) :]
+        self._next += len(part)
+        end = self._next - start
+        held[end - len(wanted) : end] = wanted
+        self._left = left if len(left) else self._none  # no part lets the block go
 
     def _opened(self, top: int) -> Iterator[np.ndarray]:
         with open(self._path, "rb") as stream:

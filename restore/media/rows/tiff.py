@@ -21,13 +21,16 @@ _JPEG = (6, 7, 34892, 33007)
 """Compressions whose tables lie elsewhere than the pixels."""
 _TOGETHER = 64
 """Rows that are read at a time where a file is not cut into pieces, or not compressed."""
+_NOWHERE = (0, 0)
+_COPIES = 3
+"""Of a strip or tile, on its way from the file to pixels."""
 _STRIP = 1 << 18
 """Bytes of a strip, about, before it is compressed."""
 _LARGEST_CLASSIC = (1 << 32) - (1 << 25)
 """Bytes of pixels from which on places may not fit into 32 bits."""
 
 
-def opened(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
+def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
     """A TIFF of ``least`` to ``most`` pixels, of 8 or 16 bits, in strips or tiles that are small
     enough, and grey or RGB as it is."""
     from tifffile import PLANARCONFIG, TiffFile
@@ -42,12 +45,14 @@ def opened(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | Non
         together = shape[2] == 1 or page.planarconfig == PLANARCONFIG.CONTIG
         if not plain or not together or page.imagedepth != 1 or page.compression in _JPEG:
             return None
+        if not page.dataoffsets:
+            return None
         if not least <= shape[0] * shape[1] <= most or shape[2] > 4:
             return None
         dtype = np.dtype(page.dtype.type)
         rows: FileRows
         if page.is_final:
-            rows = Uncut(path, stream, shape, dtype, page.dataoffsets[0], page.parent.byteorder)
+            rows = _Uncut(path, stream, shape, dtype, page.dataoffsets[0], page.parent.byteorder)
         elif _high(page) * prod(shape[1:]) <= tiff.LARGEST_TILE:
             rows = _Pieces(path, stream, shape, dtype, page)
         else:
@@ -61,7 +66,7 @@ def _high(page: Any) -> int:
     return int(page.tilelength if page.is_tiled else page.rowsperstrip)
 
 
-class Uncut(FileRows):
+class _Uncut(FileRows):
     """Pixels as they are, one row behind the other from ``start`` on."""
 
     def __init__(
@@ -75,6 +80,7 @@ class Uncut(FileRows):
     ) -> None:
         super().__init__(path, stream, shape, dtype)
         self._start, self._stored = start, dtype.newbyteorder(byte_order)
+        self.working = 3 * _TOGETHER * prod(shape[1:]) * dtype.itemsize
 
     def _beginning(self, row: int) -> int:
         return row
@@ -99,37 +105,44 @@ class _Pieces(FileRows):
     ) -> None:
         super().__init__(path, stream, shape, dtype)
         self._decode, self._blank = page.decode, page.nodata
-        self._places = tuple(zip(page.dataoffsets, page.databytecounts, strict=True))
         self._high = _high(page)
         self._across = ceil(shape[1] / page.tilewidth) if page.is_tiled else 1
-
-    @property
-    def nbytes(self) -> int:
-        return super().nbytes + self._high * prod(self.shape[1:]) * self.dtype.itemsize
+        # Those that the file does not name are blank.
+        stated = tuple(zip(page.dataoffsets, page.databytecounts, strict=False))
+        self._places = stated + (_NOWHERE,) * (self._across * ceil(shape[0] / self._high))
+        row = prod(shape[1:]) * dtype.itemsize
+        piece = self._high * row // self._across
+        self.working = self._high * row + _COPIES * piece
 
     def _beginning(self, row: int) -> int:
         return row // self._high * self._high
 
     def _blocks(self, stream: BinaryIO, top: int) -> Iterator[np.ndarray]:
+        for first in range(top, len(self), self._high):
+            yield self._block(stream, first)
+
+    def _block(self, stream: BinaryIO, top: int) -> np.ndarray:
+        """A strip, or a row of tiles."""
         height, width, channels = self.shape
-        for first in range(top, height, self._high):
-            count = min(self._high, height - first)
-            block = np.full((count, width, channels), self._blank, self.dtype)
-            begin = first // self._high * self._across
-            for index in range(begin, begin + self._across):
-                place, length = self._places[index]
-                if not length:  # blank ones need not be stored
-                    continue
-                stream.seek(place)
-                piece, (*_, left, _), _ = self._decode(stream.read(length), index)
-                part = piece[0, :count, : width - left]
-                block[: len(part), left : left + part.shape[1]] = part
-            yield block
+        count = min(self._high, height - top)
+        block = np.full((count, width, channels), self._blank, self.dtype)
+        begin = top // self._high * self._across
+        for index in range(begin, begin + self._across):
+            place, length = self._places[index]
+            if not (place and length):  # blank ones need not be stored
+                continue
+            stream.seek(place)
+            piece, (*_, left, _), _ = self._decode(stream.read(length), index)
+            part = piece[0, :count, : width - left]
+            block[: len(part), left : left + part.shape[1]] = part
+        return block
 
 
 class TiffSink(Sink):
     """A TIFF in strips, the directory of which tifffile writes in front of them, and where they are
     at the end."""
+
+    format = TIFF
 
     def begin(self) -> None:
         import tifffile
@@ -137,8 +150,6 @@ class TiffSink(Sink):
         self._high = max(1, _STRIP // (self.width * self.channels * self.dtype.itemsize))
         colours = (self.channels,) if self.channels > 1 else ()
         shape, info = (self.height, self.width, *colours), self.picture.info
-        self.file.seek(0)
-        self.file.truncate()
         tifffile.imwrite(
             self.file,
             iter([b""] * ceil(self.height / self._high)),
