@@ -91,8 +91,11 @@ class TorchBackend:
             # Channels last in memory, as the network keeps them. torch shares that memory, and
             # warns where it may not write to it.
             pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
-            x = torch.from_numpy(pixels).to(self.compute.device).permute(0, 3, 1, 2)
-            return self._network(x, walk).float().cpu().numpy()
+            # Through one dimension: numpy's stride of a single picture may be anything, and torch
+            # would go on with it, in slower kernels.
+            x = torch.from_numpy(pixels.ravel()).view(pixels.shape)
+            y = self._network(x.to(self.compute.device).permute(0, 3, 1, 2), walk)
+            return y.float().cpu().numpy()
 
     def _walk(self, windows: Pair, hold: str) -> Whole:
         if hold == ALL:
