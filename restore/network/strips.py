@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.network.config import Pair
+from restore.network.fused import window_means
 
 Run = Callable[..., Tensor]
 Layer = Callable[[Sequence[Tensor]], Tensor]
@@ -86,12 +87,9 @@ class Whole:
 
         Between the middles of windows gates fade into each other, so that no border shows.
         """
+        gates = gate(window_means(y, *self.windows))
         if self.windows == (1, 1):
-            return self._add_product(x, y, gate(y.mean(dim=(1, 2), keepdim=True)))
-        down, across = self.windows
-        windows = y.unflatten(1, (down, -1)).unflatten(3, (across, -1))
-        gates = gate(windows.mean(dim=(2, 4)))
-        del windows
+            return self._add_product(x, y, gates)
         rows, height = torch.arange(y.shape[1], device=y.device), y.shape[1]
 
         def run(x: Tensor, y: Tensor, rows: Tensor) -> Tensor:

@@ -115,3 +115,17 @@ def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPa
     finally:
         fused._available.cache_clear()
     torch.testing.assert_close(y, fused._plain(x, weight, bias, 1, 0, GELU, None))
+
+
+@pytest.mark.parametrize("dtype", NEAR, ids=str)
+@pytest.mark.parametrize("windows", [(1, 1), (2, 3)], ids=str)
+def test_means_of_windows_are_the_plain_ones(windows: tuple[int, int], dtype: torch.dtype) -> None:
+    x = torch.randn(2, 8, 21, 5, generator=torch.Generator().manual_seed(4)).to(dtype) + 3
+    plain = fused.window_means(x, *windows)  # with gradients
+    down, across = windows
+    assert plain.shape == (2, down, across, 5)
+    corner = x[:, : 8 // down, : 21 // across].float().mean(dim=(1, 2))
+    near = {"rtol": NEAR[dtype], "atol": NEAR[dtype]}
+    torch.testing.assert_close(plain[:, 0, 0].float(), corner, **near)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused.window_means(x, *windows), plain, **near)
