@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.network.config import Pair
-from restore.network.fused import GELU, matrix_product, plain_operators
+from restore.network.fused import GELU, Arrange, matrix_product, normalised, plain_operators
 from restore.network.layers import Dense, LayerNorm
 from restore.network.strips import WHOLE, Run, Whole
 
@@ -89,6 +89,10 @@ class SpatialMix(nn.Module):
         flat = x.reshape(self.weight.shape[0], -1)
         return matrix_product(self.weight, flat, self.bias).view(x.shape)
 
+    def product(self, x: Tensor) -> Tensor:
+        """The same without the offset."""
+        return matrix_product(self.weight, x.view(self.weight.shape[0], -1), None).view(x.shape)
+
 
 class GatingUnit(nn.Module):
     """Spatial gating unit: u * (mix(LayerNorm(v)) + 1) for the channel halves u, v.
@@ -105,10 +109,22 @@ class GatingUnit(nn.Module):
         self.mix = SpatialMix(view.size[0] * view.size[1], bias)
 
     def forward(self, u: Tensor, v: Tensor, window: Pair | None = None) -> Tensor:
-        tokens = self.norm(v, lambda v: self.view.tokens_first(self.view.split(v, window)))
-        u, gates = self.view.split(u, window), self.view.tokens_back(self.mix(tokens))
+        gates = self._gates(v, lambda v: self.view.tokens_first(self.view.split(v, window)))
+        u, gates = self.view.split(u, window), self.view.tokens_back(gates)
         gated = torch.addcmul(u, u, gates) if plain_operators(u) else u.addcmul_(u, gates)
         return self.view.joined(gated)
+
+    def _gates(self, v: Tensor, arranged: Arrange) -> Tensor:
+        if v.dtype != torch.float32 or plain_operators(v):
+            return self.mix(self.norm(v, arranged))
+        # The norm's scale and offset are of channels, the mix is of tokens: both commute, and so
+        # one pass behind the mix applies all that is not a product.
+        mixed = self.mix.product(normalised(v, self.norm.eps, arranged))
+        offset = self.mix.weight.sum(dim=1)[:, None] * self.norm.bias
+        if self.mix.bias is not None:
+            offset += self.mix.bias[:, None]
+        offset = offset.view(*self.view.size, *[1] * (mixed.ndim - 3), -1)
+        return torch.addcmul(offset, mixed, self.norm.weight, out=mixed)
 
 
 class AxisGmlp(nn.Module):
