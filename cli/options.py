@@ -32,7 +32,10 @@ Tile = Annotated[
 Overlap = Annotated[int | None, typer.Option(min=0, help="Pixels that neighbouring tiles share.")]
 MaxMemory = Annotated[
     str | None,
-    typer.Option(metavar="4GiB", help="What tiles keep within; default: 60 % of what is free."),
+    typer.Option(
+        metavar="4GiB",
+        help="What tiles keep within, all workers together; default: 60 % of what is free.",
+    ),
 ]
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="0 keeps the input, 1 is the full effect.")

@@ -101,7 +101,9 @@ class TorchBackend:
         if hold == ALL:
             return Whole(windows)
         if hold == LEAST:
-            return Strips(self._most // 2, windows, spares=True, behind=give_back)
+            on_cpu = self.compute.device.type == "cpu"
+            behind = give_back if on_cpu else None
+            return Strips(self._most // 2, windows, spares=True, behind=behind)
         return Strips(self._most, windows)
 
 

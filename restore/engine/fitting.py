@@ -12,6 +12,7 @@ import numpy as np
 from restore.checkpoints.card import Card, TilePolicy
 from restore.engine import backend as backends
 from restore.engine import budget
+from restore.engine.allocator import give_back
 from restore.engine.backend import Backend
 from restore.engine.budget import SMALLEST
 from restore.engine.guided import reduced_size
@@ -70,6 +71,10 @@ class Memory:
         restored at once, and ``results``; the smallest where none do."""
         shape = seen(policy, images[0].shape)
         left = self._left(images, results)
+        own = self._taken(*plan(shape, policy, self._multiples), policy.window)
+        if len(images) * own > left:
+            give_back()  # what is kept for such as this counts as taken
+            left = self._left(images, results)
         smallest = replace(policy, size=min(SMALLEST, policy.size), whole_up_to=0)
         for tiles in (policy, *self._smaller(policy), smallest):
             rows, columns = plan(shape, tiles, self._multiples)

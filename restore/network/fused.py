@@ -116,7 +116,7 @@ def _form(activation: Activation, dtype: torch.dtype) -> str | None:
 
 
 def normalised(x: Tensor, eps: float, arranged: Arrange | None = None) -> Tensor:
-    """Over the last dimension: mean 0 and variance 1. For contiguous tensors that need no gradient.
+    """Over the last dimension: mean 0 and variance 1. For tensors that need no gradient.
 
     The result is contiguous in the order that ``arranged`` gives. torch's kernel takes twice as
     long for rows as short as ours.
@@ -150,7 +150,7 @@ def window_means(x: Tensor, down: int, across: int) -> Tensor:
 
 
 def is_normalised_fast(x: Tensor) -> bool:
-    """Whether `normalised` is faster than torch's kernel, scale and offset left aside."""
+    """Whether `normalised` is faster than torch's kernel."""
     return x.dtype == torch.float32 or x.shape[-1] % 32 == 0
 
 

@@ -99,7 +99,8 @@ class GatingUnit(nn.Module):
 
     Eq. 1 of gMLP (arXiv 2105.08050), with the block or grid split of MAXIM. The norm brings the
     tokens of v to the front, so that the mix is a single matrix product; the product with u reads
-    its result through a view and so brings them back: neither takes a copy.
+    its result through a view and so brings them back: neither takes a copy. ``u`` may be gone
+    afterwards.
     """
 
     def __init__(self, channels: int, view: TokenView, bias: bool):
@@ -185,7 +186,8 @@ class MultiAxisGating(nn.Module):
 
 
 def _mixed(x: Tensor, view: TokenView, mix: SpatialMix, window: Pair | None = None) -> Tensor:
-    """N x H x W x C in and out: gather tokens, one matrix product, scatter."""
+    """N x H x W x C in and out: gather tokens, one matrix product, scatter. ``x`` may be gone
+    afterwards."""
     split = view.split(x, window)
     mixed = view.tokens_back(mix(view.tokens_first(split).contiguous()))
     if plain_operators(x):
