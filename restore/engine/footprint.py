@@ -9,8 +9,9 @@ from pathlib import Path
 
 from restore.errors import RestoreError
 
-SIDES = (512, 1024)
-"""Of the pictures whose peaks are compared: what both take does not depend on the size."""
+_SIDE = 1024
+"""Of the picture that is restored. What it takes whatever the size (strips, kept pages) is shared
+out among its pixels: too much for larger ones, a little too little for smaller ones."""
 PEAK = """
 import pathlib, resource, sys
 def peak():
@@ -26,11 +27,12 @@ import numpy as np
 from restore import Restorer
 from restore.checkpoints import store
 from restore.engine.policy import uncut
-task, model, precision, side = sys.argv[1:]
+task, model, precision = sys.argv[1:]
 tile = uncut(store.find(task, model).card)
 restore = Restorer(task, model, device="cpu", precision=precision, tile=tile)
-restore(np.zeros((int(side), int(side), 3), np.uint8))
-print(peak())
+before = peak()
+restore(np.zeros(({_SIDE}, {_SIDE}, 3), np.uint8))
+print(peak() - before)
 """
 
 
@@ -44,14 +46,9 @@ def on_cpu(task: str, model: str | Path, precisions: Sequence[str]) -> dict[str,
 
 
 def _bytes_a_pixel(task: str, model: str, precision: str) -> float:
-    small, large = (_peak(task, model, precision, side) for side in SIDES)
-    return round((large - small) / (SIDES[1] ** 2 - SIDES[0] ** 2), 1)
-
-
-def _peak(task: str, model: str, precision: str, side: int) -> int:
-    command = [sys.executable, "-c", _RUN, task, model, precision, str(side)]
+    command = [sys.executable, "-c", _RUN, task, model, precision]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         reason = done.stderr.strip().splitlines()
         raise RestoreError(f"{model}: could not be measured: {reason[-1] if reason else 'killed'}")
-    return int(done.stdout)
+    return round(int(done.stdout) / _SIDE**2, 1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.network.config import MaximConfig, Pair
-from restore.network.fused import GELU, Activation
+from restore.network.fused import GELU, Activation, plain_operators
 from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm
 from restore.network.mixing import AxisGmlp, BlockView, GridView, MultiAxisGating
 from restore.network.strips import WHOLE, Parts, Whole
@@ -136,7 +136,7 @@ class CrossGatingBlock(nn.Module):
         gate_y = self.gating_y(inner_y, then_y, walk)
 
         def last_y(inner: Tensor, gate: Tensor, shortcut: Tensor) -> Tensor:
-            return self.out_project_y(then_y(inner) * gate, plus=shortcut)
+            return self.out_project_y(_times(then_y(inner), gate), plus=shortcut)
 
         gated_y = walk.rows(last_y, inner_y, gate_x, shortcut_y, into=gate_x)
         del shortcut_y, inner_y, gate_x
@@ -150,7 +150,8 @@ class CrossGatingBlock(nn.Module):
         return again.beside(last_x, gate_y, gated_y, walk=walk, into=gate_y), gated_y
 
     def _last_x(self, inner: Tensor, gate: Tensor, shortcut: Tensor, y: Tensor) -> Tensor:
-        return self.out_project_x(inner * gate, plus=y) + shortcut
+        result = self.out_project_x(_times(inner, gate), plus=y)
+        return result + shortcut if plain_operators(result) else result.add_(shortcut)
 
     def _first_y(self, parts: Sequence[Tensor]) -> Tensor:
         (y,) = parts
@@ -161,6 +162,11 @@ class CrossGatingBlock(nn.Module):
 
     def _inner_y(self, shortcut: Tensor) -> Tensor:
         return self.in_project_y(shortcut, GELU, norm=self.norm_y)
+
+
+def _times(x: Tensor, y: Tensor) -> Tensor:
+    """``x * y``; ``x`` may be gone afterwards."""
+    return x * y if plain_operators(x) else x.mul_(y)
 
 
 class ConvFusion(nn.Module):
