@@ -189,13 +189,8 @@ def _mixed(x: Tensor, view: TokenView, mix: SpatialMix, window: Pair | None = No
     """N x H x W x C in and out: gather tokens, one matrix product, scatter. ``x`` may be gone
     afterwards."""
     split = view.split(x, window)
-    tokens = view.tokens_first(split).contiguous()
+    mixed = view.tokens_back(mix(view.tokens_first(split).contiguous()))
     if plain_operators(x):
-        return view.joined(view.tokens_back(mix(tokens)))
-    # Back to where they came from: no other tensor, and in float32 the offset on the way.
-    if mix.bias is None or x.dtype != torch.float32:
-        split.copy_(view.tokens_back(mix(tokens)))
-        return x
-    offset = mix.bias.view(*view.size, *[1] * (tokens.ndim - 2))
-    torch.add(view.tokens_back(mix.product(tokens)), view.tokens_back(offset), out=split)
+        return view.joined(mixed)
+    split.copy_(mixed)  # back to where they came from: no other tensor
     return x
