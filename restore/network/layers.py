@@ -7,7 +7,8 @@ channels-last N x C x H x W.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,12 @@ from restore.network.fused import (
     Activation,
     Arrange,
     convolution,
+    dense,
     followed,
     is_normalised_fast,
     normalised,
+    packed,
+    packed_kernel,
     plain_operators,
 )
 
@@ -51,12 +55,30 @@ class LayerNorm(nn.LayerNorm):
         return torch.addcmul(self.bias, y, self.weight, out=y)
 
 
-class Dense(nn.Module):
-    """One matrix over the channels of every pixel: a Flax Dense, or a 1x1 convolution.
+class Keeping(nn.Module):
+    """A layer that makes something of its weights before it uses them."""
 
-    On a CPU it runs as a 1x1 convolution: oneDNN's kernel for that is 2 to 3.5 times faster than
-    the matrix product behind ``F.linear`` at these widths.
-    """
+    kept: dict[Hashable, Any] | None = None
+    """What it has made, where its weights stay as they are."""
+
+    def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if self.kept is None:
+            return make()
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+
+def keep_weights(network: nn.Module) -> None:
+    """For inference with weights that stay as they are from now on: what layers make of them is
+    made once, at the first use, and kept beside them."""
+    for module in network.modules():
+        if isinstance(module, Keeping):
+            module.kept = {}
+
+
+class Dense(Keeping):
+    """One matrix over the channels of every pixel: a Flax Dense, or a 1x1 convolution."""
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True):
         super().__init__()
@@ -78,10 +100,11 @@ class Dense(nn.Module):
         add up to that of the whole. ``outputs`` are the channels that are wanted. ``norm`` is
         applied to ``x`` before.
         """
-        weight, bias = self.weight[outputs, inputs], None
-        if self.bias is not None and not inputs.start:  # added once: with the first input
-            bias = self.bias[outputs]
-        return _dense(*_behind(norm, x, weight, bias), activation, plus)
+        if plain_operators(x, self.weight):
+            x = x if norm is None else norm(x)
+            return _plain_dense(x, *self._part(inputs, outputs), activation, plus)
+        x, folded = _normed(x, norm)
+        return self._fused(x, folded, activation, plus, inputs, outputs)
 
     def halves(self, x: Tensor, activation: Activation, norm: LayerNorm) -> tuple[Tensor, Tensor]:
         """``activation`` of the result, of the channels' first and second half."""
@@ -89,9 +112,12 @@ class Dense(nn.Module):
             first, second = self(x, activation, norm=norm).chunk(2, dim=-1)
             return first, second
         # What reads them, reads a map of its own faster than every other half of a larger one.
-        x, weight, bias = _behind(norm, x, self.weight, self.bias)
-        biases = (None, None) if bias is None else bias.chunk(2)
-        first, second = map(_dense, (x, x), weight.chunk(2), biases, [activation] * 2)
+        x, folded = _normed(x, norm)
+        middle = self.weight.shape[0] // 2
+        first, second = (
+            self._fused(x, folded, activation, outputs=half)
+            for half in (slice(0, middle), slice(middle, None))
+        )
         return first, second
 
     def together(self, parts: Sequence[Tensor], plus: Tensor | None = None) -> Tensor:
@@ -106,26 +132,52 @@ class Dense(nn.Module):
         assert plus is not None
         return plus
 
+    def _fused(
+        self,
+        x: Tensor,
+        folded: LayerNorm | None,
+        activation: Activation | None,
+        plus: Tensor | None = None,
+        inputs: slice = ALL,
+        outputs: slice = ALL,
+    ) -> Tensor:
+        def make() -> tuple[Tensor, Tensor | None]:
+            weight, bias = self._part(inputs, outputs)
+            if folded is not None:
+                # The scale and offset of the norm become part of the matrix.
+                offset = weight @ folded.bias
+                bias = offset if bias is None else bias + offset
+                weight = weight * folded.weight
+            # oneDNN has only a slow kernel for a part of a matrix that is not laid out anew.
+            return (weight.contiguous() if self.kept is None else packed(weight)), bias
+
+        # Always the same norm, where there is one.
+        key = folded is not None, inputs.start, inputs.stop, outputs.start, outputs.stop
+        weight, bias = self._once(key, make)
+        return dense(x, weight, bias, activation, plus)
+
+    def _part(self, inputs: slice, outputs: slice) -> tuple[Tensor, Tensor | None]:
+        weight, bias = self.weight[outputs, inputs], None
+        if self.bias is not None and not inputs.start:  # added once: with the first input
+            bias = self.bias[outputs]
+        return weight, bias
+
     def extra_repr(self) -> str:
         out_channels, in_channels = self.weight.shape
         return f"{in_channels}, {out_channels}, bias={self.bias is not None}"
 
 
-def _behind(
-    norm: LayerNorm | None, x: Tensor, weight: Tensor, bias: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What a dense layer behind ``norm`` takes: pixels, matrix and offset."""
+def _normed(x: Tensor, norm: LayerNorm | None) -> tuple[Tensor, LayerNorm | None]:
+    """What a dense layer behind ``norm`` takes, and the norm, where its scale and offset are still
+    to be applied."""
     if norm is None:
-        return x, weight, bias
-    if plain_operators(x, weight) or not is_normalised_fast(x):
-        return norm(x), weight, bias
-    # The scale and offset of the norm become part of the matrix.
-    offset = weight @ norm.bias
-    bias = offset if bias is None else bias + offset
-    return normalised(x, norm.eps), weight * norm.weight, bias
+        return x, None
+    if not is_normalised_fast(x):
+        return norm(x), None
+    return normalised(x, norm.eps), norm
 
 
-def _dense(
+def _plain_dense(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -134,14 +186,12 @@ def _dense(
 ) -> Tensor:
     if x.is_cuda:
         return followed(F.linear(x, weight, bias), activation, plus)
-    added = None if plus is None else to_channels_first(plus)
-    matrix = weight[:, :, None, None]
-    return to_channels_last(
-        convolution(to_channels_first(x), matrix, bias, 1, 0, activation, added)
-    )
+    # A CPU has faster kernels for this, forwards and backwards.
+    y = to_channels_last(F.conv2d(to_channels_first(x), weight[:, :, None, None], bias))
+    return followed(y, activation, plus)
 
 
-class Conv(nn.Conv2d):
+class Conv(Keeping, nn.Conv2d):
     """A 3x3 convolution, or the 4x4 stride-2 one that shrinks; padding is 1 in both."""
 
     def __init__(
@@ -152,10 +202,17 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor, activation: Activation | None = None) -> Tensor:
         x, stride = to_channels_first(x), self.stride[0]
-        return to_channels_last(convolution(x, self.weight, self.bias, stride, 1, activation))
+        if plain_operators(x, self.weight):
+            return to_channels_last(followed(super().forward(x), activation))
+
+        def make() -> Tensor:
+            return self.weight if self.kept is None else packed_kernel(self.weight, stride, 1)
+
+        kernel = self._once("kernel", make)
+        return to_channels_last(convolution(x, kernel, self.bias, stride, 1, activation))
 
 
-class Grow(nn.ConvTranspose2d):
+class Grow(Keeping, nn.ConvTranspose2d):
     """The 2x2 stride-2 transposed convolution that doubles height and width."""
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True):
@@ -165,10 +222,16 @@ class Grow(nn.ConvTranspose2d):
         # Without overlap this is one dense layer whose C x 2 x 2 outputs become 2 x 2 pixels.
         n, h, w, _ = x.shape
         c = self.out_channels
-        weight = self.weight.permute(2, 3, 1, 0).reshape(4 * c, -1, 1, 1)
-        y = to_channels_last(F.conv2d(to_channels_first(x), weight))
+        if plain_operators(x, self.weight):
+            y = _plain_dense(x, self._matrix(), None)
+        else:
+            y = dense(x, self._once("matrix", self._matrix), None)
         y = y.reshape(n, h, w, 2, 2, c).transpose(2, 3).reshape(n, 2 * h, 2 * w, c)
         return y if self.bias is None else y + self.bias
+
+    def _matrix(self) -> Tensor:
+        matrix = self.weight.permute(2, 3, 1, 0).reshape(4 * self.out_channels, -1)
+        return matrix if self.kept is None else packed(matrix)
 
 
 def resize_features(x: Tensor, log2_ratio: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from restore.network.config import Pair
 from restore.network.fused import GELU, Arrange, matrix_product, normalised, plain_operators
-from restore.network.layers import Dense, LayerNorm
+from restore.network.layers import Dense, Keeping, LayerNorm
 from restore.network.strips import WHOLE, Run, Whole
 
 
@@ -94,7 +94,7 @@ class SpatialMix(nn.Module):
         return matrix_product(self.weight, x.view(self.weight.shape[0], -1), None).view(x.shape)
 
 
-class GatingUnit(nn.Module):
+class GatingUnit(Keeping):
     """Spatial gating unit: u * (mix(LayerNorm(v)) + 1) for the channel halves u, v.
 
     Eq. 1 of gMLP (arXiv 2105.08050), with the block or grid split of MAXIM. The norm brings the
@@ -121,11 +121,14 @@ class GatingUnit(nn.Module):
         # The norm's scale and offset are of channels, the mix is of tokens: both commute, and so
         # one pass behind the mix applies all that is not a product.
         mixed = self.mix.product(normalised(v, self.norm.eps, arranged))
-        offset = self.mix.weight.sum(dim=1)[:, None] * self.norm.bias
-        if self.mix.bias is not None:
-            offset += self.mix.bias[:, None]
+        offset = self._once("offset", self._offset)
         offset = offset.view(*self.view.size, *[1] * (mixed.ndim - 3), -1)
         return torch.addcmul(offset, mixed, self.norm.weight, out=mixed)
+
+    def _offset(self) -> Tensor:
+        """What mixing makes of the norm's offset, and its own: tokens x C."""
+        offset = self.mix.weight.sum(dim=1)[:, None] * self.norm.bias
+        return offset if self.mix.bias is None else offset + self.mix.bias[:, None]
 
 
 class AxisGmlp(nn.Module):

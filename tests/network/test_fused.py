@@ -1,6 +1,8 @@
-"""Fused convolutions do what the plain ones do, wherever they may be used."""
+"""Fused operators do what the plain ones do, wherever they may be used."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import pytest
 import torch
@@ -8,59 +10,73 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.network import fused
-from restore.network.fused import GELU, Activation, convolution
-from restore.network.layers import Dense, LayerNorm
+from restore.network.fused import GELU, Activation
+from restore.network.layers import Conv, Dense, Grow, LayerNorm, keep_weights
 
-CASES = [(GELU, False), (Activation("leaky_relu", 0.2), False), (None, True), (None, False)]
+Layer = TypeVar("Layer", bound=torch.nn.Module)
+
+ACTIVATIONS = [None, GELU, Activation("leaky_relu", 0.2)]
 NEAR = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
 
 def operands(dtype: torch.dtype, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pixels N x H x W x C, a kernel, a bias, and something to add."""
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(2, 12, 9, 7, generator=generator).to(dtype)
+    x = torch.randn(2, 9, 7, 12, generator=generator).to(dtype)
     weight = torch.randn(12, 12, size, size, generator=generator).to(dtype) / (3 * size)
-    bias, plus = torch.randn(12, generator=generator), torch.randn(2, 12, 9, 7, generator=generator)
-    channels_last = torch.channels_last
-    x, plus = (t.to(dtype).contiguous(memory_format=channels_last) for t in (x, plus))
-    return x, weight, bias.to(dtype), plus
+    bias, plus = torch.randn(12, generator=generator), torch.randn(2, 9, 7, 12, generator=generator)
+    return x, weight, bias.to(dtype), plus.to(dtype)
 
 
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("is_packed", [False, True])
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
-@pytest.mark.parametrize(("activation", "adds"), CASES)
-def test_fused_is_plain(
-    activation: Activation | None, adds: bool, dtype: torch.dtype, size: int
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_fused_convolution_is_the_plain_one(
+    activation: Activation | None, dtype: torch.dtype, is_packed: bool
 ) -> None:
-    x, weight, bias, plus = operands(dtype, size)
-    arguments = (x, weight, bias, 1, size // 2, activation, plus if adds else None)
-    plain = fused._plain(*arguments)
+    x, weight, bias, _ = operands(dtype, 3)
+    x = x.permute(0, 3, 1, 2)
+    plain = fused.followed(F.conv2d(x, weight, bias, padding=1), activation)
     with torch.inference_mode():
-        torch.testing.assert_close(
-            convolution(*arguments), plain, rtol=NEAR[dtype], atol=NEAR[dtype]
-        )
+        kernel = fused.packed_kernel(weight, 1, 1) if is_packed else weight
+        found = fused.convolution(x, kernel, bias, 1, 1, activation)
+        torch.testing.assert_close(found, plain, rtol=NEAR[dtype], atol=NEAR[dtype])
+        assert found.permute(0, 2, 3, 1).is_contiguous()
 
 
-def test_it_is_used_here_and_not_where_it_must_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("dtype", NEAR, ids=str)
+@pytest.mark.parametrize(("activation", "adds"), [*((a, False) for a in ACTIVATIONS), (None, True)])
+def test_a_fused_dense_layer_is_the_plain_one(
+    activation: Activation | None, adds: bool, dtype: torch.dtype, is_packed: bool
+) -> None:
+    x, weight, bias, plus = operands(dtype, 1)
+    matrix = weight[:, :, 0, 0]
+    added = plus if adds else None
+    plain = fused.followed(F.linear(x, matrix, bias), activation, added)
+    before = plus.clone()
+    with torch.inference_mode():
+        packed = fused.packed(matrix) if is_packed else matrix
+        found = fused.dense(x, packed, bias, activation, added)
+        turned = plus.transpose(1, 2).contiguous().transpose(1, 2)  # not contiguous
+        again = fused.dense(x, packed, bias, activation, turned if adds else None)
+    for one in (found, again):
+        torch.testing.assert_close(one, plain, rtol=NEAR[dtype], atol=NEAR[dtype])
+    assert torch.equal(plus, before)
+
+
+def test_plain_operators_where_fused_ones_must_not_be() -> None:
     if not fused._available(torch.float32) or not fused._available(torch.bfloat16):
         pytest.skip("this build of torch has no such operators")
-    used = []
-    real = fused._fused
-    monkeypatch.setattr(fused, "_fused", lambda *a: used.append(a) or real(*a))
-    x, weight, bias, plus = operands(torch.float32, 1)
+    x, weight, _, _ = operands(torch.float32, 1)
+    assert fused.plain_operators(x, weight)  # with gradients
     with torch.inference_mode():
-        convolution(x, weight, bias, 1, 0, GELU)
-        convolution(*operands(torch.bfloat16, 1)[:3], 1, 0, plus=plus.bfloat16())
-    assert len(used) == 2
-    with torch.inference_mode():
-        convolution(x, weight, bias, 1, 0)
-        convolution(x, weight, bias, 1, 0, plus=plus)
-        convolution(*operands(torch.bfloat16, 1)[:3], 1, 0, plus=plus.bfloat16().contiguous())
+        assert not fused.plain_operators(x, weight)
+        assert not fused.plain_operators(x.bfloat16(), weight.bfloat16())
+        assert fused.plain_operators(x.bfloat16(), weight)
+        assert fused.plain_operators(x.double(), weight.double())
         with torch.autocast("cpu", torch.bfloat16):
-            convolution(x, weight, bias, 1, 0, GELU)
-        convolution(x.double(), weight.double(), bias.double(), 1, 0, GELU)
-    convolution(x.requires_grad_(), weight, bias, 1, 0, GELU).sum().backward()
-    assert len(used) == 2
-    assert x.grad is not None
+            assert fused.plain_operators(x, weight)
 
 
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
@@ -102,19 +118,68 @@ def test_a_norm_before_a_dense_layer_becomes_part_of_it() -> None:
         torch.testing.assert_close(halves, dense(x) + whole, rtol=1e-5, atol=1e-5)
 
 
+def filled(layer: Layer) -> Layer:
+    generator = torch.Generator().manual_seed(3)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, generator=generator)
+    return layer
+
+
+@pytest.mark.parametrize("dtype", NEAR, ids=str)
+def test_kept_weights_give_what_fresh_ones_give(dtype: torch.dtype) -> None:
+    norm, dense = filled(LayerNorm(32)).to(dtype), filled(Dense(32, 8)).to(dtype)
+    conv, grow = filled(Conv(32, 8)).to(dtype), filled(Grow(32, 8)).to(dtype)
+    x = torch.randn(2, 4, 6, 32, generator=torch.Generator().manual_seed(4)).to(dtype)
+    near = {"rtol": NEAR[dtype], "atol": 10 * NEAR[dtype]}
+
+    def results() -> list[Tensor]:
+        return [
+            *(dense(x, norm=norm), dense(x), *dense.halves(x, GELU, norm)),
+            *(dense(x[..., :16], inputs=slice(0, 16)), dense(x[..., 16:], inputs=slice(16, 32))),
+            *(conv(x), grow(x)),
+        ]
+
+    with torch.inference_mode():
+        fresh = results()
+        keep_weights(torch.nn.ModuleList((norm, dense, conv, grow)))
+        first = results()
+        kept = [dict(layer.kept or {}) for layer in (dense, conv, grow)]
+        again = results()
+    for one, two, three in zip(fresh, first, again, strict=True):
+        torch.testing.assert_close(two, one, **near)
+        assert torch.equal(two, three)
+    assert [len(made) for made in kept] == [6, 1, 1]
+    for layer, made in zip((dense, conv, grow), kept, strict=True):
+        assert all(layer.kept[key] is made[key] for key in made)
+
+
+def test_kept_weights_are_no_parameters_and_need_no_gradients() -> None:
+    dense = filled(Dense(32, 8))
+    keep_weights(dense)
+    names = set(dense.state_dict())
+    x = torch.randn(1, 4, 6, 32)
+    with torch.inference_mode():
+        dense(x)
+    assert set(dense.state_dict()) == names
+    dense(x).sum().backward()  # the plain operators, on the weights themselves
+    assert dense.weight.grad is not None
+
+
 def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*arguments: object) -> Tensor:
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr(fused, "_fused", missing)
+    monkeypatch.setattr(fused, "packed", missing)
     fused._available.cache_clear()
-    x, weight, bias, _ = operands(torch.float32, 1)
+    dense, x = filled(Dense(32, 8)), torch.randn(1, 4, 6, 32)
     try:
+        keep_weights(dense)
         with torch.inference_mode():
-            y = convolution(x, weight, bias, 1, 0, GELU)
+            assert fused.plain_operators(x)
+            y = dense(x, GELU)
     finally:
         fused._available.cache_clear()
-    torch.testing.assert_close(y, fused._plain(x, weight, bias, 1, 0, GELU, None))
+    torch.testing.assert_close(y, GELU(F.linear(x, dense.weight, dense.bias)))
 
 
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
