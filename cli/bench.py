@@ -94,7 +94,8 @@ def speed(
         list[str] | None, typer.Option("--precision", help="May be repeated.")
     ] = None,
     backends: Annotated[
-        list[str] | None, typer.Option("--backend", help="torch, onnxruntime; may be repeated.")
+        list[str] | None,
+        typer.Option("--backend", help="torch, onnxruntime, triton; may be repeated."),
     ] = None,
     tiles: Annotated[
         list[str] | None, typer.Option("--tile", help="As of the heads; may be repeated.")

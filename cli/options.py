@@ -18,7 +18,11 @@ Precision = Annotated[
     str, typer.Option(help="auto (fastest the model is tested for), float32 or bfloat16.")
 ]
 Backend = Annotated[
-    str, typer.Option(help="torch, or onnxruntime (an extra; exports a model at its first use).")
+    str,
+    typer.Option(
+        help="torch, onnxruntime (an extra; exports a model at its first use), or triton (for CUDA "
+        "GPUs, on none of which it has run yet)."
+    ),
 ]
 Model = Annotated[
     str | None, typer.Option(help="A model's name (see: restore models) or a .safetensors file.")

@@ -1,8 +1,8 @@
-"""What runs a network: torch, or ONNX Runtime."""
+"""What runs a network: torch, ONNX Runtime, or torch with kernels of our own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -13,15 +13,17 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import FLOAT32
 from restore.checkpoints.store import Model
 from restore.engine.allocator import give_back, keep_pages
+from restore.engine.batches import FILLS_A_GPU
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
-from restore.engine.frames import FILLS_A_GPU
 from restore.engine.precision import Compute, choose, choose_device
 from restore.errors import RestoreError, UsageError
+from restore.network import Maxim
 from restore.network.config import Pair
+from restore.network.layers import keep_weights
 from restore.network.strips import Strips, Whole
 
-TORCH, ONNXRUNTIME = "torch", "onnxruntime"
+TORCH, ONNXRUNTIME, TRITON = "torch", "onnxruntime", "triton"
 CUDA = "CUDAExecutionProvider"
 ALL, SOME, LEAST = "all", "some", "least"
 _ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
@@ -52,7 +54,7 @@ class Backend(Protocol):
 
 
 def load(name: str, model: Model, device: str, precision: str) -> Backend:
-    """The backend of that name, "torch" or "onnxruntime", with the model.
+    """The backend of that name, "torch", "onnxruntime" or "triton", with the model.
 
     ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
     not exist or lacks the precision, and as `Restorer` does.
@@ -61,7 +63,9 @@ def load(name: str, model: Model, device: str, precision: str) -> Backend:
         return TorchBackend(model, device, precision)
     if name == ONNXRUNTIME:
         return OnnxBackend(model, device, precision)
-    raise UsageError(f"backend {name!r} is unknown; use {TORCH} or {ONNXRUNTIME}")
+    if name == TRITON:
+        return TritonBackend(model, device, precision)
+    raise UsageError(f"backend {name!r} is unknown; use {TORCH}, {ONNXRUNTIME} or {TRITON}")
 
 
 class TorchBackend:
@@ -75,6 +79,7 @@ class TorchBackend:
         self.compute = choose(device, precision, model.card)
         network = weights.load(model.path, model.card)
         self._network = network.to(self.compute.device, self.compute.dtype)
+        keep_weights(self._network)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
 
@@ -105,6 +110,61 @@ class TorchBackend:
             behind = give_back if on_cpu else None
             return Strips(self._most // 2, windows, spares=True, behind=behind)
         return Strips(self._most, windows)
+
+
+class TritonBackend(TorchBackend):
+    """The same on a CUDA GPU, with the axis gMLPs in kernels of their own, compiled at first use.
+
+    No GPU has run them yet. So before anything else they run on a picture of noise, and are refused
+    where the machine cannot compile them, or they compute something else than torch.
+    """
+
+    name = TRITON
+
+    def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
+        fuse = _fuse(device)
+        super().__init__(model, device, precision)
+        height, width = model.card.network.size_multiple
+        noise = np.random.default_rng(0).random((1, 3, 2 * height, 2 * width), dtype=np.float32)
+        expected = self(noise)
+        self._network = fuse(self._network)
+        try:
+            found = self(noise)
+        except Exception as error:  # Triton's, its compilers' and the driver's have none in common
+            reason = " ".join(str(error).split())
+            raise RestoreError(
+                f"backend {TRITON} does not work on this machine; use --backend {TORCH} ({reason})"
+            ) from error
+        near = (1e-3 if self.compute.precision == FLOAT32 else 5e-2) * max(1, abs(expected).max())
+        if not abs(found - expected).max() <= near:  # nor NaN
+            raise RestoreError(
+                f"backend {TRITON} computes something else than {TORCH} on this machine; "
+                f"use --backend {TORCH}"
+            )
+
+
+def _fuse(device: str) -> Callable[[Maxim], Maxim]:
+    try:
+        from restore.engine.kernels import fuse
+    except ImportError:
+        raise RestoreError(
+            f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "
+            f"use --backend {TORCH}"
+        ) from None
+    if not torch.cuda.is_available():
+        raise RestoreError(
+            f"backend {TRITON}: this machine has no usable CUDA GPU; use --backend {TORCH}"
+        )
+    chosen = choose_device(device)
+    if chosen.type != "cuda":
+        raise UsageError(
+            f"device {device!r}: {TRITON} computes on CUDA GPUs alone; use --backend {TORCH}"
+        )
+    if torch.cuda.get_device_capability(chosen) < (8, 0):
+        raise RestoreError(
+            f"backend {TRITON} needs a GPU of compute capability 8.0 or more; use --backend {TORCH}"
+        )
+    return fuse
 
 
 class OnnxBackend:

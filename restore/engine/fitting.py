@@ -14,6 +14,7 @@ from restore.engine import backend as backends
 from restore.engine import budget
 from restore.engine.allocator import give_back
 from restore.engine.backend import Backend
+from restore.engine.batches import tiles_at_once
 from restore.engine.budget import SMALLEST
 from restore.engine.guided import reduced_size
 from restore.engine.padding import padded
@@ -38,10 +39,11 @@ pictures from 384 x 384 to 1024 x 1024), where torch takes 540 to 710; for other
 @dataclass(frozen=True)
 class Attempt:
     """How pictures go through the network this time: ``hold`` says how much of every layer is kept
-    in memory (see `Backend`)."""
+    in memory (see `Backend`), ``at_once`` how many tiles of a row go together."""
 
     tiles: TilePolicy
     hold: str
+    at_once: int = 1
 
 
 class Memory:
@@ -70,11 +72,8 @@ class Memory:
         """``policy`` with the largest tiles that fit beside ``images`` of one size, which are
         restored at once, and ``results``; the smallest where none do."""
         shape = seen(policy, images[0].shape)
-        left = self._left(images, results)
         own = self._taken(*plan(shape, policy, self._multiples), policy.window)
-        if len(images) * own > left:
-            give_back()  # what is kept for such as this counts as taken
-            left = self._left(images, results)
+        left = self._left_for(len(images) * own, images, results)
         smallest = replace(policy, size=min(SMALLEST, policy.size), whole_up_to=0)
         for tiles in (policy, *self._smaller(policy), smallest):
             rows, columns = plan(shape, tiles, self._multiples)
@@ -85,9 +84,35 @@ class Memory:
             self._warn(tiles.size, policy.size)
         return tiles
 
+    def at_once(
+        self,
+        policy: TilePolicy,
+        images: Sequence[np.ndarray | Rows],
+        results: Sequence[np.ndarray | Sink | Rows],
+    ) -> int:
+        """How many tiles of a row go through the network together, those of one place in all
+        ``images`` counted as one. One where more would not fit: a larger tile sees more, and tiles
+        that go together only save time."""
+        rows, columns = plan(seen(policy, images[0].shape), policy, self._multiples)
+        size = self._computed(rows, columns, policy.window)
+        several = tiles_at_once(self._device, size, len(columns.starts), len(images))
+        if several > 1 and self.is_measured:
+            taken = len(images) * self._taken(rows, columns, policy.window, several)
+            if taken > self._left_for(taken, images, results):
+                return 1
+        return several
+
     def _smaller(self, policy: TilePolicy) -> Iterator[TilePolicy]:
         for side in range(policy.size, SMALLEST, -min(self._multiples)):
             yield replace(policy, size=side, whole_up_to=0)
+
+    def _left_for(self, needed: float, images: Sequence[Any], results: Sequence[Any]) -> float:
+        """`_left`; where that is less than ``needed``, once what is kept has been given back."""
+        left = self._left(images, results)
+        if needed <= left:
+            return left
+        give_back()  # what is kept for such as this counts as taken
+        return self._left(images, results)
 
     def _left(self, images: Sequence[Any], results: Sequence[Any]) -> float:
         """Bytes for all that changes with the size of tiles."""
@@ -96,17 +121,22 @@ class Memory:
         held = [one for one in images if self._most or isinstance(one, Rows)]
         return most - sum(one.nbytes for one in (*results, *held))
 
-    def _taken(self, rows: Axis, columns: Axis, window: int) -> float:
-        """Bytes while the network computes a tile: of that, of the row of tiles it belongs to, and
-        of what the row above has given to it. What comes after takes less."""
+    def _taken(self, rows: Axis, columns: Axis, window: int, at_once: int = 1) -> float:
+        """Bytes while the network computes so many tiles: of those, of the row of tiles they belong
+        to, and of what the row above has given to it. What comes after takes less."""
+        height, width = self._computed(rows, columns, window)
+        taken = at_once * height * width * self._a_pixel
+        if len(rows.starts) * len(columns.starts) == 1:
+            return taken
+        return taken + (rows.size + rows.shared) * columns.length * _FLOATS
+
+    def _computed(self, rows: Axis, columns: Axis, window: int) -> Pair:
+        """Height and width of a tile as the network is given it."""
         height, width = (
             padded(axis.size, multiple * windows(axis.size, multiple, window))
             for axis, multiple in zip((rows, columns), self._multiples, strict=True)
         )
-        taken = height * width * self._a_pixel
-        if len(rows.starts) * len(columns.starts) == 1:
-            return taken
-        return taken + (rows.size + rows.shared) * columns.length * _FLOATS
+        return height, width
 
     def _warn(self, side: int, own: int) -> None:
         if not self._warned:
@@ -136,6 +166,9 @@ def smaller(attempt: Attempt, shape: Pair, multiples: Pair) -> Attempt:
     if attempt.hold == backends.ALL:
         _log.warning("not enough memory; going on as with tile %s", EXACT)
         return replace(attempt, hold=backends.LEAST)
+    if attempt.at_once > 1:
+        _log.warning("not enough memory; going on with one tile at a time")
+        return replace(attempt, at_once=1)
     before = max(axis.size for axis in plan(shape, attempt.tiles, multiples))
     side = before // 2
     if side < max(SMALLEST, *multiples):

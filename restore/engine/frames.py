@@ -22,22 +22,6 @@ Together = Callable[[list[np.ndarray]], list[np.ndarray]]
 
 AHEAD = 4
 """Frames read before they are asked for: enough for a source that hesitates now and then."""
-FILLS_A_GPU = 2**18
-"""Pixels from which on a GPU is busy with one frame; of fewer it takes several at once."""
-MOST_AT_ONCE = 8
-
-
-def batch_size(device: torch.device, size: tuple[int, int]) -> int:
-    """How many frames of (height, width) are restored together.
-
-    On a CPU one, which keeps it busy and is exactly what a single picture would become: among
-    others, the last digits of float32 differ. On a GPU a power of two, so that who goes on after a
-    multiple of `MOST_AT_ONCE` frames gets the same groups, and so the same digits.
-    """
-    if device.type != "cuda":
-        return 1
-    fitting = min(max(1, FILLS_A_GPU // (size[0] * size[1])), MOST_AT_ONCE)
-    return 1 << (fitting.bit_length() - 1)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, TilePolicy
 from restore.engine import backend as backends
 from restore.engine import budget, pixels
+from restore.engine.batches import batch_size
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.fitting import Attempt, Memory, held, seen, smaller, why_ignored
-from restore.engine.frames import AHEAD, Frame, batch_size, check_count, restored_frames
+from restore.engine.frames import AHEAD, Frame, check_count, restored_frames
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
 from restore.engine.policy import (
@@ -59,13 +60,14 @@ class Restorer:
         max_memory: bytes, or such as "4GiB", that tiles under "auto" and "window" keep within,
             pictures and results included, on a device for which the card says what the model
             takes; by default a part of what is free. Where memory runs out all the same, "exact"
-            is tried for "off", then tiles of half the size, and a warning is logged.
+            is tried for "off", tiles one at a time where a GPU took several, then tiles of half the
+            size, and a warning is logged.
         workers: so many threads that restore pictures at a time share that memory.
         strength: blend with the input; 0 returns it, 1 is the full effect.
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
-        backend: "torch", or "onnxruntime" (an extra), which exports a model at its first use and
-            computes in float32.
+        backend: "torch"; "onnxruntime" (an extra), which exports a model at its first use and
+            computes in float32; or "triton", kernels for CUDA GPUs, on none of which they have run.
 
     Raises `ModelNotFoundError` where no weights are installed, with the command that gets them,
     `CheckpointError` for a file that is not a model of the task, `UsageError` for an option that
@@ -193,7 +195,9 @@ class Restorer:
             for image, result in zip(images, results, strict=True):
                 _copy(image, result)
             return results
-        attempt = Attempt(self._policy(images, results), self._asked.hold)
+        tiles = self._policy(images, results)
+        at_once = self._memory.at_once(tiles, images, results)
+        attempt = Attempt(tiles, self._asked.hold, at_once)
         while True:
             try:
                 self._attempt(images, results, attempt, progress)
@@ -278,16 +282,18 @@ class Restorer:
         views = 8 if self.ensemble else 1
         total, finished = views * len(rows.starts) * len(columns.starts), 0
 
-        def report() -> None:
+        def report(tiles: int) -> None:
             nonlocal finished
-            finished += 1
-            progress(finished, total)
+            for _ in range(tiles):
+                finished += 1
+                progress(finished, total)
 
-        def run(place: Place) -> np.ndarray:
-            tiles = _stacked([pixels.to_float(image[place]) for image in images])
-            return self._views(tiles, attempt, views, report)
+        def run(places: Sequence[Place]) -> list[np.ndarray]:
+            tiles = _stacked([pixels.to_float(image[p]) for p in places for image in images])
+            restored = self._views(tiles, attempt, views, partial(report, len(places)))
+            return np.split(restored, len(places))
 
-        yield from run_tiled(rows, columns, run)
+        yield from run_tiled(rows, columns, run, attempt.at_once)
 
     def _views(
         self, tiles: np.ndarray, attempt: Attempt, views: int, report: Callable[[], None]

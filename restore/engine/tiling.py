@@ -7,7 +7,7 @@ cross-fade along a raised cosine, so no seam can show.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from restore.checkpoints.card import TilePolicy
 from restore.engine.padding import padded
 
 Place = tuple[slice, slice]
-Run = Callable[[Place], np.ndarray]
+Run = Callable[[Sequence[Place]], Sequence[np.ndarray]]
 Band = tuple[slice, np.ndarray]
 """Which rows, and what is in them: ... x rows x W x C float32."""
 
@@ -101,32 +101,37 @@ def plan(
     return rows, columns
 
 
-def run_tiled(rows: Axis, columns: Axis, run: Run) -> Iterator[Band]:
-    """Apply ``run`` to every tile and blend: the picture from top to bottom, each band of rows as
-    soon as no tile to come reaches into it. No more is held than a row of tiles and what the one
-    above has given to it, where the caller lets go of each band before it asks for the next.
+def run_tiled(rows: Axis, columns: Axis, run: Run, at_once: int = 1) -> Iterator[Band]:
+    """Apply ``run`` to all tiles and blend: the picture from top to bottom, each band of rows as
+    soon as no tile to come reaches into it. No more is held than a row of tiles, what the one above
+    has given to it and what ``run`` has just made, where the caller lets go of each band before it
+    asks for the next.
 
-    ``run`` gets the place of a tile, rows and columns, and returns ... x h x w x C float32.
-    An error in a tile is the caller's to see: nothing is swallowed.
+    ``run`` gets the places, rows and columns, of ``at_once`` neighbours in a row, or of those that
+    are left of it, and returns as many ... x h x w x C float32. Its errors are the caller's to see:
+    nothing is swallowed.
     """
     if len(rows.starts) == len(columns.starts) == 1:
-        yield slice(0, rows.length), run((slice(0, rows.length), slice(0, columns.length)))
+        yield slice(0, rows.length), run([(slice(0, rows.length), slice(0, columns.length))])[0]
         return
+    across = [slice(left, left + columns.size) for left in columns.starts]
     row_weights, column_weights = rows.weights(), columns.weights()
     below: np.ndarray | None = None  # what the tiles above have given to the next
     for i, top in enumerate(rows.starts):
+        down = slice(top, top + rows.size)
         band: np.ndarray | None = None
-        for j, left in enumerate(columns.starts):
-            place = slice(top, top + rows.size), slice(left, left + columns.size)
-            tile = run(place)
+        for first in range(0, len(across), at_once):
+            group = across[first : first + at_once]
+            tiles = run([(down, place) for place in group])
             if band is None:
-                shape = (*tile.shape[:-3], rows.size, columns.length, tile.shape[-1])
+                shape = (*tiles[0].shape[:-3], rows.size, columns.length, tiles[0].shape[-1])
                 band = np.zeros(shape, np.float32)
                 if below is not None:
                     band[..., : below.shape[-3], :, :] = below
-            weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
-            band[..., place[1], :] += tile * weights
-            del tile  # it need not be there while the next is made
+            for j, (place, tile) in enumerate(zip(group, tiles, strict=True), first):
+                weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
+                band[..., place, :] += tile * weights
+            del tiles, tile  # they need not be there while the next are made
         assert band is not None
         end = rows.starts[i + 1] - top if i + 1 < len(rows.starts) else rows.size
         below = band[..., end:, :, :].copy()  # a view would keep all of the band

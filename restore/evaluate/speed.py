@@ -289,7 +289,7 @@ def settings_for(
         for model in models
         for tile in tiles
         for backend in backends
-        for precision in (precisions if backend == "torch" else ["float32"])
+        for precision in (["float32"] if backend == "onnxruntime" else precisions)
         for version in versions
     ]
 

@@ -88,7 +88,10 @@ def test_auto_is_float32_also_where_the_card_allows_less(exported: Exported) -> 
     ("options", "what"),
     [
         ({"precision": "bfloat16"}, "precision 'bfloat16': onnxruntime computes in float32 alone"),
-        ({"name": "tensorflow"}, "backend 'tensorflow' is unknown; use torch or onnxruntime"),
+        (
+            {"name": "tensorflow"},
+            "backend 'tensorflow' is unknown; use torch, onnxruntime or triton",
+        ),
         ({"device": "gpu"}, "device 'gpu' is unknown.*"),
     ],
 )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from restore.engine.cuda import (
     captured,
     host_memory,
 )
+from restore.network import Maxim
 from restore.network.config import Pair
 from restore.network.strips import Strips, Whole
 
@@ -332,6 +334,26 @@ def test_threads_do_not_get_each_others_results_on_a_gpu() -> None:
 @needs_gpu
 def test_memory_is_page_locked_for_a_gpu() -> None:
     assert host_memory((2, 3), pinned=True).is_pinned()
+
+
+@needs_gpu
+def test_small_tiles_go_through_a_gpu_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, counts, forward = save_model(tmp_path), list[int](), Maxim.forward
+    image = np.random.default_rng(1).integers(0, 255, (150, 500, 3), np.uint8, endpoint=True)
+    tiles: dict[str, Any] = {"precision": "float32", "tile": 2 * MULTIPLE, "overlap": MULTIPLE // 2}
+    expected = Restorer("denoise", model, device="cpu", **tiles)(image)
+
+    def spy(self: Maxim, x: Tensor, *walk: Any) -> Tensor:
+        counts.append(len(x))
+        return forward(self, x, *walk)
+
+    monkeypatch.setattr(Maxim, "forward", spy)
+    on_gpu = Restorer("denoise", model, device="cuda", **tiles)
+    for _ in range(AFTER + 2):  # the last ones as graphs
+        assert np.abs(on_gpu(image).astype(int) - expected).max() <= 1
+    assert counts[:6] == [6, 5] * 3  # 3 rows of 11
 
 
 @needs_gpu

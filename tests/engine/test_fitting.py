@@ -19,6 +19,7 @@ from restore import Restorer
 from restore.checkpoints.card import Card, TilePolicy
 from restore.engine import budget, footprint
 from restore.engine.backend import ALL, LEAST, SOME
+from restore.engine.batches import tiles_at_once
 from restore.engine.fitting import WITHOUT_STRIPS, Attempt, Memory, seen, smaller
 from restore.engine.policy import uncut, windowed
 from restore.engine.precision import Compute
@@ -32,11 +33,13 @@ MULTIPLES = NETWORK.size_multiple
 CARDS = windowed(256)
 """The policy of the shipped models that judge what is near."""
 UNCUT = uncut(Card("", "denoise", NETWORK, ""))
+ON_GPU = {"compute": Compute(torch.device("cuda"), "float32")}
 NO_WARNING: list[str] = []
 
 
 def memory(most: int | None, workers: int = 1, a_pixel: float = 471.0, **backend: Any) -> Memory:
-    card = Card("", "denoise", NETWORK, "", memory={"cpu": {"float32": a_pixel}})
+    measured = {"float32": a_pixel}
+    card = Card("", "denoise", NETWORK, "", memory={"cpu": measured, "cuda": measured})
     compute = Compute(torch.device("cpu"), "float32")
     fake: Any = SimpleNamespace(**{"compute": compute, "by_windows": True} | backend)
     return Memory(card, fake, most, workers)
@@ -80,6 +83,46 @@ def test_tiles_fit_and_hardly_larger_ones_would(
     if larger.size <= policy.size:
         more = rows.size * columns.size * a_pixel * 1.8 + 2 * 12 * rows.size * shape[1]
         assert 2 * image.nbytes + more > most
+
+
+@settings(deadline=None)
+@given(
+    shape=st.tuples(st.integers(500, 30_000), st.integers(500, 30_000)),
+    most=st.integers(1 << 24, 1 << 33),
+    a_pixel=st.floats(100, 5000),
+    side=st.integers(64, 512),
+    pictures=st.integers(1, 9),
+)
+def test_tiles_that_go_together_fit_together(
+    shape: tuple[int, int], most: int, a_pixel: float, side: int, pictures: int
+) -> None:
+    images, policy = [blank(*shape)] * pictures, TilePolicy(side, 32, side * side)
+    on_cpu, on_gpu = memory(most, 1, a_pixel), memory(most, 1, a_pixel, **ON_GPU)
+    tiles = on_gpu.fitted(policy, images, images)
+    assert tiles == on_cpu.fitted(policy, images, images)  # never smaller for company's sake
+    assert on_cpu.at_once(tiles, images, images) == 1
+    rows, columns = plan(shape, tiles, MULTIPLES)
+    together = tiles_at_once(
+        torch.device("cuda"), (rows.size, columns.size), len(columns.starts), pictures
+    )
+    of_tiles = rows.size * columns.size * a_pixel
+    needed = pictures * (taken(shape, tiles, a_pixel) + (together - 1) * of_tiles)
+    at_once = on_gpu.at_once(tiles, images, images)
+    assert at_once in (1, together)
+    if at_once > 1:
+        assert needed <= most
+    else:
+        assert together == 1 or needed + pictures * 12 * rows.shared * shape[1] > most
+
+
+@pytest.mark.parametrize(("pictures", "side"), [(1, 2048), (2, 1024)])
+def test_what_goes_together_counts_as_it_is_padded(pictures: int, side: int) -> None:
+    """Two rows of pixels are computed as 64."""
+    images, policy = [blank(2, 8 * side)] * pictures, TilePolicy(side, 0, 0)
+    row = 12 * 2 * 8 * side
+    most = pictures * (2 * images[0].nbytes + row + 2 * 64 * side * 471)
+    assert memory(most, **ON_GPU).at_once(policy, images, images) == 2
+    assert memory(most - 1, **ON_GPU).at_once(policy, images, images) == 1
 
 
 def test_a_wide_picture_keeps_large_tiles() -> None:
@@ -203,6 +246,13 @@ def test_out_of_memory_the_whole_is_tried_in_parts_before_tiles(
         "not enough memory; going on as with tile exact",
         *(f"not enough memory; going on with tiles of {side} pixels a side" for side in sides),
     ]
+
+
+def test_out_of_memory_tiles_go_one_at_a_time_before_they_are_halved() -> None:
+    attempt = smaller(Attempt(TilePolicy(128, 16, 0), SOME, 4), (600, 900), MULTIPLES)
+    assert attempt == Attempt(TilePolicy(128, 16, 0), SOME, 1)
+    halved = smaller(attempt, (600, 900), MULTIPLES)
+    assert (halved.tiles.size, halved.at_once) == (64, 1)
 
 
 def test_no_tile_is_smaller_than_the_network_takes() -> None:

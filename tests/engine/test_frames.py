@@ -14,7 +14,7 @@ from models import save_model
 
 from restore import Restorer
 from restore.checkpoints.card import TilePolicy
-from restore.engine.frames import AHEAD, FILLS_A_GPU, MOST_AT_ONCE, batch_size
+from restore.engine.frames import AHEAD
 from restore.engine.temporal import Steadier
 from restore.errors import ImageError, UsageError
 from restore.network import Maxim
@@ -109,15 +109,6 @@ def test_batches_hold_neighbours_of_one_size(
     counts.clear()
     list(restore.frames(frames))
     assert counts == [1] * 8
-
-
-def test_only_a_gpu_takes_several_and_only_of_small_frames() -> None:
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert batch_size(cpu, (64, 64)) == 1
-    assert batch_size(gpu, (64, 64)) == MOST_AT_ONCE
-    assert batch_size(gpu, (256, 256)) == FILLS_A_GPU // 256**2 > 1
-    assert batch_size(gpu, (200, 200)) == 4
-    assert batch_size(gpu, (1080, 1920)) == 1
 
 
 @pytest.mark.parametrize("ahead", [0, 2, AHEAD])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -28,10 +28,14 @@ def limit(tile: int, multiple: int) -> int:
 
 
 def tiled(
-    image: np.ndarray, rows: Axis, columns: Axis, run: Callable[[np.ndarray], np.ndarray]
+    image: np.ndarray,
+    rows: Axis,
+    columns: Axis,
+    run: Callable[[np.ndarray], np.ndarray],
+    at_once: int = 1,
 ) -> np.ndarray:
     """The bands of `run_tiled`, put together."""
-    bands = list(run_tiled(rows, columns, lambda place: run(image[place])))
+    bands = list(run_tiled(rows, columns, lambda group: [run(image[p]) for p in group], at_once))
     places = [row for place, _ in bands for row in range(place.start, place.stop)]
     assert places == list(range(rows.length))
     return np.concatenate([band for _, band in bands])
@@ -107,15 +111,15 @@ def test_tiles_fade_into_each_other_without_a_step() -> None:
 
 
 @settings(deadline=None)
-@given(requests(), requests())
+@given(requests(), requests(), st.integers(1, 9))
 def test_blending_reproduces_what_every_tile_agrees_on(
-    vertical: tuple[int, int, int, int], horizontal: tuple[int, int, int, int]
+    vertical: tuple[int, int, int, int], horizontal: tuple[int, int, int, int], at_once: int
 ) -> None:
     rows, columns = plan_axis(*vertical), plan_axis(*horizontal)
     assume(len(rows.starts) * len(columns.starts) < 50)
     image = noise(rows.length, columns.length)
     before = image.copy()
-    out = tiled(image, rows, columns, lambda tile: 1 - 2 * tile)
+    out = tiled(image, rows, columns, lambda tile: 1 - 2 * tile, at_once)
     assert out.dtype == np.float32
     np.testing.assert_allclose(out, 1 - 2 * image, atol=1e-6)
     np.testing.assert_array_equal(image, before)
@@ -138,14 +142,47 @@ def test_rows_come_as_soon_as_they_are_done() -> None:
     rows, columns = plan_axis(100, 32, 8, 4), plan_axis(70, 32, 8, 4)
     tops: list[int] = []
 
-    def run(place: Place) -> np.ndarray:
-        tops.append(place[0].start)
-        return np.ones((2, rows.size, columns.size, 3), np.float32)
+    def run(places: Sequence[Place]) -> list[np.ndarray]:
+        tops.extend(down.start for down, _ in places)
+        return [np.ones((2, rows.size, columns.size, 3), np.float32) for _ in places]
 
     for place, band in run_tiled(rows, columns, run):
         assert max(tops) == place.start  # no tile of the next row has been looked at
         assert band.shape == (2, place.stop - place.start, 70, 3)
         np.testing.assert_allclose(band, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "sizes"), [(1, [1] * 5), (2, [2, 2, 1]), (3, [3, 2]), (5, [5]), (9, [5])]
+)
+def test_groups_are_neighbours_in_one_row(at_once: int, sizes: list[int]) -> None:
+    rows, columns = plan_axis(70, 32, 8, 4), plan_axis(110, 32, 8, 4)
+    assert (len(rows.starts), len(columns.starts)) == (3, 5)
+    groups: list[list[tuple[int, int]]] = []
+
+    def run(places: Sequence[Place]) -> list[np.ndarray]:
+        groups.append([(down.start, across.start) for down, across in places])
+        return [np.ones((rows.size, columns.size, 3), np.float32) for _ in places]
+
+    for _ in run_tiled(rows, columns, run, at_once):
+        pass
+    assert [len(group) for group in groups] == sizes * 3
+    assert all(len({top for top, _ in group}) == 1 for group in groups)
+    everywhere = [(top, left) for top in rows.starts for left in columns.starts]
+    assert [place for group in groups for place in group] == everywhere
+
+
+@pytest.mark.parametrize("at_once", [2, 3])
+def test_groups_blend_to_the_same_bytes(at_once: int) -> None:
+    rows, columns = plan_axis(70, 32, 8, 4), plan_axis(110, 32, 8, 4)
+    image, random = noise(70, 110), np.random.default_rng(1)
+    tints = random.random((len(rows.starts) * len(columns.starts), 3), dtype=np.float32)
+
+    def blended(at_once: int) -> np.ndarray:
+        unlike = iter(tints)  # tiles that disagree
+        return tiled(image, rows, columns, lambda tile: tile * next(unlike), at_once)
+
+    np.testing.assert_array_equal(blended(at_once), blended(1))
 
 
 @pytest.mark.parametrize("failing", [1, 3])

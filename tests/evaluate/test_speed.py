@@ -114,6 +114,18 @@ def test_a_model_that_the_other_version_lacks_is_ours(older: Path, tmp_path: Pat
     assert [setting.model for setting in found] == [ours[0], own, ours[1], ours[1], *ours[2:] * 2]
 
 
+def test_backends_are_timed_in_the_precisions_they_have(tmp_path: Path) -> None:
+    precisions, backends = ["float32", "bfloat16"], ["torch", "onnxruntime", "triton"]
+    models = [locate(save_model(tmp_path))]
+    found = speed.settings_for(models, (64, 64), "cpu", precisions, backends, None)
+    options = [(s.options.get("backend", "torch"), s.options["precision"]) for s in found]
+    assert options == [
+        *(("torch", precision) for precision in precisions),
+        ("onnxruntime", "float32"),
+        *(("triton", precision) for precision in precisions),
+    ]
+
+
 def test_where_there_is_no_other_version_none_is_timed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no version"):
         speed.settings_for([], (64, 64), "cpu", ["float32"], ["torch"], tmp_path)

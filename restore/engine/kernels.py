@@ -1,0 +1,284 @@
+"""The axis gMLP in two kernels, written in Triton, for CUDA GPUs.
+
+Plain torch passes over memory for nearly every step of that layer, some twenty times; here the
+first kernel reads a map and writes two, and the second reads three and writes one. Checked on CPUs,
+in Triton's interpreter: no GPU has run it yet, and the sizes of tiles are not tuned.
+
+Maps are matrices, pixels x channels, with all pictures one below the other. A group is the tokens
+that one matrix mixes: as many rows and columns apart as a grid's cells are long, or 1 in a block.
+Sums are float32, and no float32 is rounded to TF32.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+from torch import Tensor, nn
+from triton import language as tl
+
+from restore.network import Maxim
+from restore.network.config import Pair
+from restore.network.mixing import AxisGmlp, BlockView, TokenView
+
+WIDEST = 512
+"""Channels of which a tile still fits the memory of every GPU's processors."""
+_LEAST = 16
+"""Sides of the smallest matrix product there is."""
+_DEPTH = 32
+
+
+def fuse(network: Maxim) -> Maxim:
+    """The network itself, for inference alone, with its axis gMLPs computed by the kernels here.
+
+    Parameters and their names stay. Layers of more than `WIDEST` channels stay as they are.
+    """
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, AxisGmlp) and max(child.out_project.weight.shape) <= WIDEST:
+                setattr(module, name, FusedAxisGmlp(child))
+    return network
+
+
+class FusedAxisGmlp(nn.Module):
+    """`AxisGmlp` with the same parameters, in float32, bfloat16 or float16, without gradients."""
+
+    def __init__(self, plain: AxisGmlp):
+        super().__init__()
+        self.norm = plain.norm
+        self.in_project = plain.in_project
+        self.gate = plain.gate
+        self.out_project = plain.out_project
+
+    def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
+        view = self.gate.view
+        view.split(x, window)  # raises where the map is not made of whole groups
+        pixels = x.flatten(0, 2)  # without a copy, for a part of the channels as well
+        if pixels.stride(1) != 1:
+            pixels = pixels.contiguous()
+        with torch.cuda.device_of(x):  # where Triton launches
+            u, v = self._into_gates(pixels)
+            y = self._mixed(pixels, u, v, _apart(view, x, window), x.shape[2])
+        return y.view(x.shape)
+
+    def _into_gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        channels, inner = self.out_project.weight.shape
+        u, v = (x.new_empty(len(x), inner) for _ in range(2))
+        tiles = gates_tiles(channels, inner, x.element_size())
+        into_gates[(triton.cdiv(len(x), tiles["rows"]),)](
+            *(x, u, v, self.norm.weight, self.norm.bias),
+            *(self.in_project.weight, self.in_project.bias),
+            *(self.gate.norm.weight, self.gate.norm.bias),
+            *(len(x), x.stride(0), self.norm.eps),
+            **tiles,
+        )
+        return u, v
+
+    def _mixed(self, x: Tensor, u: Tensor, v: Tensor, apart: Pair, width: int) -> Tensor:
+        channels, inner = self.out_project.weight.shape
+        y = x.new_empty(len(x), channels)
+        size = self.gate.view.size
+        tiles = mix_tiles(size, channels, inner, x.element_size())
+        mix[(len(x) // (size[0] * size[1]) * tiles["parts"],)](
+            *(x, u, v, y, self.gate.mix.weight, self.gate.mix.bias),
+            *(self.out_project.weight, self.out_project.bias),
+            *(x.stride(0), width, *apart),
+            **tiles,
+        )
+        return y
+
+
+def _apart(view: TokenView, x: Tensor, window: Pair | None) -> Pair:
+    """Rows and columns from a token to the next."""
+    if isinstance(view, BlockView):
+        return 1, 1
+    height, width = window or x.shape[1:3]
+    return height // view.size[0], width // view.size[1]
+
+
+def gates_tiles(channels: int, inner: int, bytes_a_value: int) -> dict[str, int]:
+    """What `into_gates` is compiled for; ``inner`` is how many channels mix."""
+    all_inner = _padded(inner)
+    return {
+        "channels": channels,
+        "inner": inner,
+        "rows": _rows(all_inner, bytes_a_value),
+        "all_channels": _padded(channels),
+        "all_inner": all_inner,
+        "depth": min(_DEPTH, _padded(channels), max(_LEAST, 8192 // all_inner)),
+        **_options(all_inner),
+    }
+
+
+def mix_tiles(size: Pair, channels: int, inner: int, bytes_a_value: int) -> dict[str, int]:
+    """What `mix` is compiled for; ``size`` is that of a group, in tokens."""
+    tokens, all_channels = size[0] * size[1], _padded(channels)
+    rows = min(_padded(tokens), _rows(all_channels, bytes_a_value))
+    return {
+        "token_rows": size[0],
+        "token_columns": size[1],
+        "channels": channels,
+        "inner": inner,
+        "parts": triton.cdiv(tokens, rows),
+        "rows": rows,
+        "all_channels": all_channels,
+        "some_inner": min(_padded(inner), 128 // bytes_a_value),
+        "depth": min(_DEPTH, _padded(tokens)),
+        **_options(all_channels),
+    }
+
+
+def _padded(count: int) -> int:
+    return max(_LEAST, triton.next_power_of_2(count))
+
+
+def _rows(columns: int, bytes_a_value: int) -> int:
+    # A tile of sums stays in registers; float32 is multiplied there as well, and needs more.
+    return max(_LEAST, min(128 // bytes_a_value, 8192 // columns))
+
+
+def _options(columns: int) -> dict[str, int]:
+    # Triton 3.9 warns where nobody says whether products and sums may be one operation.
+    return {"num_warps": 4 if columns <= 64 else 8, "enable_fp_fusion": True}
+
+
+# Below, arguments are addresses, None for a tensor that is not there, and numbers; what is
+# tl.constexpr is compiled in. Rows and columns beyond a map's or matrix's are zeros.
+
+
+@triton.jit
+def _statistics(x, is_channel, channels: tl.constexpr, eps):
+    """Mean of every row, and one by its standard deviation."""
+    mean = tl.sum(x, axis=1)[:, None] / channels
+    centred = tl.where(is_channel, x - mean, 0.0)
+    variance = tl.sum(centred * centred, axis=1)[:, None] / channels
+    return mean, 1 / tl.sqrt(variance + eps)
+
+
+@triton.jit
+def _gelu(x):
+    # (1 + tanh(z)) / 2 is the logistic function of 2 z; the factor is 2 sqrt(2 / pi).
+    return x / (1 + tl.exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)))
+
+
+@triton.jit
+def _float32(x, mask):
+    return tl.load(x, mask=mask, other=0.0).to(tl.float32)
+
+
+@triton.jit(do_not_specialize=["count"])
+def into_gates(
+    x,
+    u,
+    v,
+    norm_scale,
+    norm_offset,
+    weight,
+    bias,
+    gate_scale,
+    gate_offset,
+    count,
+    stride,
+    eps,
+    channels: tl.constexpr,
+    inner: tl.constexpr,
+    rows: tl.constexpr,
+    all_channels: tl.constexpr,
+    all_inner: tl.constexpr,
+    depth: tl.constexpr,
+):
+    """LayerNorm, dense layer and GELU: one half of the channels to ``u``, and the LayerNorm of the
+    other to ``v``. A program takes ``rows`` of the ``count`` pixels."""
+    pixel = (tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows))[:, None]
+    is_pixel = pixel < count
+    c = tl.arange(0, all_channels)[None, :]
+    d = tl.arange(0, all_inner)[None, :]
+    is_value = is_pixel & (d < inner)
+    source = x + pixel * stride
+    whole = _float32(source + c, is_pixel & (c < channels))
+    mean, scale = _statistics(whole, c < channels, channels, eps)
+    for half in tl.static_range(2):
+        values = tl.zeros((rows, all_inner), tl.float32)
+        for first in range(0, channels, depth):
+            k = first + tl.arange(0, depth)[None, :]
+            a = (_float32(source + k, is_pixel & (k < channels)) - mean) * scale
+            a = a * _float32(norm_scale + k, k < channels)
+            a = a + _float32(norm_offset + k, k < channels)
+            k = first + tl.arange(0, depth)[:, None]
+            b = weight + (half * inner + d) * channels + k
+            b = tl.load(b, mask=(k < channels) & (d < inner), other=0.0)
+            values = tl.dot(a.to(b.dtype), b, values, input_precision="ieee")
+        if bias is not None:
+            values += _float32(bias + half * inner + d, d < inner)
+        values = _gelu(values)
+        if half == 0:
+            tl.store(u + pixel * inner + d, values, mask=is_value)
+        else:
+            gate_mean, gate_by = _statistics(values, d < inner, inner, eps)
+            values = (values - gate_mean) * gate_by * _float32(gate_scale + d, d < inner)
+            values += _float32(gate_offset + d, d < inner)
+            tl.store(v + pixel * inner + d, values, mask=is_value)
+
+
+@triton.jit(do_not_specialize=["width", "down", "across"])
+def mix(
+    x,
+    u,
+    v,
+    y,
+    mix_weight,
+    mix_bias,
+    weight,
+    bias,
+    stride,
+    width,
+    down,
+    across,
+    token_rows: tl.constexpr,
+    token_columns: tl.constexpr,
+    channels: tl.constexpr,
+    inner: tl.constexpr,
+    parts: tl.constexpr,
+    rows: tl.constexpr,
+    all_channels: tl.constexpr,
+    some_inner: tl.constexpr,
+    depth: tl.constexpr,
+):
+    """Mix, gate and dense layer, plus ``x``, to ``y``: maps that are ``width`` pixels wide. A
+    program takes ``rows`` of a group's tokens, which are ``down`` rows and ``across`` columns
+    apart."""
+    tokens: tl.constexpr = token_rows * token_columns
+    group = tl.program_id(0).to(tl.int64) // parts
+    column, row = group % across, group // across % down
+    window, windows = group // across // down, width // (token_columns * across)
+    column += window % windows * token_columns * across
+    row += window // windows * token_rows * down
+    corner, step = row * width + column, down * width
+
+    token = (tl.program_id(0) % parts * rows + tl.arange(0, rows))[:, None]
+    is_token = token < tokens
+    pixel = corner + token // token_columns * step + token % token_columns * across
+    c = tl.arange(0, all_channels)[None, :]
+    result = tl.zeros((rows, all_channels), tl.float32)
+    for first in range(0, inner, some_inner):
+        d = first + tl.arange(0, some_inner)[None, :]
+        mixed = tl.zeros((rows, some_inner), tl.float32)
+        for start in range(0, tokens, depth):
+            k = start + tl.arange(0, depth)[None, :]
+            a = mix_weight + token * tokens + k
+            a = tl.load(a, mask=is_token & (k < tokens), other=0.0)
+            k = start + tl.arange(0, depth)[:, None]
+            b = corner + k // token_columns * step + k % token_columns * across
+            b = tl.load(v + b * inner + d, mask=(k < tokens) & (d < inner), other=0.0)
+            mixed = tl.dot(a, b, mixed, input_precision="ieee")
+        if mix_bias is not None:
+            mixed += _float32(mix_bias + token, is_token)
+        a = _float32(u + pixel * inner + d, is_token & (d < inner))
+        a += a * mixed
+        d = first + tl.arange(0, some_inner)[:, None]
+        b = tl.load(weight + c * inner + d, mask=(c < channels) & (d < inner), other=0.0)
+        result = tl.dot(a.to(b.dtype), b, result, input_precision="ieee")
+    is_value = is_token & (c < channels)
+    if bias is not None:
+        result += _float32(bias + c, c < channels)
+    result += _float32(x + pixel * stride + c, is_value)
+    tl.store(y + pixel * channels + c, result, mask=is_value)

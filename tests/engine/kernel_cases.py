@@ -1,0 +1,191 @@
+"""What the kernels compute: on the CPU where TRITON_INTERPRET is set, else on the GPU.
+
+`test_kernels.py` runs these in a process of their own, as Triton decides that when it is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from models import MULTIPLE, tiny_network
+from torch import Tensor
+from triton import language as tl
+from triton.runtime import interpreter
+
+from restore.engine.kernels import WIDEST, FusedAxisGmlp, fuse
+from restore.network.config import Pair
+from restore.network.mixing import AxisGmlp, BlockView, GridView, TokenView
+from restore.network.strips import Strips, Whole
+
+DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
+# Kernels round less often than the plain layer, but the interpreter cuts digits off.
+NEAR = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 2e-2}
+BLOCKS, GRIDS = BlockView((8, 8)), GridView((8, 8))
+FENCE = 1000
+Shape = tuple[int, int, int]
+
+
+@pytest.fixture(autouse=True)
+def inference() -> Iterator[None]:
+    create_dot = interpreter.InterpreterBuilder.create_dot
+
+    def of_numbers(builder: Any, a: Any, b: Any, *rest: Any) -> Any:
+        # The interpreter keeps bfloat16 as whole numbers, and would multiply those.
+        if a.dtype.scalar == tl.bfloat16:
+            a, b = (builder.create_fp_ext(x, tl.float32) for x in (a, b))
+        return create_dot(builder, a, b, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(interpreter.InterpreterBuilder, "create_dot", of_numbers)
+        yield
+
+
+def layer(channels: int, view: TokenView, bias: bool = True, factor: int = 2) -> AxisGmlp:
+    """Every part of which counts."""
+    plain = AxisGmlp(channels, factor, view, bias).requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in plain.parameters():
+        parameter.normal_(0, parameter.shape[-1] ** -0.5, generator=generator)
+    plain.norm.weight += 1
+    plain.gate.norm.weight += 1
+    return plain
+
+
+def pixels(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+
+def check(
+    plain: AxisGmlp, x: Tensor, window: Pair | None = None, dtype: torch.dtype = torch.float32
+) -> None:
+    """Near what the plain layer makes in float32 of the same numbers."""
+    plain, x = plain.to(DEVICE, dtype), x.to(DEVICE, dtype)
+    before = x.clone()
+    result = FusedAxisGmlp(plain)(x, window)
+    assert torch.equal(x, before)
+    assert (result.dtype, result.is_contiguous()) == (dtype, True)
+    expected = plain.cpu().float()(x.cpu().float(), window)
+    near = NEAR[dtype] * float(expected.abs().max())
+    torch.testing.assert_close(result.cpu().float(), expected, rtol=0, atol=near)
+
+
+@pytest.mark.parametrize(
+    ("view", "window"), [(BLOCKS, None), (BLOCKS, (16, 8)), (GRIDS, None), (GRIDS, (16, 8))]
+)
+def test_pictures_of_blocks_grids_and_windows(view: TokenView, window: Pair | None) -> None:
+    check(layer(48, view), pixels(2, 16, 16, 48), window)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("view", [BLOCKS, GRIDS])
+def test_numbers_of_less_precision(view: TokenView, dtype: torch.dtype) -> None:
+    check(layer(48, view), pixels(1, 16, 16, 48), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("view", "channels", "shape", "window"),
+    [
+        (BlockView((16, 16)), 32, (1, 16, 32), None),
+        (GridView((16, 16)), 24, (1, 32, 16), None),
+        (GridView((4, 2)), 20, (3, 24, 12), (8, 6)),  # 8 tokens
+        (GridView((3, 5)), 20, (2, 12, 20), (6, 10)),  # 15
+        (BlockView((6, 3)), 130, (2, 6, 9), None),  # 18
+        (BlockView((5, 14)), 4, (1, 10, 14), None),  # 70: the last tile is not full
+        (GridView((1, 1)), 1, (2, 3, 5), None),
+        (BlockView((2, 3)), 1, (1, 4, 3), None),
+    ],
+    ids=str,
+)
+def test_groups_of_any_size(
+    view: TokenView, channels: int, shape: Shape, window: Pair | None
+) -> None:
+    check(layer(channels, view), pixels(*shape, channels), window)
+
+
+@pytest.mark.parametrize("factor", [1, 6])
+def test_wider_or_narrower_inside_and_no_offsets(factor: int) -> None:
+    check(layer(20, GRIDS, bias=False, factor=factor), pixels(1, 16, 8, 20))
+
+
+def fenced(values: Tensor) -> Tensor:
+    """The same, in the middle of memory that nobody may use."""
+    memory = values.new_full((values.numel() + 2 * FENCE,), torch.nan)
+    memory[FENCE:-FENCE] = values.flatten()
+    return memory[FENCE:-FENCE].view(values.shape)
+
+
+@pytest.mark.parametrize("view", [BlockView((3, 5)), GridView((3, 5))])
+def test_memory_around_is_neither_read_nor_written(
+    view: TokenView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = layer(20, view).to(DEVICE)
+    for parameter in plain.parameters():
+        parameter.data = fenced(parameter.data)
+    made, usual = list[Tensor](), Tensor.new_empty
+
+    def new_empty(x: Tensor, *shape: int, **options: Any) -> Tensor:
+        if options:  # the interpreter's own
+            return usual(x, *shape, **options)
+        made.append(fenced(torch.full(shape, torch.nan, dtype=x.dtype, device=x.device)))
+        return made[-1]
+
+    x = fenced(pixels(1, 6, 10, 20).to(DEVICE))
+    with monkeypatch.context() as patch:
+        patch.setattr(Tensor, "new_empty", new_empty)
+        result = FusedAxisGmlp(plain)(x)
+    torch.testing.assert_close(result, plain(x), rtol=0, atol=1e-5)
+    assert len(made) == 3
+    for values in made:
+        memory = values.as_strided((values.numel() + 2 * FENCE,), (1,), 0)
+        assert int(memory.isfinite().sum()) == values.numel()
+        assert values.isfinite().all()
+
+
+@pytest.mark.parametrize(("half", "dtype"), [(0, torch.float32), (1, torch.bfloat16)])
+def test_a_map_may_be_a_part_of_another(half: int, dtype: torch.dtype) -> None:
+    around = torch.full((2, 8, 18, 2 * 20), torch.nan)
+    around[:, :, :, 20 * half : 20 * (half + 1)] = pixels(2, 8, 18, 20)
+    x = around.to(DEVICE, dtype).chunk(2, dim=-1)[half]
+    for part in (x, x[:, :, :6], x.transpose(1, 2)[:, 2:]):
+        check(layer(20, BlockView((4, 2))), part, dtype=dtype)
+    check(layer(40, BlockView((4, 2))), pixels(1, 40, 8, 4).to(DEVICE).transpose(1, 3))
+
+
+@pytest.mark.parametrize(("view", "window"), [(BLOCKS, None), (GRIDS, None), (GRIDS, (12, 16))])
+def test_maps_that_are_not_whole_groups_are_refused(view: TokenView, window: Pair | None) -> None:
+    with pytest.raises(RuntimeError, match="don't multiply up"):
+        FusedAxisGmlp(layer(16, view).to(DEVICE))(pixels(1, 12, 16, 16).to(DEVICE), window)
+
+
+def test_the_network_keeps_its_parameters() -> None:
+    network = tiny_network().to(DEVICE)
+    before = dict(network.state_dict(keep_vars=True))
+    assert fuse(network) is network
+    after = network.state_dict(keep_vars=True)
+    assert list(after) == list(before)
+    assert all(after[name] is before[name] for name in before)
+    assert not any(isinstance(module, AxisGmlp) for module in network.modules())
+
+
+def test_layers_too_wide_for_a_tile_stay_plain() -> None:
+    network = tiny_network()
+    network.wide, network.wider = (
+        AxisGmlp(4, inner // 2, BLOCKS, False) for inner in (WIDEST, WIDEST + 2)
+    )
+    fuse(network)
+    assert isinstance(network.wide, FusedAxisGmlp)
+    assert isinstance(network.wider, AxisGmlp)
+
+
+@pytest.mark.parametrize("walk", [Whole(), Strips(512, (2, 1))])
+def test_a_network_computes_the_same(walk: Whole) -> None:
+    side = MULTIPLE * walk.windows[0]
+    x = torch.rand(1, 3, side, MULTIPLE, generator=torch.Generator().manual_seed(2))
+    expected = tiny_network()(x, walk)
+    result = fuse(tiny_network().to(DEVICE))(x.to(DEVICE), walk).cpu()
+    assert (result - x).abs().max() > 0.01
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
