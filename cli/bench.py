@@ -95,7 +95,7 @@ def speed(
     ] = None,
     backends: Annotated[
         list[str] | None,
-        typer.Option("--backend", help="torch, onnxruntime, triton; may be repeated."),
+        typer.Option("--backend", help="torch, onnxruntime, triton, plain; may be repeated."),
     ] = None,
     tiles: Annotated[
         list[str] | None, typer.Option("--tile", help="As of the heads; may be repeated.")

@@ -20,8 +20,8 @@ Precision = Annotated[
 Backend = Annotated[
     str,
     typer.Option(
-        help="torch, onnxruntime (an extra; exports a model at its first use), or triton (for CUDA "
-        "GPUs, on none of which it has run yet)."
+        help="torch, onnxruntime (an extra; exports a model at its first use), triton (for CUDA "
+        "GPUs, on none of which it has run yet), or plain (torch's ordinary operators: slower)."
     ),
 ]
 Model = Annotated[

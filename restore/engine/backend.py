@@ -1,9 +1,10 @@
-"""What runs a network: torch, ONNX Runtime, or torch with kernels of our own."""
+"""What runs a network: torch, with its own operators, its ordinary ones or kernels of ours, or ONNX
+Runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +24,7 @@ from restore.network.config import Pair
 from restore.network.layers import keep_weights
 from restore.network.strips import Strips, Whole
 
-TORCH, ONNXRUNTIME, TRITON = "torch", "onnxruntime", "triton"
+TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
 CUDA = "CUDAExecutionProvider"
 ALL, SOME, LEAST = "all", "some", "least"
 _ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
@@ -54,18 +55,17 @@ class Backend(Protocol):
 
 
 def load(name: str, model: Model, device: str, precision: str) -> Backend:
-    """The backend of that name, "torch", "onnxruntime" or "triton", with the model.
+    """The backend of that name, "torch", "onnxruntime", "triton" or "plain", with the model.
 
     ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
     not exist or lacks the precision, and as `Restorer` does.
     """
-    if name == TORCH:
-        return TorchBackend(model, device, precision)
-    if name == ONNXRUNTIME:
-        return OnnxBackend(model, device, precision)
-    if name == TRITON:
-        return TritonBackend(model, device, precision)
-    raise UsageError(f"backend {name!r} is unknown; use {TORCH}, {ONNXRUNTIME} or {TRITON}")
+    for backend in (TorchBackend, OnnxBackend, TritonBackend, PlainBackend):
+        if backend.name == name:
+            return backend(model, device, precision)
+    raise UsageError(
+        f"backend {name!r} is unknown; use {TORCH}, {ONNXRUNTIME}, {TRITON} or {PLAIN}"
+    )
 
 
 class TorchBackend:
@@ -73,6 +73,7 @@ class TorchBackend:
 
     name = TORCH
     by_windows = True
+    _mode: Callable[[], AbstractContextManager[None]] = torch.inference_mode
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         keep_pages()  # before torch makes a tensor
@@ -82,15 +83,17 @@ class TorchBackend:
         keep_weights(self._network)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
+        if self.compute.device.type == "cpu":
+            # What layers keep is made now: later it would lie between large maps, and hold pages.
+            self(np.zeros((1, 3, *model.card.network.size_multiple), np.float32))
 
-    @torch.inference_mode()
     def __call__(
         self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
     ) -> np.ndarray:
         if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
             hold = ALL  # what is small enough takes fewer kernels that way
         walk = self._walk(windows, hold)
-        with _memory_errors_told_apart():
+        with _memory_errors_told_apart(), self._mode():
             if self._gpu is not None:
                 return self._gpu(lambda x: self._network(x, walk), pictures, (windows, hold))
             # Channels last in memory, as the network keeps them. torch shares that memory, and
@@ -110,6 +113,14 @@ class TorchBackend:
             behind = give_back if on_cpu else None
             return Strips(self._most // 2, windows, spares=True, behind=behind)
         return Strips(self._most, windows)
+
+
+class PlainBackend(TorchBackend):
+    """The same in the ordinary operators of torch, as gradients take them: what the others, and
+    the network's ways of taking less memory, are compared with."""
+
+    name = PLAIN
+    _mode = torch.enable_grad
 
 
 class TritonBackend(TorchBackend):

@@ -67,7 +67,8 @@ class Restorer:
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
         backend: "torch"; "onnxruntime" (an extra), which exports a model at its first use and
-            computes in float32; or "triton", kernels for CUDA GPUs, on none of which they have run.
+            computes in float32; "triton", kernels for CUDA GPUs, on none of which they have run; or
+            "plain", torch's ordinary operators, which the others are compared with.
 
     Raises `ModelNotFoundError` where no weights are installed, with the command that gets them,
     `CheckpointError` for a file that is not a model of the task, `UsageError` for an option that

@@ -116,7 +116,7 @@ class Dense(Keeping):
         middle = self.weight.shape[0] // 2
         first, second = (
             self._fused(x, folded, activation, outputs=half)
-            for half in (slice(0, middle), slice(middle, None))
+            for half in (slice(0, middle), slice(middle, 2 * middle))
         )
         return first, second
 
@@ -225,13 +225,16 @@ class Grow(Keeping, nn.ConvTranspose2d):
         if plain_operators(x, self.weight):
             y = _plain_dense(x, self._matrix(), None)
         else:
-            y = dense(x, self._once("matrix", self._matrix), None)
+
+            def make() -> Tensor:
+                return self._matrix() if self.kept is None else packed(self._matrix())
+
+            y = dense(x, self._once("matrix", make), None)
         y = y.reshape(n, h, w, 2, 2, c).transpose(2, 3).reshape(n, 2 * h, 2 * w, c)
         return y if self.bias is None else y + self.bias
 
     def _matrix(self) -> Tensor:
-        matrix = self.weight.permute(2, 3, 1, 0).reshape(4 * self.out_channels, -1)
-        return matrix if self.kept is None else packed(matrix)
+        return self.weight.permute(2, 3, 1, 0).reshape(4 * self.out_channels, -1)
 
 
 def resize_features(x: Tensor, log2_ratio: int) -> Tensor:

@@ -25,7 +25,7 @@ class StageFeatures:
     """What a stage hands to the next; lists are indexed by level, 0 = finest.
 
     ``sums`` are of what encoder and decoder made. ``images`` are the supervised pictures (level i
-    at 1 / 2**i of the resolution); in the last stage only those that were asked for.
+    at 1 / 2**i of the resolution), as far as they were asked for.
     """
 
     sums: list[Tensor]
@@ -114,8 +114,8 @@ class Stage(nn.Module):
     ) -> StageFeatures:
         """``pictures``: N x h x w x 3 (times stem_factor squared) per supervised scale.
 
-        ``finest_only`` spares the last stage the coarser images. The features of ``previous`` are
-        taken out of it.
+        ``finest_only`` asks for no image but the last stage's finest. The features of ``previous``
+        are taken out of it.
         """
         # Pictures stay in the caller's precision, so that the result is rounded once, at its end.
         dtype = next(self.parameters()).dtype
@@ -177,9 +177,15 @@ class Stage(nn.Module):
     def _supervise(
         self, decoded: list[Tensor], pictures: list[Tensor], finest_only: bool, walk: Whole
     ) -> tuple[list[Tensor], list[Tensor]]:
+        images: list[Tensor] = []
         if not self.last:
-            pairs = [sam(decoded[i], pictures[i], walk) for i, sam in enumerate(self.attentions)]
-            return [features for features, _ in pairs], [image for _, image in pairs]
+            attended: list[Tensor] = []
+            for attention, picture in zip(self.attentions, pictures, strict=True):
+                features, image = attention(decoded.pop(0), picture, walk)
+                attended.append(features)
+                if not finest_only:
+                    images.append(image)
+            return attended, images
         convs = list(self.output_convs)[: 1 if finest_only else None]
         residual = self.config.num_outputs == 3
         images = [walk.rows(conv, decoded[i], halo=1) for i, conv in enumerate(convs)]

@@ -16,7 +16,7 @@ from restore import Restorer
 from restore.checkpoints import store
 from restore.engine import backend
 from restore.errors import RestoreError, UsageError
-from restore.network import Maxim
+from restore.network import Maxim, layers
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,26 @@ def test_restored_pictures_differ_by_one_level_at_most(
         assert np.abs(expected.astype(int) - image).max() > 5
         assert result.shape == image.shape
         assert np.abs(result.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
+def test_plain_is_torch_in_its_ordinary_operators(
+    exported: Exported, hold: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = store.locate(exported.model)
+    torchs, plain = (backend.load(n, model, "cpu", "float32") for n in ("torch", "plain"))
+    pixels = np.random.default_rng(2).random((1, 3, 64, 96), dtype=np.float32)
+    expected = torchs(pixels, hold=hold)
+
+    def must_not_be_used(*arguments: object) -> None:
+        raise AssertionError("not an ordinary operator")
+
+    for name in ("dense", "convolution"):
+        monkeypatch.setattr(layers, name, must_not_be_used)
+    found = plain(pixels, hold=hold)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(AssertionError, match="ordinary"):
+        torchs(pixels, hold=hold)
 
 
 def test_networks_agree_whatever_the_memory_looks_like(exported: Exported) -> None:
@@ -90,7 +110,7 @@ def test_auto_is_float32_also_where_the_card_allows_less(exported: Exported) -> 
         ({"precision": "bfloat16"}, "precision 'bfloat16': onnxruntime computes in float32 alone"),
         (
             {"name": "tensorflow"},
-            "backend 'tensorflow' is unknown; use torch, onnxruntime or triton",
+            "backend 'tensorflow' is unknown; use torch, onnxruntime, triton or plain",
         ),
         ({"device": "gpu"}, "device 'gpu' is unknown.*"),
     ],
@@ -150,4 +170,4 @@ def test_one_picture_lies_in_memory_as_torch_expects(
     monkeypatch.setattr(Maxim, "forward", listen)
     # numpy's new axis has a stride of 0, with which torch's kernels take up to ten times as long.
     Restorer("denoise", save_model(tmp_path), device="cpu")(picture(64, 96, 3))
-    assert strides == [(64 * 96 * 3, 1, 96 * 3, 3)]
+    assert strides[-1] == (64 * 96 * 3, 1, 96 * 3, 3)

@@ -153,16 +153,19 @@ def test_kept_weights_give_what_fresh_ones_give(dtype: torch.dtype) -> None:
         assert all(layer.kept[key] is made[key] for key in made)
 
 
-def test_kept_weights_are_no_parameters_and_need_no_gradients() -> None:
-    dense = filled(Dense(32, 8))
-    keep_weights(dense)
-    names = set(dense.state_dict())
+@pytest.mark.parametrize("kind", [Dense, Conv, Grow])
+def test_kept_weights_are_no_parameters_and_need_no_gradients(kind: type[Conv]) -> None:
+    layer = filled(kind(32, 8))
+    keep_weights(layer)
+    names = set(layer.state_dict())
     x = torch.randn(1, 4, 6, 32)
     with torch.inference_mode():
-        dense(x)
-    assert set(dense.state_dict()) == names
-    dense(x).sum().backward()  # the plain operators, on the weights themselves
-    assert dense.weight.grad is not None
+        fused_one = layer(x)
+    assert set(layer.state_dict()) == names
+    plain = layer(x)  # the plain operators, on the weights themselves
+    torch.testing.assert_close(plain.detach(), fused_one, rtol=1e-5, atol=1e-4)
+    plain.sum().backward()
+    assert layer.weight.grad is not None
 
 
 def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
