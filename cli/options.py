@@ -21,7 +21,7 @@ Backend = Annotated[
     str,
     typer.Option(
         help="torch, onnxruntime (an extra; exports a model at its first use), triton (for CUDA "
-        "GPUs, on none of which it has run yet), or plain (torch's ordinary operators: slower)."
+        "GPUs, on none of which it has run yet), or plain (torch without fused operators)."
     ),
 ]
 Model = Annotated[

@@ -1,5 +1,4 @@
-"""What runs a network: torch, with its own operators, its ordinary ones or kernels of ours, or ONNX
-Runtime."""
+"""What runs a network: torch in fused operators, plain ones or kernels of our own; ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -19,7 +18,6 @@ from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
 from restore.engine.precision import Compute, choose, choose_device
 from restore.errors import RestoreError, UsageError
-from restore.network import Maxim
 from restore.network.config import Pair
 from restore.network.layers import keep_weights
 from restore.network.strips import Strips, Whole
@@ -30,6 +28,8 @@ ALL, SOME, LEAST = "all", "some", "least"
 _ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
 """How many numbers of a map are computed at a time: those that a processor caches, and enough for a
 GPU."""
+_REASON = 200
+"""Characters of a compiler's error that are worth telling; it may print a whole kernel."""
 
 
 class Backend(Protocol):
@@ -60,12 +60,12 @@ def load(name: str, model: Model, device: str, precision: str) -> Backend:
     ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
     not exist or lacks the precision, and as `Restorer` does.
     """
-    for backend in (TorchBackend, OnnxBackend, TritonBackend, PlainBackend):
+    known = (TorchBackend, OnnxBackend, TritonBackend, PlainBackend)
+    for backend in known:
         if backend.name == name:
             return backend(model, device, precision)
-    raise UsageError(
-        f"backend {name!r} is unknown; use {TORCH}, {ONNXRUNTIME}, {TRITON} or {PLAIN}"
-    )
+    *names, last = (backend.name for backend in known)
+    raise UsageError(f"backend {name!r} is unknown; use {', '.join(names)} or {last}")
 
 
 class TorchBackend:
@@ -80,10 +80,10 @@ class TorchBackend:
         self.compute = choose(device, precision, model.card)
         network = weights.load(model.path, model.card)
         self._network = network.to(self.compute.device, self.compute.dtype)
-        keep_weights(self._network)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
-        if self.compute.device.type == "cpu":
+        if self.compute.device.type == "cpu" and self._mode is torch.inference_mode:
+            keep_weights(self._network)
             # What layers keep is made now: later it would lie between large maps, and hold pages.
             self(np.zeros((1, 3, *model.card.network.size_multiple), np.float32))
 
@@ -116,8 +116,8 @@ class TorchBackend:
 
 
 class PlainBackend(TorchBackend):
-    """The same in the ordinary operators of torch, as gradients take them: what the others, and
-    the network's ways of taking less memory, are compared with."""
+    """The same in the plain operators of torch, as training takes them: what the others are
+    compared with, and with `ALL` held what anything that saves memory is."""
 
     name = PLAIN
     _mode = torch.enable_grad
@@ -126,42 +126,38 @@ class PlainBackend(TorchBackend):
 class TritonBackend(TorchBackend):
     """The same on a CUDA GPU, with the axis gMLPs in kernels of their own, compiled at first use.
 
-    No GPU has run them yet. So before anything else they run on a picture of noise, and are refused
-    where the machine cannot compile them, or they compute something else than torch.
+    No GPU has run them yet. So they are checked when a model is loaded, as `kernels.check` says,
+    and the backend is refused where they do not compile, do not run, or compute something other
+    than the plain layers do.
     """
 
     name = TRITON
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
-        fuse = _fuse(device)
+        try:
+            from restore.engine.kernels import check, fuse
+        except ImportError:
+            raise RestoreError(
+                f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "
+                f"use --backend {TORCH}"
+            ) from None
+        _require_gpu(device)
         super().__init__(model, device, precision)
-        height, width = model.card.network.size_multiple
-        noise = np.random.default_rng(0).random((1, 3, 2 * height, 2 * width), dtype=np.float32)
-        expected = self(noise)
         self._network = fuse(self._network)
         try:
-            found = self(noise)
+            with _memory_errors_told_apart():
+                check(self._network)
+        except NotEnoughMemoryError:
+            raise
         except Exception as error:  # Triton's, its compilers' and the driver's have none in common
-            reason = " ".join(str(error).split())
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:_REASON]
             raise RestoreError(
                 f"backend {TRITON} does not work on this machine; use --backend {TORCH} ({reason})"
             ) from error
-        near = (1e-3 if self.compute.precision == FLOAT32 else 5e-2) * max(1, abs(expected).max())
-        if not abs(found - expected).max() <= near:  # nor NaN
-            raise RestoreError(
-                f"backend {TRITON} computes something else than {TORCH} on this machine; "
-                f"use --backend {TORCH}"
-            )
 
 
-def _fuse(device: str) -> Callable[[Maxim], Maxim]:
-    try:
-        from restore.engine.kernels import fuse
-    except ImportError:
-        raise RestoreError(
-            f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "
-            f"use --backend {TORCH}"
-        ) from None
+def _require_gpu(device: str) -> None:
+    """One that the kernels are for."""
     if not torch.cuda.is_available():
         raise RestoreError(
             f"backend {TRITON}: this machine has no usable CUDA GPU; use --backend {TORCH}"
@@ -175,7 +171,6 @@ def _fuse(device: str) -> Callable[[Maxim], Maxim]:
         raise RestoreError(
             f"backend {TRITON} needs a GPU of compute capability 8.0 or more; use --backend {TORCH}"
         )
-    return fuse
 
 
 class OnnxBackend:

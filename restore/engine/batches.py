@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-
-import torch
+from typing import TYPE_CHECKING
 
 from restore.network.config import Pair
 
+if TYPE_CHECKING:
+    import torch
+
 FILLS_A_GPU = 2**18
-"""Pixels that keep a GPU busy; of pictures with fewer it takes several at once."""
+"""Pixels that keep a GPU busy: of pictures with half of them or fewer it takes several at once."""
 MOST_AT_ONCE = 8
 
 
@@ -28,7 +30,8 @@ def batch_size(device: torch.device, size: Pair) -> int:
 
 def tiles_at_once(device: torch.device, size: Pair, row: int, pictures: int = 1) -> int:
     """How many of a ``row`` of so many tiles of (height, width) are restored together, in so many
-    ``pictures`` at a time: no more in all than `batch_size` says, unless one of each are more.
+    ``pictures`` at a time: one of each at least, and otherwise no more in all than `batch_size`
+    says.
 
     A row goes in the fewest groups, all equal but for the last: a GPU has to warm up for each size.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,8 @@ from restore.media.rows.source import Rows
 from restore.network.config import Pair
 
 _log = logging.getLogger("restore")
+_DECIDING = threading.Lock()
+"""For threads that share a `Memory`; not its own, as one with a lock could not be copied."""
 _FLOATS = 12
 """Bytes of a pixel while it is restored."""
 _FEW = 128
@@ -56,7 +59,7 @@ class Memory:
         self._a_pixel = measured * (1 if backend.by_windows else WITHOUT_STRIPS)
         self._multiples = card.network.size_multiple
         self._most, self._workers = most, workers
-        self._warned = False
+        self._warned = self._alone = False
 
     @property
     def is_measured(self) -> bool:
@@ -72,8 +75,11 @@ class Memory:
         """``policy`` with the largest tiles that fit beside ``images`` of one size, which are
         restored at once, and ``results``; the smallest where none do."""
         shape = seen(policy, images[0].shape)
+        left = self._left(images, results)
         own = self._taken(*plan(shape, policy, self._multiples), policy.window)
-        left = self._left_for(len(images) * own, images, results)
+        if len(images) * own > left:
+            give_back()  # what is kept for such as this counts as taken
+            left = self._left(images, results)
         smallest = replace(policy, size=min(SMALLEST, policy.size), whole_up_to=0)
         for tiles in (policy, *self._smaller(policy), smallest):
             rows, columns = plan(shape, tiles, self._multiples)
@@ -84,35 +90,41 @@ class Memory:
             self._warn(tiles.size, policy.size)
         return tiles
 
-    def at_once(
-        self,
-        policy: TilePolicy,
-        images: Sequence[np.ndarray | Rows],
-        results: Sequence[np.ndarray | Sink | Rows],
-    ) -> int:
+    def at_once(self, policy: TilePolicy, shape: tuple[int, ...], pictures: int) -> int:
         """How many tiles of a row go through the network together, those of one place in all
-        ``images`` counted as one. One where more would not fit: a larger tile sees more, and tiles
-        that go together only save time."""
-        rows, columns = plan(seen(policy, images[0].shape), policy, self._multiples)
-        size = self._computed(rows, columns, policy.window)
-        several = tiles_at_once(self._device, size, len(columns.starts), len(images))
-        if several > 1 and self.is_measured:
-            taken = len(images) * self._taken(rows, columns, policy.window, several)
-            if taken > self._left_for(taken, images, results):
-                return 1
-        return several
+        ``pictures`` of that shape counted as one: one, once several have proved too many."""
+        if self._alone:
+            return 1
+        rows, columns = plan(seen(policy, shape), policy, self._multiples)
+        size = rows.size, columns.size
+        return tiles_at_once(self._device, size, len(columns.starts), pictures)
+
+    def lighter(self, attempt: Attempt, shape: tuple[int, ...]) -> Attempt:
+        """Another attempt, after one has proved too large for pictures of that shape; logs a
+        warning. Raises `RestoreError` where tiles would be too small."""
+        if attempt.hold == backends.ALL:
+            _log.warning("not enough memory; going on as with tile %s", EXACT)
+            return replace(attempt, hold=backends.LEAST)
+        if attempt.at_once > 1:
+            self._go_alone()
+            return replace(attempt, at_once=1)
+        axes = plan(seen(attempt.tiles, shape), attempt.tiles, self._multiples)
+        before = max(axis.size for axis in axes)
+        side = before // 2
+        if side < max(SMALLEST, *self._multiples):
+            raise RestoreError(f"not enough memory for tiles of {before} pixels a side")
+        _log.warning("not enough memory; going on with tiles of %d pixels a side", side)
+        return replace(attempt, tiles=replace(attempt.tiles, size=side, whole_up_to=0))
+
+    def _go_alone(self) -> None:
+        with _DECIDING:
+            before, self._alone = self._alone, True
+        if not before:
+            _log.warning("not enough memory; going on with one tile at a time")
 
     def _smaller(self, policy: TilePolicy) -> Iterator[TilePolicy]:
         for side in range(policy.size, SMALLEST, -min(self._multiples)):
             yield replace(policy, size=side, whole_up_to=0)
-
-    def _left_for(self, needed: float, images: Sequence[Any], results: Sequence[Any]) -> float:
-        """`_left`; where that is less than ``needed``, once what is kept has been given back."""
-        left = self._left(images, results)
-        if needed <= left:
-            return left
-        give_back()  # what is kept for such as this counts as taken
-        return self._left(images, results)
 
     def _left(self, images: Sequence[Any], results: Sequence[Any]) -> float:
         """Bytes for all that changes with the size of tiles."""
@@ -121,22 +133,17 @@ class Memory:
         held = [one for one in images if self._most or isinstance(one, Rows)]
         return most - sum(one.nbytes for one in (*results, *held))
 
-    def _taken(self, rows: Axis, columns: Axis, window: int, at_once: int = 1) -> float:
-        """Bytes while the network computes so many tiles: of those, of the row of tiles they belong
-        to, and of what the row above has given to it. What comes after takes less."""
-        height, width = self._computed(rows, columns, window)
-        taken = at_once * height * width * self._a_pixel
-        if len(rows.starts) * len(columns.starts) == 1:
-            return taken
-        return taken + (rows.size + rows.shared) * columns.length * _FLOATS
-
-    def _computed(self, rows: Axis, columns: Axis, window: int) -> Pair:
-        """Height and width of a tile as the network is given it."""
+    def _taken(self, rows: Axis, columns: Axis, window: int) -> float:
+        """Bytes while the network computes a tile: of that, of the row of tiles it belongs to, and
+        of what the row above has given to it. What comes after takes less."""
         height, width = (
             padded(axis.size, multiple * windows(axis.size, multiple, window))
             for axis, multiple in zip((rows, columns), self._multiples, strict=True)
         )
-        return height, width
+        taken = height * width * self._a_pixel
+        if len(rows.starts) * len(columns.starts) == 1:
+            return taken
+        return taken + (rows.size + rows.shared) * columns.length * _FLOATS
 
     def _warn(self, side: int, own: int) -> None:
         if not self._warned:
@@ -158,23 +165,6 @@ def seen(policy: TilePolicy, shape: tuple[int, ...]) -> Pair:
     """Height and width of what the network sees of a picture."""
     height, width = shape[:2]
     return reduced_size((height, width), policy.reduce_to) if policy.reduce_to else (height, width)
-
-
-def smaller(attempt: Attempt, shape: Pair, multiples: Pair) -> Attempt:
-    """Another attempt, after one has proved too large for a picture of which the network sees
-    ``shape``; logs a warning. Raises `RestoreError` where tiles would be too small."""
-    if attempt.hold == backends.ALL:
-        _log.warning("not enough memory; going on as with tile %s", EXACT)
-        return replace(attempt, hold=backends.LEAST)
-    if attempt.at_once > 1:
-        _log.warning("not enough memory; going on with one tile at a time")
-        return replace(attempt, at_once=1)
-    before = max(axis.size for axis in plan(shape, attempt.tiles, multiples))
-    side = before // 2
-    if side < max(SMALLEST, *multiples):
-        raise RestoreError(f"not enough memory for tiles of {before} pixels a side")
-    _log.warning("not enough memory; going on with tiles of %d pixels a side", side)
-    return replace(attempt, tiles=replace(attempt.tiles, size=side, whole_up_to=0))
 
 
 def why_ignored(tile: object, backend: Backend, task: str, model: object) -> str:

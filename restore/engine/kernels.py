@@ -2,7 +2,8 @@
 
 Plain torch passes over memory for nearly every step of that layer, some twenty times; here the
 first kernel reads a map and writes two, and the second reads three and writes one. Checked on CPUs,
-in Triton's interpreter: no GPU has run it yet, and the sizes of tiles are not tuned.
+in Triton's interpreter: no GPU has run it yet, and the sizes of tiles are not tuned. `check` says
+whether a machine computes it right.
 
 Maps are matrices, pixels x channels, with all pictures one below the other. A group is the tokens
 that one matrix mixes: as many rows and columns apart as a grid's cells are long, or 1 in a block.
@@ -11,6 +12,8 @@ Sums are float32, and no float32 is rounded to TF32.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import triton
 from torch import Tensor, nn
@@ -18,10 +21,12 @@ from triton import language as tl
 
 from restore.network import Maxim
 from restore.network.config import Pair
-from restore.network.mixing import AxisGmlp, BlockView, TokenView
+from restore.network.mixing import AxisGmlp
 
 WIDEST = 512
-"""Channels of which a tile still fits the memory of every GPU's processors."""
+"""The most channels of which a tile fits into the memory of every GPU's processors."""
+NEAR = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}
+"""Of the most that a layer adds to its input: how far off its result may be."""
 _LEAST = 16
 """Sides of the smallest matrix product there is."""
 _DEPTH = 32
@@ -39,11 +44,50 @@ def fuse(network: Maxim) -> Maxim:
     return network
 
 
-class FusedAxisGmlp(nn.Module):
-    """`AxisGmlp` with the same parameters, in float32, bfloat16 or float16, without gradients."""
+def check(network: nn.Module) -> None:
+    """Compare the fused layers with the same ones, plain and in float64: one for each view, size of
+    its groups, and widths.
+
+    Each takes noise, in the precision of its parameters: two maps of 4 x 6 groups, first as they
+    are, then with grids confined to 2 x 2 windows. Raises `ArithmeticError` where a result is off
+    by more than `NEAR` of what the layer adds to its input, rounding of the result apart; and
+    whatever Triton raises where it cannot compile or run a kernel.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, FusedAxisGmlp)]
+    kinds = {
+        (type(layer.gate.view), layer.gate.view.size, layer.out_project.weight.shape): layer
+        for layer in layers
+    }
+    for layer in kinds.values():
+        _compare(layer)
+
+
+@torch.no_grad()
+def _compare(layer: FusedAxisGmlp) -> None:
+    weight, view = layer.out_project.weight, layer.gate.view
+    (channels, _), (h, w) = weight.shape, view.size
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, 4 * h, 6 * w, 2 * channels, generator=generator).to(weight)
+    exact = copy.deepcopy(layer).double()
+    # Halves of the channels of a wider map are what the network hands over.
+    for x, window in zip(noise.chunk(2, dim=-1), (None, (2 * h, 3 * w)), strict=True):
+        expected = AxisGmlp.forward(exact, x.double(), window)
+        off = (layer(x, window) - expected).abs().max()
+        added = (expected - x).abs().max()
+        rounding = torch.finfo(x.dtype).eps * expected.abs().max()
+        if not off <= NEAR[x.dtype] * added + rounding:  # nor NaN
+            raise ArithmeticError(
+                f"{type(view).__name__} of {h} x {w}, {channels} channels: "
+                f"off by {float(off):.1e} where {float(added):.1e} is added"
+            )
+
+
+class FusedAxisGmlp(AxisGmlp):
+    """The same layer, with the same parameters, in float32, bfloat16 or float16, without
+    gradients."""
 
     def __init__(self, plain: AxisGmlp):
-        super().__init__()
+        nn.Module.__init__(self)  # all that a plain one makes is there
         self.norm = plain.norm
         self.in_project = plain.in_project
         self.gate = plain.gate
@@ -51,13 +95,14 @@ class FusedAxisGmlp(nn.Module):
 
     def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
         view = self.gate.view
-        view.split(x, window)  # raises where the map is not made of whole groups
+        # Refused here where groups are not whole: the kernels would leave the map.
+        groups = view.tokens_first(view.split(x, window))[0, 0, ..., 0].numel()
         pixels = x.flatten(0, 2)  # without a copy, for a part of the channels as well
         if pixels.stride(1) != 1:
             pixels = pixels.contiguous()
         with torch.cuda.device_of(x):  # where Triton launches
             u, v = self._into_gates(pixels)
-            y = self._mixed(pixels, u, v, _apart(view, x, window), x.shape[2])
+            y = self._mixed(pixels, u, v, groups, view.apart(x, window), x.shape[2])
         return y.view(x.shape)
 
     def _into_gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,12 +118,13 @@ class FusedAxisGmlp(nn.Module):
         )
         return u, v
 
-    def _mixed(self, x: Tensor, u: Tensor, v: Tensor, apart: Pair, width: int) -> Tensor:
+    def _mixed(
+        self, x: Tensor, u: Tensor, v: Tensor, groups: int, apart: Pair, width: int
+    ) -> Tensor:
         channels, inner = self.out_project.weight.shape
         y = x.new_empty(len(x), channels)
-        size = self.gate.view.size
-        tiles = mix_tiles(size, channels, inner, x.element_size())
-        mix[(len(x) // (size[0] * size[1]) * tiles["parts"],)](
+        tiles = mix_tiles(self.gate.view.size, channels, inner, x.element_size())
+        mix[(groups * tiles["parts"],)](
             *(x, u, v, y, self.gate.mix.weight, self.gate.mix.bias),
             *(self.out_project.weight, self.out_project.bias),
             *(x.stride(0), width, *apart),
@@ -87,32 +133,24 @@ class FusedAxisGmlp(nn.Module):
         return y
 
 
-def _apart(view: TokenView, x: Tensor, window: Pair | None) -> Pair:
-    """Rows and columns from a token to the next."""
-    if isinstance(view, BlockView):
-        return 1, 1
-    height, width = window or x.shape[1:3]
-    return height // view.size[0], width // view.size[1]
-
-
 def gates_tiles(channels: int, inner: int, bytes_a_value: int) -> dict[str, int]:
     """What `into_gates` is compiled for; ``inner`` is how many channels mix."""
-    all_inner = _padded(inner)
+    all_inner = _side(inner)
     return {
         "channels": channels,
         "inner": inner,
         "rows": _rows(all_inner, bytes_a_value),
-        "all_channels": _padded(channels),
+        "all_channels": _side(channels),
         "all_inner": all_inner,
-        "depth": min(_DEPTH, _padded(channels), max(_LEAST, 8192 // all_inner)),
+        "depth": min(_DEPTH, _side(channels), max(_LEAST, 8192 // all_inner)),
         **_options(all_inner),
     }
 
 
 def mix_tiles(size: Pair, channels: int, inner: int, bytes_a_value: int) -> dict[str, int]:
     """What `mix` is compiled for; ``size`` is that of a group, in tokens."""
-    tokens, all_channels = size[0] * size[1], _padded(channels)
-    rows = min(_padded(tokens), _rows(all_channels, bytes_a_value))
+    tokens, all_channels = size[0] * size[1], _side(channels)
+    rows = min(_side(tokens), _rows(all_channels, bytes_a_value))
     return {
         "token_rows": size[0],
         "token_columns": size[1],
@@ -121,13 +159,14 @@ def mix_tiles(size: Pair, channels: int, inner: int, bytes_a_value: int) -> dict
         "parts": triton.cdiv(tokens, rows),
         "rows": rows,
         "all_channels": all_channels,
-        "some_inner": min(_padded(inner), 128 // bytes_a_value),
-        "depth": min(_DEPTH, _padded(tokens)),
+        "some_inner": min(_side(inner), 128 // bytes_a_value),
+        "depth": min(_DEPTH, _side(tokens)),
         **_options(all_channels),
     }
 
 
-def _padded(count: int) -> int:
+def _side(count: int) -> int:
+    """Of a tile that holds so many: Triton's are powers of two."""
     return max(_LEAST, triton.next_power_of_2(count))
 
 

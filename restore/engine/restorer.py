@@ -16,7 +16,7 @@ from restore.engine import backend as backends
 from restore.engine import budget, pixels
 from restore.engine.batches import batch_size
 from restore.engine.budget import NotEnoughMemoryError
-from restore.engine.fitting import Attempt, Memory, held, seen, smaller, why_ignored
+from restore.engine.fitting import Attempt, Memory, held, why_ignored
 from restore.engine.frames import AHEAD, Frame, check_count, restored_frames
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.padding import Padding, margin
@@ -60,15 +60,15 @@ class Restorer:
         max_memory: bytes, or such as "4GiB", that tiles under "auto" and "window" keep within,
             pictures and results included, on a device for which the card says what the model
             takes; by default a part of what is free. Where memory runs out all the same, "exact"
-            is tried for "off", tiles one at a time where a GPU took several, then tiles of half the
-            size, and a warning is logged.
+            is tried for "off", tiles one at a time, for good, where a GPU took several, then tiles
+            of half the size, and a warning is logged.
         workers: so many threads that restore pictures at a time share that memory.
         strength: blend with the input; 0 returns it, 1 is the full effect.
         ensemble: average the results of the eight flips and quarter turns: 8 times the time,
             a little more quality.
         backend: "torch"; "onnxruntime" (an extra), which exports a model at its first use and
             computes in float32; "triton", kernels for CUDA GPUs, on none of which they have run; or
-            "plain", torch's ordinary operators, which the others are compared with.
+            "plain", torch's plain operators, which the others are compared with.
 
     Raises `ModelNotFoundError` where no weights are installed, with the command that gets them,
     `CheckpointError` for a file that is not a model of the task, `UsageError` for an option that
@@ -197,15 +197,14 @@ class Restorer:
                 _copy(image, result)
             return results
         tiles = self._policy(images, results)
-        at_once = self._memory.at_once(tiles, images, results)
+        at_once = self._memory.at_once(tiles, images[0].shape, len(images))
         attempt = Attempt(tiles, self._asked.hold, at_once)
         while True:
             try:
                 self._attempt(images, results, attempt, progress)
                 return results
             except NotEnoughMemoryError:
-                shape = seen(attempt.tiles, images[0].shape)
-                attempt = smaller(attempt, shape, self.card.network.size_multiple)
+                attempt = self._memory.lighter(attempt, images[0].shape)
 
     def _policy(
         self,

@@ -25,7 +25,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from restore.checkpoints import store, weights
-from restore.checkpoints.card import Card
+from restore.checkpoints.card import FLOAT32, Card
+from restore.engine.backend import ONNXRUNTIME, TORCH
 from restore.engine.footprint import PEAK
 from restore.engine.peak import convolution_peak, memory_bandwidth
 from restore.engine.policy import AUTO, asked
@@ -195,7 +196,7 @@ def _speed(worker: _Worker, best: np.ndarray) -> Speed:
         version=setting.version,
         device=worker.device,
         precision=worker.precision,
-        backend=setting.options.get("backend", "torch"),
+        backend=setting.options.get("backend", TORCH),
         tile=setting.options.get("tile", AUTO),
         height=setting.height,
         width=setting.width,
@@ -289,7 +290,7 @@ def settings_for(
         for model in models
         for tile in tiles
         for backend in backends
-        for precision in (["float32"] if backend == "onnxruntime" else precisions)
+        for precision in ([FLOAT32] if backend == ONNXRUNTIME else precisions)
         for version in versions
     ]
 
@@ -306,7 +307,7 @@ def _file(model: store.Model, version: str) -> str:
 
 
 def _options(device: str, precision: str, backend: str) -> dict[str, Any]:
-    named = {} if backend == "torch" else {"backend": backend}  # older versions know no other
+    named = {} if backend == TORCH else {"backend": backend}  # older versions know no other
     return {"device": device, "precision": precision, **named}
 
 
@@ -325,7 +326,7 @@ def table(rows: Sequence[Speed]) -> str:
 
 
 def _cells(row: Speed) -> tuple[str, ...]:
-    backend = "" if row.backend == "torch" else f" {row.backend}"
+    backend = "" if row.backend == TORCH else f" {row.backend}"
     tile = "" if row.tile == AUTO else f" tile {row.tile}"
     fractions = (f"{value:.0%}" if value else "-" for value in (row.of_peak, row.of_bandwidth))
     return (

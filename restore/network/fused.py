@@ -62,10 +62,10 @@ def dense(
     activation: Activation | None = None,
     plus: Tensor | None = None,
 ) -> Tensor:
-    """``activation(linear(x))``, or ``linear(x) + plus``, not both; ... x C. ``weight`` may be
-    packed."""
+    """``activation(linear(x)) + plus``; ... x C. ``weight`` may be packed."""
     run = torch.ops.mkldnn._linear_pointwise
-    if plus is not None and x.dtype == torch.bfloat16 and plus.is_contiguous():
+    adds = plus is not None and activation is None and plus.is_contiguous()
+    if adds and x.dtype == torch.bfloat16:
         return run.binary(x, plus, weight, bias, "add")
     y = run(x, weight, bias, *_attributes(activation, x.dtype))
     # In float32 a fused sum takes longer than a pass over memory.
@@ -93,9 +93,8 @@ def matrix_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def followed(y: Tensor, activation: Activation | None, plus: Tensor | None = None) -> Tensor:
-    """``activation(y)``, ``y + plus``, or ``y``."""
-    if activation is not None:
-        return activation(y)
+    """``activation(y) + plus``, as far as there are any."""
+    y = y if activation is None else activation(y)
     return y if plus is None else y + plus
 
 
@@ -181,7 +180,11 @@ def _available(dtype: torch.dtype) -> bool:
     try:
         with torch.inference_mode():
             plain, convolved = F.linear(x, weight, bias), F.conv2d(pixels, kernel, bias)
-            pairs = [(dense(x, packed(weight), bias, plus=plus), plain + plus)]
+            pairs = [
+                (dense(x, packed(weight), bias, plus=plus), plain + plus),
+                (dense(x[..., :4], packed(weight[:, 4:]), None), x[..., :4] @ weight[:, 4:].t()),
+                (dense(weight, x.view(8, -1).t(), None), weight @ x.view(8, -1)),
+            ]
             for activation in (None, GELU, Activation("leaky_relu", 0.2)):
                 expected, wanted = (followed(y, activation) for y in (plain, convolved))
                 pairs += [

@@ -61,6 +61,10 @@ class Keeping(nn.Module):
     kept: dict[Hashable, Any] | None = None
     """What it has made, where its weights stay as they are."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        # For copies, which make it anew: what is packed cannot be copied.
+        return self.__dict__ | ({} if self.kept is None else {"kept": {}})
+
     def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         if self.kept is None:
             return make()
@@ -71,7 +75,7 @@ class Keeping(nn.Module):
 
 def keep_weights(network: nn.Module) -> None:
     """For inference with weights that stay as they are from now on: what layers make of them is
-    made once, at the first use, and kept beside them."""
+    made once, at the first use, and kept beside them, which takes as much memory again."""
     for module in network.modules():
         if isinstance(module, Keeping):
             module.kept = {}
@@ -94,7 +98,7 @@ class Dense(Keeping):
         outputs: slice = ALL,
         norm: LayerNorm | None = None,
     ) -> Tensor:
-        """``activation`` of the result, or the result and ``plus``; not both.
+        """``activation`` of the result, plus ``plus``.
 
         ``inputs`` are the channels that ``x`` holds, where it holds not all: results of all parts
         add up to that of the whole. ``outputs`` are the channels that are wanted. ``norm`` is
@@ -151,8 +155,7 @@ class Dense(Keeping):
             # oneDNN has only a slow kernel for a part of a matrix that is not laid out anew.
             return (weight.contiguous() if self.kept is None else packed(weight)), bias
 
-        # Always the same norm, where there is one.
-        key = folded is not None, inputs.start, inputs.stop, outputs.start, outputs.stop
+        key = folded, inputs.start, inputs.stop, outputs.start, outputs.stop
         weight, bias = self._once(key, make)
         return dense(x, weight, bias, activation, plus)
 

@@ -32,6 +32,10 @@ class TokenView:
         """
         raise NotImplementedError
 
+    def apart(self, x: Tensor, window: Pair | None = None) -> Pair:
+        """Rows and columns from a token to the next; ``window`` as for `split`."""
+        raise NotImplementedError
+
     def tokens_first(self, x: Tensor) -> Tensor:
         """A split map with the token rows and columns as its first dimensions."""
         raise NotImplementedError
@@ -52,6 +56,9 @@ class BlockView(TokenView):
         h, w = self.size
         return x.unflatten(1, (height // h, h)).unflatten(3, (width // w, w))
 
+    def apart(self, x: Tensor, window: Pair | None = None) -> Pair:
+        return 1, 1
+
     def tokens_first(self, x: Tensor) -> Tensor:
         return x.permute(2, 4, 0, 1, 3, 5)
 
@@ -61,13 +68,17 @@ class BlockView(TokenView):
 
 class GridView(TokenView):
     def split(self, x: Tensor, window: Pair | None = None) -> Tensor:
-        _, height, width, _ = x.shape
         h, w = self.size
+        down, across = self.apart(x, window)
         if window is None:
-            return x.unflatten(1, (h, height // h)).unflatten(3, (w, width // w))
-        down, across = window
-        rows = (height // down, h, down // h)
-        return x.unflatten(1, rows).unflatten(4, (width // across, w, across // w))
+            return x.unflatten(1, (h, down)).unflatten(3, (w, across))
+        _, height, width, _ = x.shape
+        rows = (height // window[0], h, down)
+        return x.unflatten(1, rows).unflatten(4, (width // window[1], w, across))
+
+    def apart(self, x: Tensor, window: Pair | None = None) -> Pair:
+        height, width = window or x.shape[1:3]
+        return height // self.size[0], width // self.size[1]
 
     def tokens_first(self, x: Tensor) -> Tensor:
         return x.permute((1, 3, 0, 2, 4, 5) if x.ndim == 6 else (2, 5, 0, 1, 3, 4, 6, 7))

@@ -149,6 +149,7 @@ class Stage(nn.Module):
             below = self.decoders[i](below, bridge, walk)
             decoded.insert(0, below)
         sums = [walk.add(*pair) for pair in zip(encoded, decoded, strict=True)] if encoded else []
+        del below  # which is one of those that go
         attended, images = self._supervise(decoded, pictures, finest_only, walk)
         return StageFeatures(sums, attended, images)
 

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import torch
 from models import MULTIPLE, tiny_network
-from torch import Tensor
+from torch import Tensor, nn
 from triton import language as tl
 from triton.runtime import interpreter
 
+from restore.engine import kernels
 from restore.engine.kernels import WIDEST, FusedAxisGmlp, fuse
+from restore.network import Maxim
 from restore.network.config import Pair
 from restore.network.mixing import AxisGmlp, BlockView, GridView, TokenView
 from restore.network.strips import Strips, Whole
@@ -39,7 +41,10 @@ def inference() -> Iterator[None]:
             a, b = (builder.create_fp_ext(x, tl.float32) for x in (a, b))
         return create_dot(builder, a, b, *rest)
 
-    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+    # On a GPU plain layers and convolutions would round float32 to TF32.
+    torch.set_float32_matmul_precision("highest")
+    exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode(), exact:
         patch.setattr(interpreter.InterpreterBuilder, "create_dot", of_numbers)
         yield
 
@@ -168,7 +173,9 @@ def test_the_network_keeps_its_parameters() -> None:
     after = network.state_dict(keep_vars=True)
     assert list(after) == list(before)
     assert all(after[name] is before[name] for name in before)
-    assert not any(isinstance(module, AxisGmlp) for module in network.modules())
+    layers = [module for module in network.modules() if isinstance(module, AxisGmlp)]
+    assert layers
+    assert all(isinstance(layer, FusedAxisGmlp) for layer in layers)
 
 
 def test_layers_too_wide_for_a_tile_stay_plain() -> None:
@@ -177,8 +184,8 @@ def test_layers_too_wide_for_a_tile_stay_plain() -> None:
         AxisGmlp(4, inner // 2, BLOCKS, False) for inner in (WIDEST, WIDEST + 2)
     )
     fuse(network)
-    assert isinstance(network.wide, FusedAxisGmlp)
-    assert isinstance(network.wider, AxisGmlp)
+    assert type(network.wide) is FusedAxisGmlp
+    assert type(network.wider) is AxisGmlp
 
 
 @pytest.mark.parametrize("walk", [Whole(), Strips(512, (2, 1))])
@@ -189,3 +196,67 @@ def test_a_network_computes_the_same(walk: Whole) -> None:
     result = fuse(tiny_network().to(DEVICE))(x.to(DEVICE), walk).cpu()
     assert (result - x).abs().max() > 0.01
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
+
+
+def quiet_network(dtype: torch.dtype = torch.float32) -> Maxim:
+    """A fused one that adds nothing to a picture, and whose axis gMLPs add little to a map."""
+    network = fuse(tiny_network(identity=True).to(DEVICE, dtype))
+    for module in network.modules():
+        if isinstance(module, AxisGmlp):
+            for parameter in module.out_project.parameters():
+                parameter.copy_(pixels(*parameter.shape) / 1000)
+    return network
+
+
+@pytest.mark.parametrize("dtype", kernels.NEAR, ids=str)
+def test_right_layers_pass_the_check(dtype: torch.dtype) -> None:
+    kernels.check(fuse(tiny_network().to(DEVICE, dtype)))
+
+
+def test_right_layers_pass_the_check_that_add_little() -> None:
+    kernels.check(quiet_network())
+
+
+@pytest.mark.parametrize(
+    ("view", "windowed", "factor"),
+    [
+        (BlockView, False, 0.01),
+        (BlockView, True, 0.01),
+        (GridView, False, 0.01),
+        (GridView, True, 0.01),
+        (GridView, True, torch.nan),
+    ],
+)
+def test_a_wrong_layer_is_found_however_little_it_adds(
+    view: type[TokenView], windowed: bool, factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = FusedAxisGmlp.forward
+
+    def wrong(layer: FusedAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
+        y = right(layer, x, window)
+        if isinstance(layer.gate.view, view) and (window is not None) == windowed:
+            y[1] += factor * (y[1] - x[1])
+        return y
+
+    network = quiet_network()
+    monkeypatch.setattr(FusedAxisGmlp, "forward", wrong)
+    with pytest.raises(ArithmeticError, match=rf"\A{view.__name__} of 4 x 4, \d+ channels: off by"):
+        kernels.check(network)
+
+
+def test_one_layer_of_each_kind_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.ModuleList(
+        FusedAxisGmlp(layer(channels, view).to(DEVICE))
+        for view in (GridView((4, 4)), BlockView((4, 4)), GridView((4, 2)), GridView((4, 4)))
+        for channels in (4, 8)
+    )
+    seen: list[tuple[Any, ...]] = []
+
+    def noted(layer: FusedAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
+        view = layer.gate.view
+        seen.append((type(view), view.size, x.shape[3], window is None))
+        return AxisGmlp.forward(layer, x, window)
+
+    monkeypatch.setattr(FusedAxisGmlp, "forward", noted)
+    kernels.check(network)
+    assert len(seen) == len(set(seen)) == 3 * 2 * 2

@@ -35,7 +35,8 @@ def run():
             pool.submit(work).result()
     else:
         work()
-run()
+for _ in range(3):  # a small piece may come to lie in what a large one left, for good
+    run()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 run()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -54,8 +55,7 @@ def cleared(*way: str, **settings: str) -> int:
 def test_pages_are_cleared_once() -> None:
     # What the C library does of itself depends on what lies at the end of its heap.
     assert cleared("kept") < 0.05 * PAGES
-    # A small piece may come to lie in what a large one left, which then goes elsewhere, once.
-    assert cleared("kept", "in a thread") < 0.3 * PAGES
+    assert cleared("kept", "in a thread") < 0.05 * PAGES
     assert cleared("given back") > 0.5 * PAGES
 
 

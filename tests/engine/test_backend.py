@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,18 @@ import pytest
 import torch
 from exported import Exported, tiny
 from models import save_model
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from restore import Restorer
 from restore.checkpoints import store
 from restore.engine import backend
 from restore.errors import RestoreError, UsageError
-from restore.network import Maxim, layers
+from restore.network import Maxim, fused
+from restore.network.layers import Keeping
+
+needs_operators = pytest.mark.skipif(
+    not fused._available(torch.float32), reason="this build of torch has no fused operators"
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +57,59 @@ def test_restored_pictures_differ_by_one_level_at_most(
         assert np.abs(result.astype(int) - expected).max() <= 1
 
 
+@needs_operators
 @pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
-def test_plain_is_torch_in_its_ordinary_operators(
-    exported: Exported, hold: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plain_is_torch_in_its_plain_operators(exported: Exported, hold: str) -> None:
     model = store.locate(exported.model)
     torchs, plain = (backend.load(n, model, "cpu", "float32") for n in ("torch", "plain"))
     pixels = np.random.default_rng(2).random((1, 3, 64, 96), dtype=np.float32)
-    expected = torchs(pixels, hold=hold)
-
-    def must_not_be_used(*arguments: object) -> None:
-        raise AssertionError("not an ordinary operator")
-
-    for name in ("dense", "convolution"):
-        monkeypatch.setattr(layers, name, must_not_be_used)
-    found = plain(pixels, hold=hold)
+    with Operators() as fusing:
+        expected = torchs(pixels, hold=hold)
+    with Operators() as plainly:
+        found = plain(pixels, hold=hold)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(AssertionError, match="ordinary"):
-        torchs(pixels, hold=hold)
+    assert not plainly.used & {"mkldnn::_linear_pointwise", "aten::linalg_vector_norm"}
+    assert "aten::native_layer_norm" in plainly.used
+    assert "aten::native_layer_norm" not in fusing.used
+    assert "mkldnn::_linear_pointwise" in fusing.used
+
+
+class Operators(TorchDispatchMode):
+    """Notes the names of the operators that torch runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: set[str] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.used.add(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+@needs_operators
+@pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
+def test_layers_keep_nothing_that_they_did_not_when_loaded(exported: Exported, hold: str) -> None:
+    run = backend.load("torch", store.locate(exported.model), "cpu", "float32")
+    assert isinstance(run, backend.TorchBackend)
+    run._most = 2**12  # by strips, and by offsets
+
+    def kept() -> int:
+        return sum(len(m.kept or {}) for m in run._network.modules() if isinstance(m, Keeping))
+
+    before = kept()
+    assert before > 0
+    for windows in ((1, 1), (2, 2)):
+        run(np.zeros((1, 3, 128, 192), np.float32), windows, hold)
+    assert kept() == before
+
+
+def test_a_restorer_can_be_copied(exported: Exported) -> None:
+    restorer = load(exported, "torch")
+    image = picture(40, 50, 3)
+    expected = restorer(image)
+    np.testing.assert_array_equal(copy.deepcopy(restorer)(image), expected)
 
 
 def test_networks_agree_whatever_the_memory_looks_like(exported: Exported) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +19,11 @@ from models import save_model
 from restore import Restorer
 from restore.checkpoints.card import TilePolicy
 from restore.engine.batches import FILLS_A_GPU, MOST_AT_ONCE, batch_size, tiles_at_once
+from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.fitting import Memory
 from restore.engine.precision import Compute
 from restore.errors import RestoreError
 from restore.media import large
-from restore.network import Maxim
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 TILES = TilePolicy(size=64, overlap=16, whole_up_to=64 * 64)
@@ -37,13 +39,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many tiles a network is given, each time."""
     found: list[int] = []
-    forward = Maxim.forward
+    forward = Restorer._forward  # the network itself is run when it is loaded as well
 
-    def spy(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
-        found.append(len(x))
-        return forward(self, x, *walk)
+    def spy(self: Restorer, tiles: np.ndarray, *way: Any) -> np.ndarray:
+        found.append(len(tiles))
+        return forward(self, tiles, *way)
 
-    monkeypatch.setattr(Maxim, "forward", spy)
+    monkeypatch.setattr(Restorer, "_forward", spy)
     return found
 
 
@@ -150,15 +152,15 @@ def holds(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], list[tuple[int, i
     """How many pixels the memory holds, to be filled in; and what has been tried: how many tiles,
     and their side."""
     most, tried = list[int](), list[tuple[int, int]]()
-    forward = Maxim.forward
+    forward = Restorer._forward
 
-    def scarce(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
-        tried.append((len(x), x.shape[-1]))
-        if x[:, 0].numel() > most[0]:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return forward(self, x, *walk)
+    def scarce(self: Restorer, tiles: np.ndarray, *way: Any) -> np.ndarray:
+        tried.append((len(tiles), tiles.shape[2]))
+        if tiles[..., 0].size > most[0]:
+            raise NotEnoughMemoryError("not enough memory")
+        return forward(self, tiles, *way)
 
-    monkeypatch.setattr(Maxim, "forward", scarce)
+    monkeypatch.setattr(Restorer, "_forward", scarce)
     return most, tried
 
 
@@ -185,16 +187,39 @@ def test_where_not_even_a_small_tile_fits_an_error_says_so(tiny: Path, holds: An
     assert [tiles for tiles, _ in holds[1]] == [7, 1]
 
 
-def test_a_budget_that_holds_no_group_holds_the_same_tiles(
-    tmp_path: Path, counts: list[int]
+def test_several_that_were_too_many_are_not_tried_again(
+    tiny: Path, holds: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a_pixel = 1000.0
-    model = save_model(tmp_path, tile=TILES, memory={"cuda": {"float32": a_pixel}})
-    image = picture(*SIZE, 3)
-    rows = (64 + 28) * SIZE[1] * 12  # one of tiles, and what is shared with the next
-    pictures = 2 * image.nbytes
-    enough = pictures + rows + round(5 * 64 * 64 * a_pixel)
-    for most, groups in ((enough, [5, 4] * 2), (enough - 1, [1] * 18)):
-        as_on_a_gpu(model, tile="auto", max_memory=most)(image)
-        assert counts == groups
-        counts.clear()
+    most, tried = holds
+    most.append(2 * 64 * 64)
+    image, restore = picture(*SIZE, 3), as_on_a_gpu(tiny)
+    first = restore(image)
+    assert tried == [(5, 64), *[(1, 64)] * 18]
+    tried.clear()
+    np.testing.assert_array_equal(restore(image), first)
+    assert tried == [(1, 64)] * 18
+    tried.clear()
+    assert len(list(restore.frames([image] * 4, batch=2))) == 4
+    assert tried == [(2, 64)] * 36
+    assert caplog.messages == [ALONE]
+
+
+def test_threads_are_told_once_that_several_are_too_many(
+    tiny: Path, holds: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    most, tried = holds
+    most.append(64 * 64)
+    image, restore, both = picture(*SIZE, 3), as_on_a_gpu(tiny), threading.Barrier(2)
+    scarce = Restorer._forward
+
+    def meet(self: Restorer, tiles: np.ndarray, *way: Any) -> np.ndarray:
+        if len(tiles) > 1:
+            both.wait(timeout=60)
+        return scarce(self, tiles, *way)
+
+    monkeypatch.setattr(Restorer, "_forward", meet)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(restore, [image] * 2)
+    np.testing.assert_array_equal(one, other)
+    assert sorted(tried) == [*[(1, 64)] * 36, *[(5, 64)] * 2]
+    assert caplog.messages == [ALONE]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from few_tiles import FEW_TILES
 from models import save_model
 
 from restore.checkpoints.card import TilePolicy
@@ -93,6 +94,7 @@ def test_where_memory_runs_out_tiles_are_halved(
     path = save_model(tmp_path)
     image = noise(200, 300)
     expected = Restorer("denoise", path, device="cpu", tile=96)(image)
+    restorer = Restorer("denoise", path, device="cpu", tile=192)
     forward = Maxim.forward
     sizes: list[int] = []
 
@@ -104,7 +106,7 @@ def test_where_memory_runs_out_tiles_are_halved(
 
     monkeypatch.setattr(Maxim, "forward", scarce)
     with caplog.at_level(logging.WARNING, "restore"):
-        result = Restorer("denoise", path, device="cpu", tile=192)(image)
+        result = restorer(image)
     assert sizes[0] == 192
     assert set(sizes[1:]) == {96}
     assert caplog.messages == ["not enough memory; going on with tiles of 96 pixels a side"]
@@ -115,7 +117,7 @@ def test_where_memory_runs_out_tiles_are_halved(
 
     monkeypatch.setattr(Maxim, "forward", barren)
     with pytest.raises(RestoreError, match="not enough memory for tiles of 96 pixels"):
-        Restorer("denoise", path, device="cpu", tile=192)(image)
+        restorer(image)
 
 
 @pytest.mark.slow
@@ -126,31 +128,14 @@ def test_a_model_is_measured() -> None:
         footprint.on_cpu("denoise", "no-such-model", ["float32"])
 
 
-PEAK = """
-import sys
+LARGE = f"""{FEW_TILES}
 import numpy as np
-import torch, cv2, PIL.Image, tifffile, imagecodecs
-from restore import Restorer
-from restore.media import image as media
-
-def peak():
-    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) * 1024
-
-loaded = peak()
 height, width, most, strength = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 image = np.zeros((height, width, 3), np.uint8)
 image[::7, ::5] = 200
 restore = Restorer("denoise", device="cpu", max_memory=most, strength=float(strength))
-forward = Restorer._forward
-ran = []
-
-def some(self, tiles, *cut):  # one tile in fifty is as good as all, and the rest as they are
-    ran.append(1)
-    return forward(self, tiles, *cut) if len(ran) % 50 == 1 else tiles.copy()
-
-Restorer._forward = some
 restore(image)
-print(peak() - loaded)
+print(peak() - before)
 """
 
 
@@ -170,6 +155,6 @@ print(peak() - loaded)
 )
 def test_max_memory_holds(height: int, width: int, gibibytes: int, strength: float) -> None:
     words = (height, width, gibibytes << 30, strength)
-    command = [sys.executable, "-c", PEAK, *(str(word) for word in words)]
+    command = [sys.executable, "-c", LARGE, *(str(word) for word in words)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) < gibibytes << 30

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +21,12 @@ from restore import Restorer
 from restore.checkpoints.card import Card, TilePolicy
 from restore.engine import budget, footprint
 from restore.engine.backend import ALL, LEAST, SOME
-from restore.engine.batches import tiles_at_once
-from restore.engine.fitting import WITHOUT_STRIPS, Attempt, Memory, seen, smaller
+from restore.engine.fitting import WITHOUT_STRIPS, Attempt, Memory, seen
 from restore.engine.policy import uncut, windowed
 from restore.engine.precision import Compute
 from restore.engine.tiling import plan
 from restore.errors import RestoreError, UsageError
-from restore.network import VARIANTS, Maxim
+from restore.network import VARIANTS, MaximConfig
 
 GIB = 1 << 30
 NETWORK = VARIANTS["S-2"]
@@ -37,9 +38,14 @@ ON_GPU = {"compute": Compute(torch.device("cuda"), "float32")}
 NO_WARNING: list[str] = []
 
 
-def memory(most: int | None, workers: int = 1, a_pixel: float = 471.0, **backend: Any) -> Memory:
-    measured = {"float32": a_pixel}
-    card = Card("", "denoise", NETWORK, "", memory={"cpu": measured, "cuda": measured})
+def memory(
+    most: int | None = None,
+    workers: int = 1,
+    a_pixel: float = 471.0,
+    network: MaximConfig = NETWORK,
+    **backend: Any,
+) -> Memory:
+    card = Card("", "denoise", network, "", memory={"cpu": {"float32": a_pixel}})
     compute = Compute(torch.device("cpu"), "float32")
     fake: Any = SimpleNamespace(**{"compute": compute, "by_windows": True} | backend)
     return Memory(card, fake, most, workers)
@@ -83,46 +89,6 @@ def test_tiles_fit_and_hardly_larger_ones_would(
     if larger.size <= policy.size:
         more = rows.size * columns.size * a_pixel * 1.8 + 2 * 12 * rows.size * shape[1]
         assert 2 * image.nbytes + more > most
-
-
-@settings(deadline=None)
-@given(
-    shape=st.tuples(st.integers(500, 30_000), st.integers(500, 30_000)),
-    most=st.integers(1 << 24, 1 << 33),
-    a_pixel=st.floats(100, 5000),
-    side=st.integers(64, 512),
-    pictures=st.integers(1, 9),
-)
-def test_tiles_that_go_together_fit_together(
-    shape: tuple[int, int], most: int, a_pixel: float, side: int, pictures: int
-) -> None:
-    images, policy = [blank(*shape)] * pictures, TilePolicy(side, 32, side * side)
-    on_cpu, on_gpu = memory(most, 1, a_pixel), memory(most, 1, a_pixel, **ON_GPU)
-    tiles = on_gpu.fitted(policy, images, images)
-    assert tiles == on_cpu.fitted(policy, images, images)  # never smaller for company's sake
-    assert on_cpu.at_once(tiles, images, images) == 1
-    rows, columns = plan(shape, tiles, MULTIPLES)
-    together = tiles_at_once(
-        torch.device("cuda"), (rows.size, columns.size), len(columns.starts), pictures
-    )
-    of_tiles = rows.size * columns.size * a_pixel
-    needed = pictures * (taken(shape, tiles, a_pixel) + (together - 1) * of_tiles)
-    at_once = on_gpu.at_once(tiles, images, images)
-    assert at_once in (1, together)
-    if at_once > 1:
-        assert needed <= most
-    else:
-        assert together == 1 or needed + pictures * 12 * rows.shared * shape[1] > most
-
-
-@pytest.mark.parametrize(("pictures", "side"), [(1, 2048), (2, 1024)])
-def test_what_goes_together_counts_as_it_is_padded(pictures: int, side: int) -> None:
-    """Two rows of pixels are computed as 64."""
-    images, policy = [blank(2, 8 * side)] * pictures, TilePolicy(side, 0, 0)
-    row = 12 * 2 * 8 * side
-    most = pictures * (2 * images[0].nbytes + row + 2 * 64 * side * 471)
-    assert memory(most, **ON_GPU).at_once(policy, images, images) == 2
-    assert memory(most - 1, **ON_GPU).at_once(policy, images, images) == 1
 
 
 def test_a_wide_picture_keeps_large_tiles() -> None:
@@ -234,37 +200,51 @@ def test_a_limit_is_an_amount(most: Any, tmp_path: Path) -> None:
 def test_out_of_memory_the_whole_is_tried_in_parts_before_tiles(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    attempt = smaller(Attempt(UNCUT, ALL), (600, 900), MULTIPLES)
+    scarce = memory()
+    attempt = scarce.lighter(Attempt(UNCUT, ALL), (600, 900))
     assert attempt == Attempt(UNCUT, LEAST)
     sides = (450, 192, 96)
     for side in sides:
-        attempt = smaller(attempt, (600, 900), MULTIPLES)
+        attempt = scarce.lighter(attempt, (600, 900))
         assert attempt.tiles.size == side
     with pytest.raises(RestoreError, match="not enough memory for tiles of 64 pixels a side"):
-        smaller(attempt, (600, 900), MULTIPLES)
+        scarce.lighter(attempt, (600, 900))
     assert caplog.messages == [
         "not enough memory; going on as with tile exact",
         *(f"not enough memory; going on with tiles of {side} pixels a side" for side in sides),
     ]
 
 
-def test_out_of_memory_tiles_go_one_at_a_time_before_they_are_halved() -> None:
-    attempt = smaller(Attempt(TilePolicy(128, 16, 0), SOME, 4), (600, 900), MULTIPLES)
-    assert attempt == Attempt(TilePolicy(128, 16, 0), SOME, 1)
-    halved = smaller(attempt, (600, 900), MULTIPLES)
+def test_out_of_memory_tiles_go_one_at_a_time_for_good_before_they_are_halved(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scarce, tiles, shape = memory(**ON_GPU), TilePolicy(128, 16, 0), (600, 900, 3)
+    assert memory().at_once(tiles, shape, 1) == 1
+    assert scarce.at_once(tiles, shape, 1) == 8
+    several = Attempt(tiles, SOME, 8)
+    for _ in range(2):  # as of two threads that had begun
+        attempt = scarce.lighter(several, shape)
+        assert attempt == Attempt(tiles, SOME, 1)
+    assert scarce.at_once(TilePolicy(64, 16, 0), (300, 300), 1) == 1
+    assert caplog.messages == ["not enough memory; going on with one tile at a time"]
+    halved = scarce.lighter(attempt, shape)
     assert (halved.tiles.size, halved.at_once) == (64, 1)
+    copied = copy.deepcopy(scarce)
+    assert copied.at_once(tiles, shape, 1) == 1
+    assert memory(**ON_GPU).at_once(tiles, shape, 1) == 8
 
 
 def test_no_tile_is_smaller_than_the_network_takes() -> None:
+    network = replace(NETWORK, block_size_lr=(16, 16))
+    assert network.size_multiple == (128, 128)
     with pytest.raises(RestoreError, match="not enough memory for tiles of 128 pixels"):
-        smaller(Attempt(TilePolicy(64, 0, 0), SOME), (500, 500), (128, 128))
+        memory(network=network).lighter(Attempt(TilePolicy(64, 0, 0), SOME), (500, 500))
 
 
 def test_of_a_reduced_picture_what_the_network_sees_is_halved() -> None:
     policy = TilePolicy(size=384, overlap=64, whole_up_to=384 * 384, reduce_to=128)
-    shape = seen(policy, (3000, 4000, 3))
-    assert shape == (128, 171)
-    assert smaller(Attempt(policy, SOME), shape, MULTIPLES).tiles.size == 85
+    assert seen(policy, (3000, 4000, 3)) == (128, 171)
+    assert memory().lighter(Attempt(policy, SOME), (3000, 4000, 3)).tiles.size == 85
     assert seen(CARDS, (3000, 4000, 3)) == (3000, 4000)
 
 
@@ -272,15 +252,15 @@ def test_of_a_reduced_picture_what_the_network_sees_is_halved() -> None:
 def scarce(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Memory for 160 x 160 pixels; the sizes of what has been tried."""
     sizes: list[tuple[int, int]] = []
-    forward = Maxim.forward
+    forward = Restorer._forward
 
-    def short(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
-        sizes.append((x.shape[2], x.shape[3]))
-        if x[0, 0].numel() > 160 * 160:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return forward(self, x, *walk)
+    def short(self: Restorer, tiles: np.ndarray, *way: Any) -> np.ndarray:
+        sizes.append((tiles.shape[1], tiles.shape[2]))
+        if tiles[0, ..., 0].size > 160 * 160:
+            raise budget.NotEnoughMemoryError("not enough memory")
+        return forward(self, tiles, *way)
 
-    monkeypatch.setattr(Maxim, "forward", short)
+    monkeypatch.setattr(Restorer, "_forward", short)
     return sizes
 
 

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from restore.checkpoints import store
 from restore.engine import backend
+from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import AFTER, Gpu, Run, captured
 from restore.errors import RestoreError, UsageError
+from restore.network import Maxim
 from restore.network.config import Pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +116,41 @@ def test_a_missing_gpu_is_one_line(tmp_path: Path) -> None:
     assert message in one_error_line(restore("bench", "speed", model, *options))
 
 
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (ArithmeticError("off by 1"), RestoreError, "ArithmeticError: off by 1"),
+        (KeyError(), RestoreError, "KeyError: "),
+        (ValueError("at 1:2:\nthe kernel"), RestoreError, "ValueError: at 1:2:"),
+        (RuntimeError("x" * 300), RestoreError, "RuntimeError: " + "x" * 186),
+        (torch.OutOfMemoryError("CUDA out of memory"), NotEnoughMemoryError, None),
+    ],
+    ids=["wrong", "without a message", "two lines", "long", "memory"],
+)
+def test_what_goes_wrong_in_the_check_is_one_line(
+    error: Exception,
+    kind: type[RestoreError],
+    message: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("triton", reason="triton comes with torch for CUDA alone")
+    from restore.engine import kernels
+
+    def check(network: Maxim) -> None:
+        raise error
+
+    monkeypatch.setattr(kernels, "check", check)
+    monkeypatch.setattr(backend, "_require_gpu", lambda device: None)
+    with pytest.raises(RestoreError) as raised:
+        load(tmp_path, device="cpu")
+    assert type(raised.value) is kind
+    expected = "not enough memory"
+    if message is not None:
+        expected = f"backend triton does not work on this machine; use --backend torch ({message})"
+    assert str(raised.value) == expected
+
+
 @needs_gpu
 def test_other_devices_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\Adevice 'cpu': triton computes on CUDA GPUs alone"):
@@ -121,23 +158,30 @@ def test_other_devices_are_refused(tmp_path: Path) -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("hold", [backend.ALL, backend.LEAST])
+@pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
 @pytest.mark.parametrize("windows", [(1, 1), (2, 3)])
 @pytest.mark.parametrize(("precision", "near"), [("float32", 1e-4), ("bfloat16", 3e-2)])
 def test_a_network_computes_the_same_on_a_gpu_and_as_a_graph(
-    precision: str, near: float, windows: Pair, hold: str, tmp_path: Path
+    precision: str,
+    near: float,
+    windows: Pair,
+    hold: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made: list[Tensor] = []
+    made: list[Run] = []
 
     def counted(run: Run, x: Tensor) -> Run:
-        made.append(x)
-        return captured(run, x)
+        made.append(captured(run, x))
+        return made[-1]
 
+    monkeypatch.setattr(backend, "FILLS_A_GPU", 0)  # which would hold all of pictures so small
     plain = backend.load("torch", store.locate(save_model(tmp_path)), "cuda", precision)
     fused = load(tmp_path, precision=precision)
     assert isinstance(fused, backend.TritonBackend)
     assert (fused.name, fused.by_windows, fused.compute) == ("triton", True, plain.compute)
     fused._gpu = Gpu(fused.compute.device, counted)
+    fused._most = 1024  # so that a layer takes several strips
     for seed in range(AFTER + 3):
         shape = (2, 3, 2 * MULTIPLE, 3 * MULTIPLE)
         pictures = np.random.default_rng(seed).random(shape, dtype=np.float32)

@@ -17,6 +17,10 @@ Layer = TypeVar("Layer", bound=torch.nn.Module)
 
 ACTIVATIONS = [None, GELU, Activation("leaky_relu", 0.2)]
 NEAR = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+needs_operators = pytest.mark.skipif(
+    not all(fused._available(dtype) for dtype in NEAR),
+    reason="this build of torch has no fused operators",
+)
 
 
 def operands(dtype: torch.dtype, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -28,6 +32,7 @@ def operands(dtype: torch.dtype, size: int) -> tuple[Tensor, Tensor, Tensor, Ten
     return x, weight, bias.to(dtype), plus.to(dtype)
 
 
+@needs_operators
 @pytest.mark.parametrize("is_packed", [False, True])
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -44,6 +49,7 @@ def test_a_fused_convolution_is_the_plain_one(
         assert found.permute(0, 2, 3, 1).is_contiguous()
 
 
+@needs_operators
 @pytest.mark.parametrize("is_packed", [False, True])
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
 @pytest.mark.parametrize(("activation", "adds"), [*((a, False) for a in ACTIVATIONS), (None, True)])
@@ -65,9 +71,8 @@ def test_a_fused_dense_layer_is_the_plain_one(
     assert torch.equal(plus, before)
 
 
+@needs_operators
 def test_plain_operators_where_fused_ones_must_not_be() -> None:
-    if not fused._available(torch.float32) or not fused._available(torch.bfloat16):
-        pytest.skip("this build of torch has no such operators")
     x, weight, _, _ = operands(torch.float32, 1)
     assert fused.plain_operators(x, weight)  # with gradients
     with torch.inference_mode():
@@ -125,6 +130,7 @@ def filled(layer: Layer) -> Layer:
     return layer
 
 
+@needs_operators
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
 def test_kept_weights_give_what_fresh_ones_give(dtype: torch.dtype) -> None:
     norm, dense = filled(LayerNorm(32)).to(dtype), filled(Dense(32, 8)).to(dtype)
