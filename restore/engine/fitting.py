@@ -31,6 +31,9 @@ _DECIDING = threading.Lock()
 """For threads that share a `Memory`; not its own, as one with a lock could not be copied."""
 _FLOATS = 12
 """Bytes of a pixel while it is restored."""
+ASIDE = 128 << 20
+"""Bytes that no pixel takes: for what oneDNN compiles, up to 60 MiB a model, and for what the C
+library loses between pieces, which differs by as much from run to run."""
 _FEW = 128
 """Pixels a side, of tiles so small that a user should know."""
 WITHOUT_STRIPS = 2.0
@@ -129,6 +132,7 @@ class Memory:
     def _left(self, images: Sequence[Any], results: Sequence[Any]) -> float:
         """Bytes for all that changes with the size of tiles."""
         most = (self._most or budget.share_of_free(self._device)) / self._workers
+        most -= min(ASIDE, most / 4)
         # What is free lacks a picture that is in memory already.
         held = [one for one in images if self._most or isinstance(one, Rows)]
         return most - sum(one.nbytes for one in (*results, *held))

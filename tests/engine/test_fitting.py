@@ -21,7 +21,7 @@ from restore import Restorer
 from restore.checkpoints.card import Card, TilePolicy
 from restore.engine import budget, footprint
 from restore.engine.backend import ALL, LEAST, SOME
-from restore.engine.fitting import WITHOUT_STRIPS, Attempt, Memory, seen
+from restore.engine.fitting import ASIDE, WITHOUT_STRIPS, Attempt, Memory, seen
 from restore.engine.policy import uncut, windowed
 from restore.engine.precision import Compute
 from restore.engine.tiling import plan
@@ -77,6 +77,7 @@ def test_tiles_fit_and_hardly_larger_ones_would(
 ) -> None:
     image, policy = blank(*shape), windowed(window)
     tiles = memory(most, a_pixel=a_pixel).fitted(policy, [image], [image])
+    most -= min(ASIDE, most // 4)
     assert tiles.size <= policy.size
     assert tiles.overlap == policy.overlap
     if tiles.size > budget.SMALLEST:
@@ -115,7 +116,7 @@ def test_pictures_that_fit_are_not_cut(caplog: pytest.LogCaptureFixture) -> None
 def test_windows_of_a_tile_count_as_they_are_padded() -> None:
     """832 pixels are three windows of 320: a tile of them takes as much as one of 960."""
     image = blank(832, 832)
-    most = 2 * image.nbytes + 832 * 832 * 471 * 11 // 10
+    most = 2 * image.nbytes + 832 * 832 * 471 * 11 // 10 + ASIDE
     assert memory(most).fitted(windowed(0), [image], [image]).whole_up_to
     assert not memory(most).fitted(CARDS, [image], [image]).whole_up_to
 
@@ -152,7 +153,7 @@ def test_a_backend_without_strips_gets_smaller_tiles() -> None:
 
 def test_a_user_learns_of_tiles_that_are_far_too_small(caplog: pytest.LogCaptureFixture) -> None:
     image = blank(3000, 3000)
-    scarce = memory(2 * image.nbytes + (20 << 20))
+    scarce = memory((2 * image.nbytes + (20 << 20)) * 4 // 3)
     for _ in range(2):
         scarce.fitted(CARDS, [image], [image])
     (said,) = caplog.messages
