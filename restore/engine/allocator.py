@@ -13,17 +13,12 @@ import os
 import sys
 from collections.abc import Callable
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = (
-    -1,
-    -3,
-    -8,
-)  # as malloc.h of GNU's C library names them
+# As malloc.h of GNU's C library names them.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _KEPT = 1 << 30
 _LARGEST_KEPT = 32 << 20  # more it does not take
 _OWN = (
-    "MALLOC_TRIM_THRESHOLD_",
-    "MALLOC_MMAP_THRESHOLD_",
-    "MALLOC_ARENA_MAX",
+    *("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX"),
     "GLIBC_TUNABLES",
 )
 

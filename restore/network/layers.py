@@ -65,11 +65,17 @@ class Keeping(nn.Module):
         # For copies, which make it anew: what is packed cannot be copied.
         return self.__dict__ | ({} if self.kept is None else {"kept": {}})
 
-    def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def _once(
+        self,
+        key: Hashable,
+        make: Callable[[], Any],
+        lay_out: Callable[[Any], Any] = lambda made: made,
+    ) -> Any:
+        """What ``make`` returns; where it is kept, as ``lay_out`` has it, which pays only once."""
         if self.kept is None:
             return make()
         if key not in self.kept:
-            self.kept[key] = make()
+            self.kept[key] = lay_out(make())
         return self.kept[key]
 
 
@@ -153,10 +159,10 @@ class Dense(Keeping):
                 bias = offset if bias is None else bias + offset
                 weight = weight * folded.weight
             # oneDNN has only a slow kernel for a part of a matrix that is not laid out anew.
-            return (weight.contiguous() if self.kept is None else packed(weight)), bias
+            return weight.contiguous(), bias
 
         key = folded, inputs.start, inputs.stop, outputs.start, outputs.stop
-        weight, bias = self._once(key, make)
+        weight, bias = self._once(key, make, lambda made: (packed(made[0]), made[1]))
         return dense(x, weight, bias, activation, plus)
 
     def _part(self, inputs: slice, outputs: slice) -> tuple[Tensor, Tensor | None]:
@@ -207,11 +213,9 @@ class Conv(Keeping, nn.Conv2d):
         x, stride = to_channels_first(x), self.stride[0]
         if plain_operators(x, self.weight):
             return to_channels_last(followed(super().forward(x), activation))
-
-        def make() -> Tensor:
-            return self.weight if self.kept is None else packed_kernel(self.weight, stride, 1)
-
-        kernel = self._once("kernel", make)
+        kernel = self._once(
+            "kernel", lambda: self.weight, lambda weight: packed_kernel(weight, stride, 1)
+        )
         return to_channels_last(convolution(x, kernel, self.bias, stride, 1, activation))
 
 
@@ -228,11 +232,7 @@ class Grow(Keeping, nn.ConvTranspose2d):
         if plain_operators(x, self.weight):
             y = _plain_dense(x, self._matrix(), None)
         else:
-
-            def make() -> Tensor:
-                return self._matrix() if self.kept is None else packed(self._matrix())
-
-            y = dense(x, self._once("matrix", make), None)
+            y = dense(x, self._once("matrix", self._matrix, packed), None)
         y = y.reshape(n, h, w, 2, 2, c).transpose(2, 3).reshape(n, 2 * h, 2 * w, c)
         return y if self.bias is None else y + self.bias
 

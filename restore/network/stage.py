@@ -178,9 +178,9 @@ class Stage(nn.Module):
     def _supervise(
         self, decoded: list[Tensor], pictures: list[Tensor], finest_only: bool, walk: Whole
     ) -> tuple[list[Tensor], list[Tensor]]:
-        images: list[Tensor] = []
         if not self.last:
             attended: list[Tensor] = []
+            images: list[Tensor] = []
             for attention, picture in zip(self.attentions, pictures, strict=True):
                 features, image = attention(decoded.pop(0), picture, walk)
                 attended.append(features)

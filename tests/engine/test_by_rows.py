@@ -93,16 +93,16 @@ def test_where_memory_runs_out_half_way_all_rows_are_written_again(
 
 def test_the_budget_counts_what_is_held(tmp_path: Path) -> None:
     path = save_model(tmp_path, tile=TILES, memory={"cpu": {"float32": 1000.0}})
-    pixels = picture(height=6000, width=500)
+    pixels = picture(height=16000, width=500)
     source = large.read(stored(tmp_path, pixels), above=100)
     assert source is not None
     # Three quarters are left for what changes with the size of tiles.
     most = (source.pixels.nbytes + (96 + 32) * 500 * 12 + 96 * 96 * 1000) * 4 // 3 + 1
-    assert most < 2.5 * pixels.nbytes
+    assert most < 2 * pixels.nbytes
     restore = Restorer("denoise", path, device="cpu", max_memory=most)
     with writing(PngSink, tmp_path / "out.png", source) as sink:
         assert restore._policy([source.pixels], [sink]).size == 96
-        sink[slice(0, 6000)] = pixels
+        sink[slice(0, 16000)] = pixels
     assert restore._policy([pixels], [np.empty_like(pixels)]).size == 64
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -115,8 +116,10 @@ print(peak() - before)
 
 
 def test_strips_hold_less() -> None:
+    # Every map on pages of its own: what the C library loses between maps differs by a third.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
     taken = {
-        walk: int(subprocess.check_output([sys.executable, "-c", MEASURED, walk]))
+        walk: int(subprocess.check_output([sys.executable, "-c", MEASURED, walk], env=environment))
         for walk in ("exact", "plain")
     }
-    assert taken["exact"] < 0.7 * taken["plain"]
+    assert taken["exact"] < 0.6 * taken["plain"]
