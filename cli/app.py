@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from restore import TASKS, __version__
+from restore import __version__
 from restore.cli import (
     auto,
     bench,
@@ -23,6 +23,7 @@ from restore.cli import (
     weights,
 )
 from restore.cli.console import complain_in_one_line
+from restore.heads import HEADS
 
 app = typer.Typer(
     help="Take noise, blur, rain, haze and darkness out of photographs.",
@@ -74,8 +75,8 @@ def _add_group(name: str, group: typer.Typer) -> None:
     app.add_typer(group if _is_asked_for(name) else typer.Typer(help=group.info.help), name=name)
 
 
-for _task in TASKS.values():
-    _add(_task.name, task.command(_task), _task.summary)
+for _head in HEADS.values():
+    _add(_head.name, task.command(_head), _head.summary)
 _add("auto", auto.auto)
 _add("inspect", inspect.inspect)
 _add("models", models.models)

@@ -10,6 +10,7 @@ from restore.cli.options import (
     Overlap,
     Overwrite,
     Precision,
+    Quality,
     Quiet,
     Source,
     Strength,
@@ -24,6 +25,7 @@ from restore.media.video import kinds
 def auto(
     source: Source,
     target: Target,
+    quality: Quality = None,
     device: Device = "auto",
     precision: Precision = "auto",
     tile: Tile = "auto",
@@ -59,7 +61,7 @@ def auto(
         text = f"{source} -> {target} (nothing to restore; copied as it is)"
         values = {"input": str(source), "output": str(target), "task": None}
     else:
-        store.find(task)  # complains of a missing model before torch is loaded
+        store.find(task, quality=quality)  # complains of a missing model before torch is loaded
         text, values = apply(
             task,
             picture,
@@ -67,6 +69,7 @@ def auto(
             source,
             target,
             reporter,
+            quality=quality,
             device=device,
             precision=precision,
             tile=tile,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from restore.cli import waiting
 from restore.cli.console import INTERRUPTED, Reporter, to_json
+from restore.cli.options import given
 from restore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,12 +110,16 @@ def restore_many(
 
     from restore import Restorer
     from restore.batch.run import FAILED, Policy, run
+    from restore.batch.sizes import sizes_of_jobs
     from restore.engine.precision import share_cores
     from restore.interrupt import deferred
 
     if options.workers > 1:
         share_cores(options.workers)
     restorer = Restorer(task, workers=options.workers, **restorer_options)
+    if not options.watch:  # which does not know what will come
+        sizes, times = sizes_of_jobs(jobs, overwrite)
+        waiting.announce(reporter, restorer, sizes, times, options.workers)
     key = {
         "task": task,
         "model_sha256": restorer.card.sha256,
@@ -123,6 +129,7 @@ def restore_many(
         "overlap": restorer_options["overlap"],
         "strength": restorer.strength,
         "ensemble": restorer.ensemble,
+        **given(restorer_options, "stages", "reduce"),
         **choices.key(),
     }
     tally = Tally(len(jobs))

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Device, Model, Precision, Tile
+from restore.cli.options import Debug, Device, Model, Precision, Quality, Reduce, Stages, Tile
 from restore.errors import RestoreError
+from restore.heads import HEADS
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(help="denoise, deblur, derain, dehaze or enhance.")],
+    task: Annotated[str, typer.Argument(help=f"One of {', '.join(HEADS)}.")],
     target: Annotated[
         Path | None, typer.Option(help="Folder of the true pictures; of --video, the true clip.")
     ] = None,
@@ -27,7 +28,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Instead of pictures: a clip, or a folder of its frames; see below."),
     ] = None,
+    quality: Quality = None,
     model: Model = None,
+    stages: Stages = None,
     methods: Annotated[
         bool, typer.Option("--methods", help="Measure the task's classical methods as well.")
     ] = False,
@@ -47,6 +50,7 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "auto",
     tile: Tile = "auto",
+    reduce: Reduce = None,
     json: Annotated[
         bool,
         typer.Option("--json", help="Print rows and means as JSON; null is an infinite PSNR."),
@@ -64,7 +68,14 @@ def evaluate(
     """
     if sigma is not None and not math.isfinite(sigma):
         raise typer.BadParameter(f"--sigma is {sigma}; it must be a finite number")
-    computing = {"device": device, "precision": precision, "tile": tile}
+    computing = {
+        "quality": quality,
+        "stages": stages,
+        "device": device,
+        "precision": precision,
+        "tile": tile,
+        "reduce": reduce,
+    }
     if video is not None:
         if source is not None or methods or input_itself or lpips or csv is not None:
             raise typer.BadParameter(

@@ -1,9 +1,13 @@
 """Options that several commands share: one name, one meaning, one help text."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from restore.cli.console import Reporter
+from restore.errors import UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="The picture to restore.")]
 Sources = Annotated[
@@ -49,8 +53,30 @@ BitDepth = Annotated[
     typer.Option(metavar="8|16|32f", help="Bits a channel of the result; default: the input's."),
 ]
 Quality = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fast|standard|best",
+        help="The head's small model, its standard one (the default), or the official one "
+        "(restore weights pull HEAD).",
+    ),
+]
+EncodeQuality = Annotated[
     int | None,
-    typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF and HEIC; default: the input's."),
+    typer.Option(
+        min=1, max=100, help="1 to 100, of JPEG, WebP, AVIF and HEIC; default: the input's."
+    ),
+]
+Stages = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Stop a model of several stages after N: faster, if less good."),
+]
+Reduce = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|off",
+        help="Show the model an image of N pixels on the shorter side, or every pixel; "
+        "default: as the model's card says.",
+    ),
 ]
 MaxPixels = Annotated[
     int | None,
@@ -65,3 +91,24 @@ Devices = Annotated[
     typer.Option(min=1, help="Processes, one a GPU, or sharing the CPU; torchrun works too."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads, of each process.")]
+
+
+def split_quality(
+    quality: str | None, encode_quality: int | None, reporter: Reporter
+) -> tuple[str | None, int | None]:
+    """Take a number after ``--quality`` as the encoder's, which that option once was, with a note.
+
+    Raises `UsageError` where both options would give the encoder's.
+    """
+    if quality is None or not quality.lstrip("-").isdecimal():
+        return quality, encode_quality
+    if encode_quality is not None:
+        raise UsageError(f"--quality {quality} and --encode-quality both choose the encoder's")
+    reporter.note(f"--quality {quality} means --encode-quality {quality}, its name now")
+    return None, int(quality)
+
+
+def given(options: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """Those of ``names`` that a user has given, as text: results made before an option existed stay
+    results of the same command."""
+    return {name: str(options[name]) for name in names if options.get(name) is not None}

@@ -1,4 +1,4 @@
-"""`restore denoise IN OUT` and its sisters, made from the table of tasks."""
+"""`restore denoise IN OUT` and its sisters, made from the table of heads."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore.cli import batch, pipe, video
+from restore.cli import batch, pipe, video, waiting
 from restore.cli.console import Reporter
 from restore.cli.options import (
     Backend,
     BitDepth,
     Debug,
     Device,
+    EncodeQuality,
     Json,
     MaxMemory,
     MaxPixels,
@@ -25,13 +26,16 @@ from restore.cli.options import (
     Precision,
     Quality,
     Quiet,
+    Reduce,
     Sources,
+    Stages,
     Strength,
     Target,
     Tile,
+    split_quality,
 )
 from restore.errors import UsageError
-from restore.tasks import Task
+from restore.heads import Head
 
 if TYPE_CHECKING:
     from restore.media.choices import Choices
@@ -40,25 +44,28 @@ if TYPE_CHECKING:
     Save = Callable[[Picture], object]
 
 
-def command(task: Task) -> Callable[..., None]:
-    """The command of one head."""
+def command(head: Head) -> Callable[..., None]:
+    """Make the command of one head."""
 
     def restore(
         sources: Sources,
         target: Target,
+        quality: Quality = None,
         model: Model = None,
+        stages: Stages = None,
         device: Device = "auto",
         precision: Precision = "auto",
         backend: Backend = "torch",
         tile: Tile = "auto",
         overlap: Overlap = None,
+        reduce: Reduce = None,
         max_memory: MaxMemory = None,
         strength: Strength = 1.0,
         ensemble: Annotated[
             bool, typer.Option("--ensemble", help="Average eight flips and turns: 8x slower.")
         ] = False,
         bit_depth: BitDepth = "",
-        quality: Quality = None,
+        encode_quality: EncodeQuality = None,
         max_pixels: MaxPixels = None,
         overwrite: Overwrite = False,
         recursive: batch.Recursive = False,
@@ -83,18 +90,22 @@ def command(task: Task) -> Callable[..., None]:
         from restore.media.choices import Choices
 
         reporter = Reporter(json, quiet)
+        quality, encode_quality = split_quality(quality, encode_quality, reporter)
         restorer = {
             "model": model,
+            "quality": quality,
+            "stages": stages,
             "device": device,
             "precision": precision,
             "backend": backend,
             "tile": tile,
             "overlap": overlap,
+            "reduce": reduce,
             "max_memory": max_memory,
             "strength": strength,
             "ensemble": ensemble,
         }
-        choices = Choices(bit_depth, quality, max_pixels)
+        choices = Choices(bit_depth, encode_quality, max_pixels)
         many = batch.Options(
             recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
@@ -103,9 +114,9 @@ def command(task: Task) -> Callable[..., None]:
         if video.is_clip(sources, target):
             many.refuse_unless_default()
             if choices != Choices():
-                raise UsageError("--bit-depth, --quality and --max-pixels are for pictures")
+                raise UsageError("--bit-depth, --encode-quality and --max-pixels are for pictures")
             video.restore_clip(
-                task.name, sources[0], target, reporter, moving, overwrite, **restorer
+                head.name, sources[0], target, reporter, moving, overwrite, **restorer
             )
             return
         moving.refuse_unless_default()
@@ -113,7 +124,7 @@ def command(task: Task) -> Callable[..., None]:
         if is_batch(sources, target):
             pipe.refuse((*sources, target))
             batch.restore_many(
-                task.name, sources, target, reporter, many, choices, overwrite, **restorer
+                head.name, sources, target, reporter, many, choices, overwrite, **restorer
             )
             return
         (source,) = sources
@@ -124,7 +135,7 @@ def command(task: Task) -> Callable[..., None]:
         picture, save = read(
             source, target, overwrite, reporter, choices, pipe.ending(format_), by_rows=True
         )
-        text, values = apply(task.name, picture, save, source, target, reporter, **restorer)
+        text, values = apply(head.name, picture, save, source, target, reporter, **restorer)
         reporter.result(text, **values)
 
     return restore
@@ -175,6 +186,8 @@ def apply(
     from restore.media import large
 
     restorer = Restorer(task, **options)
+    height, width = picture.pixels.shape[:2]
+    waiting.announce(reporter, restorer, [(height, width)])
     started = time.perf_counter()
     with reporter.progress(f"{task} {source.name}") as progress:
         better, by_rows = (
@@ -184,7 +197,6 @@ def apply(
     if restored is not None:
         save(restored)
     seconds = time.perf_counter() - started
-    height, width = picture.pixels.shape[:2]
     compute = restorer.compute
     text = (
         f"{source} -> {target} ({restorer.card.name}, {compute.device} {compute.precision}, "

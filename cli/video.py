@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from restore.cli import waiting
 from restore.cli.console import INTERRUPTED, Reporter
+from restore.cli.options import given
 from restore.errors import ImageError, UsageError
 from restore.media.video import kinds
 
@@ -137,7 +139,7 @@ class _Run:
         else:
             options.refuse_unless_default("fps", what="for numbered pictures; IN has its own times")
             source, encoding = settle(self.source, self.target, wishes)
-        restorer, frames, memory = self._restorer()
+        restorer, frames, memory = self._restorer(source.clip)
         key = self._key(restorer)
         policy = Policy(options.resume, self.overwrite)
         started = time.perf_counter()
@@ -185,7 +187,7 @@ class _Run:
             work = extract_animation
         else:
             work, source = extract, probe(source)
-        restorer, frames, _ = self._restorer()
+        restorer, frames, _ = self._restorer(source)
         policy = Policy(options.resume, self.overwrite)
         started = time.perf_counter()
         with self._progress() as progress:
@@ -203,32 +205,39 @@ class _Run:
         check_target(self.target, self.overwrite, ImageError)
         if os.path.realpath(self.source) == os.path.realpath(self.target):
             raise ImageError(f"{self.target}: is the input; name another output")
-        restorer, frames, _ = self._restorer()
+        restorer, frames, _ = self._restorer(self.source)
         started = time.perf_counter()
         with self._progress() as progress:
             done = restore_animation(self.source, self.target, frames, progress)
         self._report(restorer, done.made, started, done.notes)
 
     def _restorer(
-        self,
+        self, source: Any
     ) -> "tuple[Any, Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]], Any]":
-        """(the `Restorer`, its frames as a callable, what it remembers from frame to frame)."""
+        """(the `Restorer`, its frames as a callable, what it remembers from frame to frame); says
+        how long ``source`` will take, unless some of it is there already."""
         from restore import Restorer
+        from restore.batch.sizes import size_and_count
         from restore.engine.temporal import Steadier
 
         restorer = Restorer(self.task, **self.restorer)
+        known = None if self.options.resume else size_and_count(source)
+        if known is not None:
+            waiting.announce(self.reporter, restorer, known[:1], known[1])
         memory = Steadier() if self.options.temporal else None
         return restorer, lambda images: restorer.frames(images, steady=memory or False), memory
 
     def _key(self, restorer: Any) -> dict[str, Any]:
-        found = ("model", "device", "precision")  # what they have led to counts
+        # What the first have led to counts; the others count where they are given.
+        apart = ("model", "quality", "device", "precision", "stages", "reduce")
         return {
             "task": self.task,
             "model": restorer.card.sha256,
             "device": restorer.compute.device.type,
             "precision": restorer.compute.precision,
             "temporal": self.options.temporal,
-            **{name: str(value) for name, value in self.restorer.items() if name not in found},
+            **{name: str(value) for name, value in self.restorer.items() if name not in apart},
+            **given(self.restorer, "stages", "reduce"),
         }
 
     def _progress(self) -> AbstractContextManager[Callable[[int, int], None]]:

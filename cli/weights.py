@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import COULD_NOT_RESTORE, Reporter
+from restore.cli.cut import cut
 from restore.cli.options import Debug, Quiet
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
+app.command()(cut)
 
 
 @app.command()

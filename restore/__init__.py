@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import RestoreError
-from restore.tasks import TASKS
+from restore.heads import HEADS as TASKS
 from restore.version import __version__
 
 if TYPE_CHECKING:

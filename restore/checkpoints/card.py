@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from restore.errors import CheckpointError
+from restore.heads import HEADS
 from restore.network import MaximConfig
-from restore.tasks import TASKS
 
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"
@@ -28,9 +28,12 @@ class Figure:
     metric: str
     value: float
     protocol: str
+    stages: int = 0
+    """Stages after which the network was stopped; 0 is none: all of it."""
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:g} on {self.data} ({self.protocol})"
+        stopped = f", stopped after stage {self.stages}" if self.stages else ""
+        return f"{self.metric} {self.value:g} on {self.data} ({self.protocol}{stopped})"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ TILES = TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024)
 """For a model of which nobody has measured a better policy: whole pictures up to a megapixel, as
 the official evaluation runs them, then tiles that keep an S-3 within some gigabytes."""
 
+_REDUCED_WHOLE = 4 * 2**20
+"""Pixels up to which a reduced image is not cut: 400 x 10,000, a panorama of 25:1."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -97,6 +103,18 @@ class Card:
     source: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = None
+
+    @property
+    def tiles(self) -> TilePolicy:
+        """The policy of the card, or that of its head where the card has no measured one.
+
+        `TILES` on a card counts as unmeasured: it stands on every official model that was
+        converted before any was measured.
+        """
+        if self.tile is not None and self.tile != TILES:
+            return self.tile
+        side = HEADS[self.task].reduce_to
+        return replace(TILES, whole_up_to=_REDUCED_WHOLE, reduce_to=side) if side else TILES
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, with the size rule spelled out for readers that have no code."""
@@ -130,7 +148,7 @@ class Card:
             raise CheckpointError(f"the card has no field {error}") from error
         except (TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"the card is not valid: {error}") from error
-        if card.task not in TASKS:
+        if card.task not in HEADS:
             raise CheckpointError(f"the card names an unknown task, {card.task!r}")
         return card
 

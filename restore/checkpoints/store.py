@@ -16,19 +16,24 @@ from restore.checkpoints.card import TILES, Card, read_card
 from restore.checkpoints.zoo import OFFICIAL, Official
 from restore.errors import CheckpointError, ModelNotFoundError, RestoreError, UsageError
 from restore.files import atomic_path, sha256_of
+from restore.heads import BEST, FAST, HEADS, QUALITIES, STANDARD, Head
 from restore.network import VARIANTS
-from restore.tasks import TASKS
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model file and its card; ``origin`` is "shipped", "downloaded" or "file"."""
+    """A model file and its card; ``origin`` is "shipped", "downloaded" or "file".
+
+    ``stored`` is the card of the file where ``card`` describes a part of its network
+    (`restore.checkpoints.cut`).
+    """
 
     path: Path
     card: Card
     origin: str
+    stored: Card | None = None
 
 
 def home() -> Path:
@@ -61,19 +66,27 @@ def _files() -> Iterator[tuple[Path, str]]:
 
 def check_task(task: str) -> None:
     """Raise `UsageError` for a task that does not exist."""
-    if not isinstance(task, str) or task not in TASKS:
-        raise UsageError(f"no task is called {task!r}; there are {', '.join(TASKS)}")
+    if not isinstance(task, str) or task not in HEADS:
+        raise UsageError(f"no task is called {task!r}; there are {', '.join(HEADS)}")
 
 
-def find(task: str, model: str | Path | None = None) -> Model:
-    """The model a user means: a name, a file, or by default the head's first installed one.
+def find(task: str, model: str | Path | None = None, quality: str | None = None) -> Model:
+    """Find the model a user means: a name, a file, or the head's model of a quality.
 
-    Raises `UsageError` for an unknown task, `ModelNotFoundError` with the command that helps, or
-    `CheckpointError` for a file that has no card or is for another task.
+    ``quality`` is "fast", "standard" or "best". "standard", the default, falls back to the head's
+    other models where its own is not installed; the other two do not fall back.
+
+    Raises `UsageError` for an unknown task or quality and for a model and a quality together,
+    `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that has no
+    card or is for another task.
     """
     check_task(task)
+    if quality is not None and quality not in QUALITIES:
+        raise UsageError(f"quality is {quality!r}; use one of {', '.join(QUALITIES)}")
     if model is None:
-        return _default(task)
+        return _of_quality(task, quality or STANDARD)
+    if quality is not None:
+        raise UsageError("model and quality both choose a model; give one of the two")
     found = locate(model)
     if found.card.task != task:
         raise CheckpointError(f"{model} is a model for {found.card.task}, not for {task}")
@@ -98,19 +111,35 @@ def locate(model: str | Path) -> Model:
     raise ModelNotFoundError(f"no model is called {name!r}; see: restore models")
 
 
-def _default(task: str) -> Model:
+def _of_quality(task: str, quality: str) -> Model:
+    head = HEADS[task]
     by_name: dict[str, Model] = {}
     for model in installed():
         if model.card.task == task:
             by_name.setdefault(model.path.stem, model)
-    for name in (*TASKS[task].models, *by_name):
-        if name in by_name:
-            return by_name[name]
-    first = next(name for name in TASKS[task].models if name in OFFICIAL)
-    raise ModelNotFoundError(
-        f"no weights for {task} are installed; get the official ones with: "
-        f"restore weights pull {first}"
+    if quality == STANDARD:
+        for name in (*head.models, *by_name):
+            if name in by_name:
+                return by_name[name]
+        raise ModelNotFoundError(f"no weights for {task} are installed; {_how_to_get_one(head)}")
+    name = {FAST: head.fast, BEST: head.best}[quality]
+    if not name:
+        raise UsageError(f"{task} has no model of quality {quality}; use {STANDARD}")
+    if name in by_name:
+        return by_name[name]
+    help_ = (
+        f"get it with: restore weights pull {task}" if name in OFFICIAL else "see: restore models"
     )
+    raise ModelNotFoundError(
+        f"{name}, the model of quality {quality} for {task}, is not installed; {help_}"
+    )
+
+
+def _how_to_get_one(head: Head) -> str:
+    official = next((name for name in (head.best, *head.others) if name in OFFICIAL), None)
+    if official is not None:
+        return f"get the official ones with: restore weights pull {official}"
+    return f"name a model file, or train one with: restore train {head.name}"
 
 
 def catalogue() -> list[tuple[Card, str]]:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from restore.checkpoints import weights
 from restore.checkpoints.card import FLOAT32
+from restore.checkpoints.cut import load_network
 from restore.checkpoints.store import Model
 from restore.engine.allocator import give_back, keep_pages
 from restore.engine.batches import FILLS_A_GPU
@@ -78,7 +78,7 @@ class TorchBackend:
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         keep_pages()  # before torch makes a tensor
         self.compute = choose(device, precision, model.card)
-        network = weights.load(model.path, model.card)
+        network = load_network(model)
         self._network = network.to(self.compute.device, self.compute.dtype)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None

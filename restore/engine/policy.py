@@ -1,7 +1,8 @@
-"""What "auto", "window", "exact", "off" and a number mean: how pictures are cut for a network."""
+"""How an image is reduced and cut for a network, as a card, a head and a user's options say."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from restore.engine.padding import margin
 from restore.engine.tiling import Axis
 from restore.errors import UsageError
 
+_log = logging.getLogger("restore")
 AUTO, WINDOW, EXACT, OFF = "auto", "window", "exact", "off"
 _ALL = 2**62
 """More pixels than any picture has."""
@@ -17,13 +19,27 @@ _PATCH = 128
 """Side of the windows of a model whose card does not say on what it was trained."""
 _SIDE = 1536
 """Of tiles that are cut into windows themselves: the larger, the less is computed twice."""
+_LEAST_SIDE = 16
+"""Pixels of the shorter side, below which a reduced image shows nothing of a scene."""
 _WINDOWS = 3
 """A side of a tile, in windows, where a backend knows none."""
 
 
-def asked(tile: str | int | TilePolicy, overlap: int | None, card: Card) -> TilePolicy:
-    """What a user's ``tile`` and ``overlap`` come to; raises `UsageError`."""
-    policy = tile if isinstance(tile, TilePolicy) else card.tile or TILES
+def asked(
+    tile: str | int | TilePolicy,
+    overlap: int | None,
+    card: Card,
+    reduce: int | str | None = None,
+) -> TilePolicy:
+    """Resolve a user's ``tile``, ``overlap`` and ``reduce``, as `Restorer` explains them.
+
+    Raises `UsageError`.
+    """
+    return _reduced(_cut(tile, overlap, card), reduce, card)
+
+
+def _cut(tile: str | int | TilePolicy, overlap: int | None, card: Card) -> TilePolicy:
+    policy = tile if isinstance(tile, TilePolicy) else card.tiles
     if overlap is not None:
         if isinstance(overlap, bool) or not isinstance(overlap, int) or overlap < 0:
             raise UsageError(f"overlap is {overlap!r}; it is a number of pixels, 0 or more")
@@ -44,6 +60,25 @@ def asked(tile: str | int | TilePolicy, overlap: int | None, card: Card) -> Tile
     return TilePolicy(size=size, overlap=policy.overlap, whole_up_to=0)
 
 
+def _reduced(policy: TilePolicy, reduce: int | str | None, card: Card) -> TilePolicy:
+    if reduce is None:
+        return policy
+    if reduce == OFF:
+        # A scene that is no longer reduced is seen whole: tiles would be judged one by one.
+        return replace(policy, whole_up_to=_ALL, reduce_to=0) if policy.reduce_to else policy
+    try:
+        side = 0 if isinstance(reduce, bool) else int(reduce)
+    except (TypeError, ValueError, OverflowError):
+        side = 0
+    if side < _LEAST_SIDE:
+        raise UsageError(
+            f"reduce is {reduce!r}; use off, or pixels of the shorter side, at least {_LEAST_SIDE}"
+        )
+    if not card.tiles.reduce_to:
+        _log.warning("%s judges details, which a reduced image does not show", card.task)
+    return replace(policy, reduce_to=side)
+
+
 def is_fitted(tile: object) -> bool:
     """Whether tiles are made smaller where the memory holds no larger ones."""
     return tile in (AUTO, WINDOW)
@@ -52,7 +87,7 @@ def is_fitted(tile: object) -> bool:
 def uncut(card: Card) -> TilePolicy:
     """For a picture of any size, all of whose pixels go through the network at once, as those of a
     tile do under "auto"."""
-    return replace(card.tile or TILES, whole_up_to=_ALL, reduce_to=0)
+    return replace(card.tiles, whole_up_to=_ALL, reduce_to=0)
 
 
 def windowed(window: int, overlap: int = TILES.overlap) -> TilePolicy:

@@ -12,6 +12,7 @@ import numpy as np
 
 from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, TilePolicy
+from restore.checkpoints.cut import cut_model
 from restore.engine import backend as backends
 from restore.engine import budget, pixels
 from restore.engine.batches import batch_size
@@ -29,6 +30,7 @@ from restore.engine.policy import (
     windows,
     without_windows,
 )
+from restore.engine.symmetries import turn, turn_back
 from restore.engine.temporal import Steadier
 from restore.engine.tiling import Band, Place, plan, run_tiled
 from restore.errors import CheckpointError, RestoreError, UsageError
@@ -48,7 +50,10 @@ class Restorer:
 
     Arguments:
         task: one of `restore.TASKS`.
-        model: a model's name or file; by default the head's first installed one.
+        model: a model's name or file; by default the head's model of ``quality``.
+        quality: "standard" (the default; a smaller model where it is not installed), "fast" or
+            "best" (the official model, once it is installed). Not together with ``model``.
+        stages: stop a network of several stages after so many, at that cost; by default none.
         device: "auto" (cuda, then mps, then cpu), "cpu", "cuda", "cuda:1", "mps".
         precision: "auto" (the fastest the model's card says is safe), "float32", "bfloat16".
         tile: "auto" (the card's policy); the side of a tile in pixels; "window" (large tiles, in
@@ -56,6 +61,8 @@ class Restorer:
             whole picture, a part of every layer at a time); "off" (the whole picture at once, for
             the same result in more memory). Heads that judge a whole scene see a large picture
             reduced under "auto", and all of its pixels otherwise. Or a `TilePolicy` of one's own.
+        reduce: pixels of the shorter side at which the network sees a picture; the change is
+            carried over to all pixels. "off" shows it every pixel. By default as ``tile`` says.
         overlap: pixels that neighbouring tiles share; by default the card's.
         max_memory: bytes, or such as "4GiB", that tiles under "auto" and "window" keep within,
             pictures and results included, on a device for which the card says what the model
@@ -80,9 +87,12 @@ class Restorer:
         task: str,
         model: str | Path | None = None,
         *,
+        quality: str | None = None,
+        stages: int | None = None,
         device: str = "auto",
         precision: str = "auto",
         tile: str | int | TilePolicy = "auto",
+        reduce: int | str | None = None,
         overlap: int | None = None,
         max_memory: int | str | None = None,
         workers: int = 1,
@@ -92,14 +102,14 @@ class Restorer:
     ):
         if not isinstance(strength, int | float) or not 0 <= strength <= 1:
             raise UsageError(f"strength is {strength!r}; it must be between 0 and 1")
-        found = store.find(task, model)
+        found = cut_model(store.find(task, model, quality), stages)
         self.task = task
         self.card = found.card
         self.strength = strength
         self.ensemble = ensemble
         check_count("workers", workers, 1, of="threads")
         self.max_memory = None if max_memory is None else budget.parsed(str(max_memory))
-        self._asked = Attempt(asked(tile, overlap, self.card), held(tile))
+        self._asked = Attempt(asked(tile, overlap, self.card, reduce), held(tile))
         if self.card.network.num_outputs != 3:
             raise CheckpointError(f"{found.path}: makes no RGB pictures; it cannot restore any")
         self.backend = backends.load(backend, found, device, precision)
@@ -113,6 +123,11 @@ class Restorer:
         if self.max_memory and not self._fitted:
             why = why_ignored(tile, self.backend, task, model or self.card.name)
             _log.warning("max memory is ignored: %s", why)
+
+    @property
+    def tiles(self) -> TilePolicy:
+        """How images are reduced and cut, before tiles are made smaller to fit the memory."""
+        return self._asked.tiles
 
     def __call__(self, image: np.ndarray, progress: Progress = _ignore) -> np.ndarray:
         """Restore one picture.
@@ -302,14 +317,14 @@ class Restorer:
         eight symmetries."""
         total = None
         for view in range(views):
-            turned = _turn(tiles, view)
+            turned = turn(tiles, view)
             sides = [*zip(turned.shape[1:3], self.card.network.size_multiple, strict=True)]
             down, across = (windows(length, m, attempt.tiles.window) for length, m in sides)
             cut = zip(sides, (down, across), strict=True)
             padding = Padding(*(margin(length, m * n) for (length, m), n in cut))
             whole = self._forward(padding.apply(turned), (down, across), attempt.hold)
             restored = padding.crop(whole)
-            result = _turn_back(restored, view)
+            result = turn_back(restored, view)
             total = result if total is None else total + result
             report()
         assert total is not None
@@ -331,15 +346,3 @@ def _copy(image: np.ndarray | Rows, result: np.ndarray | Sink) -> None:
 def _stacked(images: Sequence[np.ndarray]) -> np.ndarray:
     """Pictures of one shape as one array; a single one is not copied."""
     return images[0][None] if len(images) == 1 else np.stack(images)
-
-
-def _turn(images: np.ndarray, view: int) -> np.ndarray:
-    """N x H x W x 3 in one of the eight symmetries of the square: ``view % 4`` quarter turns, then
-    a flip."""
-    turned = np.rot90(images, view % 4, axes=(1, 2))
-    return turned[:, :, ::-1] if view >= 4 else turned
-
-
-def _turn_back(images: np.ndarray, view: int) -> np.ndarray:
-    flipped = images[:, :, ::-1] if view >= 4 else images
-    return np.rot90(flipped, -(view % 4), axes=(1, 2))

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from restore.engine.guided import linear_map
+from restore.heads import HEADS
 from restore.inspect.operators import dark_channel, second_difference
 from restore.media.colour import rgb
 
@@ -112,15 +113,8 @@ METHODS: Mapping[str, Method] = {
         ),
     )
 }
-FOR_TASK: Mapping[str, tuple[str, ...]] = {
-    "denoise": ("nlm", "median"),
-    "deblur": ("unsharp",),
-    "derain": ("median",),
-    "dehaze": ("dark-channel", "clahe"),
-    "enhance": ("gamma", "clahe"),
-}
-"""Task -> what a user would otherwise pick."""
 
 
 def methods_of(task: str) -> list[Method]:
-    return [METHODS[name] for name in FOR_TASK.get(task, ())]
+    """Return the methods that a head declares as its rivals, in its order."""
+    return [METHODS[name] for name in HEADS[task].rivals]

@@ -9,6 +9,7 @@ import numpy as np
 
 from restore.checkpoints import store
 from restore.evaluate.metrics import luma, match_mean, psnr, ssim
+from restore.heads import HEADS
 
 COMMON = "outputs rounded to uint8, no border crop, mean over pictures"
 GAUSSIAN = "Gaussian noise of default_rng(i) for picture i, neither clipped nor rounded"
@@ -37,21 +38,20 @@ BASIC = (
     Metric("PSNR", "dB, RGB, peak 255", 3, psnr),
     Metric("SSIM", f"RGB, range 255, {_WINDOW}", 4, ssim),
 )
-FOR_TASK: Mapping[str, tuple[Metric, ...]] = {
-    "derain": (
+FURTHER: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
         Metric("PSNR-Y", f"dB, {_Y}, peak 255", 3, _on_luma(psnr)),
         Metric("SSIM-Y", f"{_Y}, range 255, {_WINDOW}", 4, _on_luma(ssim)),
-    ),
-    "enhance": (
         Metric(
             "PSNR-GT-mean",
             "dB, RGB, peak 255, the output first scaled to the target's mean BT.601 grey",
             3,
             lambda output, target: psnr(match_mean(output, target), target),
         ),
-    ),
+    )
 }
-"""What a task's literature reports besides PSNR and SSIM on RGB."""
+"""Metrics that some heads declare, because their literature reports them."""
 
 
 def metrics_of(task: str, lpips: Iterable[str] = ()) -> tuple[Metric, ...]:
@@ -61,7 +61,8 @@ def metrics_of(task: str, lpips: Iterable[str] = ()) -> tuple[Metric, ...]:
     a network's weights can neither be found nor downloaded.
     """
     store.check_task(task)
-    return (*BASIC, *FOR_TASK.get(task, ()), *(_lpips(net) for net in dict.fromkeys(lpips)))
+    own = (FURTHER[name] for name in HEADS[task].metrics)
+    return (*BASIC, *own, *(_lpips(net) for net in dict.fromkeys(lpips)))
 
 
 def _lpips(net: str) -> Metric:

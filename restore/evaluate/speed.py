@@ -32,8 +32,8 @@ from restore.engine.peak import convolution_peak, memory_bandwidth
 from restore.engine.policy import AUTO, asked
 from restore.engine.precision import PRECISIONS
 from restore.errors import RestoreError, UsageError
+from restore.heads import HEADS
 from restore.network import VARIANTS, Maxim, initialise
-from restore.tasks import TASKS
 
 HERE = "this"
 _COUNTED = 256
@@ -255,13 +255,13 @@ def located(names: Sequence[str]) -> Iterator[list[store.Model]]:
         yield [
             _untrained(name, Path(folder)) if name in VARIANTS else store.locate(name)
             for name in names
-        ] or [store.find(task) for task in TASKS]
+        ] or [store.find(task) for task in HEADS]
 
 
 def _untrained(variant: str, folder: Path) -> store.Model:
     path = folder / f"{variant}.safetensors"
     network = initialise(Maxim(VARIANTS[variant]), torch.Generator().manual_seed(0))
-    card = Card(name=variant, task=next(iter(TASKS)), network=network.config, sha256="")
+    card = Card(name=variant, task=next(iter(HEADS)), network=network.config, sha256="")
     return store.Model(path, weights.save(network, card, path), "file")
 
 

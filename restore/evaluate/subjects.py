@@ -18,12 +18,14 @@ def choose(
     task: str,
     model: str | Path | None = None,
     *,
+    quality: str | None = None,
     methods: bool = False,
     input_itself: bool = False,
     say: Callable[[str], object] = lambda note: None,
     **options: Any,
 ) -> list[Subject]:
-    """A model of the task, then its classical methods and the input itself where asked for.
+    """A model of the task, by name or ``quality``, then its classical methods and the input itself
+    where asked for.
 
     ``options`` are those of `Restorer`. Where no model is named and none is installed, the others
     go without one, and ``say`` is told. Raises as `Restorer` does, and `UsageError` for a model
@@ -33,9 +35,9 @@ def choose(
     if input_itself:
         others.append(Subject(INPUT, "the degraded picture as it is", to_uint8))
     try:
-        found = store.find(task, model).path
+        found = store.find(task, model, quality).path
     except ModelNotFoundError as error:
-        if model is not None or not others:
+        if model is not None or quality is not None or not others:
             raise
         say(f"without a model: {error}")
         return others

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restore.checkpoints import store, weights
-from restore.checkpoints.card import FLOAT32, TILES, Card
+from restore.checkpoints import store
+from restore.checkpoints.card import FLOAT32, Card
+from restore.checkpoints.cut import load_network
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError, RestoreError
 from restore.files import atomic_path, check_target
@@ -52,7 +53,7 @@ def export(model: Model | str | Path, path: Path, overwrite: bool = False) -> di
     check_target(path, overwrite, CheckpointError)
     found = model if isinstance(model, Model) else store.locate(model)
     _require_extra()
-    proto = _graph(weights.load(found.path, found.card))
+    proto = _graph(load_network(found))
     metadata = describe(found.card)
     _label(proto, found.card, metadata)
     try:
@@ -89,7 +90,7 @@ def describe(card: Card) -> dict[str, str]:
     """What an exported file says of itself; ``size_multiple`` (height, width) and ``tile`` are
     JSON."""
     rows, columns = card.network.size_multiple
-    tile = card.tile or TILES
+    tile = card.tiles
     return {
         "name": card.name,
         "task": card.task,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from restore.heads import HEADS
 from restore.inspect.noise import Noise
 from restore.inspect.rain import Rain
 from restore.inspect.report import Findings
@@ -51,17 +52,20 @@ class Verdict:
     head: str | None = None
 
 
+def head_for(finding: str) -> str | None:
+    """Name the head that declares this finding as its own, or None where no head does."""
+    return next((head.name for head in HEADS.values() if head.finding == finding), None)
+
+
 def verdicts(findings: Findings) -> list[Verdict]:
     """One on each finding, in the order of its fields."""
     return [
         _noise(findings.noise),
         _blur(findings.blur, findings.noise),
-        _of_number("haze", findings.haze, _HAZE, "dehaze", "clear", "hazy"),
+        _of_number("haze", findings.haze, _HAZE, "clear", "hazy"),
         _rain(findings.rain),
-        _of_number("darkness", findings.darkness, _DARKNESS, "enhance", "light enough", "dark"),
-        _of_number(
-            "blocks", findings.blocking, _BLOCKING, None, "none", "of JPEG, which no head undoes"
-        ),
+        _of_number("darkness", findings.darkness, _DARKNESS, "light enough", "dark"),
+        _of_number("blocks", findings.blocking, _BLOCKING, "none", "of JPEG, which no head undoes"),
     ]
 
 
@@ -93,9 +97,9 @@ def _noise(noise: Noise | None) -> Verdict:
         return Verdict("noise", "-", "too small or too plain to tell")
     measured = f"sigma {noise.sigma:.1f}, at half size {noise.grain:.1f}, of 255"
     if _is_white(noise):
-        return Verdict("noise", measured, "noisy", "denoise")
+        return Verdict("noise", measured, "noisy", head_for("noise"))
     if _is_grainy(noise):
-        return Verdict("noise", measured, "noisy, as of a camera at high ISO", "denoise")
+        return Verdict("noise", measured, "noisy, as of a camera at high ISO", head_for("noise"))
     return Verdict("noise", measured, "little, or texture")
 
 
@@ -112,7 +116,7 @@ def _is_grainy(noise: Noise) -> bool:
 
 
 def _blur(blur: float | None, noise: Noise | None) -> Verdict:
-    verdict = _of_number("blur", blur, _BLUR, "deblur", "sharp", "blurred")
+    verdict = _of_number("blur", blur, _BLUR, "sharp", "blurred")
     fine = noise is not None and noise.fineness > _FINENESS and noise.whiteness < _WHITENESS
     if verdict.head and fine:
         return Verdict("blur", verdict.measured, "in parts; others are sharp")
@@ -124,14 +128,14 @@ def _rain(rain: Rain | None) -> Verdict:
         return Verdict("rain", "-", "too small to tell")
     measured = f"agreement {rain.agreement:.2f}, gradient {rain.strength:.1f} of 255"
     if rain.agreement > _RAIN_AGREEMENT and rain.strength > _RAIN_STRENGTH:
-        return Verdict("rain", measured, "streaks", "derain")
+        return Verdict("rain", measured, "streaks", head_for("rain"))
     return Verdict("rain", measured, "none")
 
 
-def _of_number(
-    name: str, value: float | None, limit: float, head: str | None, good: str, bad: str
-) -> Verdict:
+def _of_number(name: str, value: float | None, limit: float, good: str, bad: str) -> Verdict:
     if value is None:
         return Verdict(name, "-", "too small or too plain to tell")
     measured = f"{value:.2f}, at most {limit:.2f} is fine"
-    return Verdict(name, measured, bad, head) if value > limit else Verdict(name, measured, good)
+    if value > limit:
+        return Verdict(name, measured, bad, head_for(name))
+    return Verdict(name, measured, good)

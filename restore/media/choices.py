@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,23 +14,24 @@ from restore.media.picture import Picture
 
 @dataclass(frozen=True)
 class Choices:
-    """``bit_depth`` is one of `DEPTHS`, or empty for that of the input; ``quality`` (1 to 100) of
-    lossy formats, None for that of the input; pictures of more than ``max_pixels`` are
+    """``bit_depth`` is one of `DEPTHS`, or empty for that of the input; ``encode_quality`` (1 to
+    100) of lossy formats, None for that of the input; pictures of more than ``max_pixels`` are
     refused, by default `image.MAX_PIXELS`.
 
     Raises `UsageError` for anything else.
     """
 
     bit_depth: str = ""
-    quality: int | None = None
+    encode_quality: int | None = None
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         if self.bit_depth and self.bit_depth not in DEPTHS:
             known = ", ".join(DEPTHS)
             raise UsageError(f"bit depth is {self.bit_depth!r}; use one of {known}")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError(f"quality is {self.quality}; it must be between 1 and 100")
+        quality = self.encode_quality
+        if quality is not None and not 1 <= quality <= 100:
+            raise UsageError(f"encode quality is {quality}; it must be between 1 and 100")
         if self.max_pixels is not None and self.max_pixels < 1:
             raise UsageError(f"max pixels is {self.max_pixels}; it must be positive")
 
@@ -54,11 +55,9 @@ class Choices:
         return picture.at_depth(depth) if depth.itemsize > own.itemsize else picture
 
     def _asked(self, picture: Picture) -> Picture:
-        asked = {"bit_depth": self.bit_depth or None, "quality": self.quality}
+        asked = {"bit_depth": self.bit_depth or None, "quality": self.encode_quality}
         return picture.with_info(**{k: value for k, value in asked.items() if value is not None})
 
     def key(self) -> dict[str, Any]:
         """What of it decides about a result."""
-        values = asdict(self)
-        del values["max_pixels"]
-        return values
+        return {"bit_depth": self.bit_depth, "quality": self.encode_quality}

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restore.degrade.recipes import RECIPES
 from restore.engine.peak import convolution_peak
+from restore.heads import HEADS
 from restore.network import Maxim, MaximConfig
-from restore.tasks import TASKS
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import assemble
@@ -61,7 +61,7 @@ def measure(config: TrainConfig, place: Place, seconds: float) -> Throughput | N
     if place.threads is not None:
         torch.set_num_threads(place.threads)
     pictures = Pictures(Source(CLEAN, Path("made up")), tuple((p,) for p in _pictures()))
-    recipe = RECIPES[TASKS[config.task].degradation]
+    recipe = RECIPES[HEADS[config.task].degradation]
     times: list[float] = []
     waited: list[float] = []
     deadline = 0.0

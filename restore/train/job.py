@@ -16,9 +16,9 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import Card
 from restore.degrade.recipes import RECIPES
 from restore.errors import ConfigError, RestoreError
+from restore.heads import HEADS
 from restore.interrupt import deferred
 from restore.network import Maxim
-from restore.tasks import TASKS
 from restore.train.align import aligned
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
@@ -65,8 +65,8 @@ def plan(
     says how many batches a step sees, it is one for each process. Raises `ConfigError` or
     `CheckpointError`.
     """
-    if task not in TASKS or TASKS[task].degradation not in RECIPES:
-        trainable = ", ".join(name for name, t in TASKS.items() if t.degradation in RECIPES)
+    if task not in HEADS or HEADS[task].degradation not in RECIPES:
+        trainable = ", ".join(name for name, t in HEADS.items() if t.degradation in RECIPES)
         raise ConfigError(f"no training recipe for {task!r}; there is one for {trainable}")
     values: dict[str, Any] = {}
     if config is not None:
@@ -115,7 +115,7 @@ def run(
     """
     if out is not None:
         weights.check_target(out, overwrite)
-    recipe = RECIPES[TASKS[plan.config.task].degradation]
+    recipe = RECIPES[HEADS[plan.config.task].degradation]
     pictures = [read(source) for source in plan.sources]
     if plan.config.align:
         pictures = [aligned(p) for p in pictures]

@@ -70,7 +70,7 @@ def test_what_is_lost_is_said(folder: Path) -> None:
 
 def test_a_jpeg_is_compressed_as_before_or_as_asked_for(folder: Path) -> None:
     denoised(folder, "photo.jpg", "same.jpg")
-    denoised(folder, "photo.jpg", "small.jpg", "--quality", "10")
+    denoised(folder, "photo.jpg", "small.jpg", "--encode-quality", "10")
     tables = []
     for name in ("photo.jpg", "same.jpg", "small.jpg"):
         with Image.open(folder / name) as file:
@@ -94,7 +94,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(folder: Path) -> None:
 def test_choices_that_make_no_sense_are_wrong_usage(folder: Path) -> None:
     told = refused(folder, "deep.tif", "out.png", "--bit-depth", "12", code=2)
     assert told == "error: bit depth is '12'; use one of 8, 16, 32f"
-    for option in (("--quality", "101"), ("--max-pixels", "0")):
+    for option in (("--encode-quality", "101"), ("--max-pixels", "0")):
         outcome = restore("denoise", "deep.tif", "out.png", *option, cwd=folder)
         assert outcome.code == 2
         assert option[0] in outcome.stderr

@@ -10,7 +10,7 @@ from pictures import smooth
 from restore.degrade.examples import KINDS, degrade
 from restore.degrade.recipes import RECIPES
 from restore.degrade.sheet import SEVERITIES, contact_sheet
-from restore.tasks import TASKS
+from restore.heads import HEADS
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,11 +77,11 @@ def test_a_sheet_shows_every_kind_at_every_severity() -> None:
     assert contact_sheet(smooth(20, 30)[..., 0], 0).shape == (len(KINDS) * 34, 6 * 30, 3)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", HEADS)
 def test_every_head_has_a_recipe(task: str) -> None:
     clean = torch.from_numpy(smooth(64, 64).copy()).permute(2, 0, 1)[None].float() / 255
     clean = clean.repeat(6, 1, 1, 1)
-    recipe = RECIPES[TASKS[task].degradation]
+    recipe = RECIPES[HEADS[task].degradation]
     generator = torch.Generator().manual_seed(0)
     degraded = recipe.degrade(clean, generator)
     assert (degraded.shape, degraded.dtype) == (clean.shape, torch.float32)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from models import MULTIPLE, save_model, tiny_network
 
 from restore import Restorer
+from restore.checkpoints import card as cards
 from restore.checkpoints.card import TilePolicy
-from restore.engine import policy as policies
 from restore.errors import CheckpointError, ImageError, ModelNotFoundError, RestoreError
 from restore.network import Maxim
 
@@ -315,7 +315,7 @@ def test_tile_auto_has_a_policy_for_cards_without_one(
     tiny: Path, seen: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = TilePolicy(size=32, overlap=8, whole_up_to=64 * 64)
-    monkeypatch.setattr(policies, "TILES", policy)
+    monkeypatch.setattr(cards, "TILES", policy)
     restore = load(tiny)
     assert calls(restore, picture(40, 40)) == [(1, 1)]
     assert calls(restore, picture(40, 65))[-1][1] > 1

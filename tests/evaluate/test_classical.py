@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from restore.evaluate import classical
-from restore.evaluate.classical import FOR_TASK, METHODS, methods_of
+from restore.evaluate.classical import METHODS, methods_of
 from restore.evaluate.metrics import psnr
-from restore.tasks import TASKS
+from restore.heads import HEADS
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_any_picture_will_do(name: str, shape: tuple[int, ...]) -> None:
         assert after.shape == shape
 
 
-def test_every_task_has_methods_and_every_method_a_task() -> None:
-    assert set(FOR_TASK) == set(TASKS)
-    assert {method.name for task in TASKS for method in methods_of(task)} == set(METHODS)
+def test_every_head_has_rivals_and_every_method_is_one() -> None:
+    assert all(methods_of(task) for task in HEADS)
+    assert {method.name for task in HEADS for method in methods_of(task)} == set(METHODS)
     assert all(method.how for method in METHODS.values())

@@ -8,8 +8,7 @@ from models import save_model
 
 from restore.errors import ModelNotFoundError, UsageError
 from restore.evaluate import subjects
-from restore.evaluate.classical import FOR_TASK
-from restore.tasks import TASKS
+from restore.heads import HEADS
 
 
 @pytest.fixture
@@ -25,18 +24,18 @@ def test_the_model_comes_first_and_says_how_it_ran(tmp_path: Path) -> None:
     (alone,) = subjects.choose("denoise", model, device="cpu", precision="float32", tile="64")
     assert (alone.name, alone.how) == ("tiny", "MAXIM custom, cpu float32, tile 64")
     everyone = subjects.choose("denoise", model, methods=True, input_itself=True, device="cpu")
-    assert [s.name for s in everyone] == ["tiny", *FOR_TASK["denoise"], "input"]
+    assert [s.name for s in everyone] == ["tiny", *HEADS["denoise"].rivals, "input"]
     image = np.random.default_rng(0).uniform(-0.1, 1.1, (20, 30, 3)).astype(np.float32)
     rounded = np.rint(np.clip(image, 0, 1) * 255)
     np.testing.assert_array_equal(everyone[-1].restore(image), rounded)
     assert all(s.restore(image).shape == image.shape for s in everyone)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", HEADS)
 def test_without_a_model_the_others_go_alone(task: str, nothing_installed: Path) -> None:
     notes: list[str] = []
     others = subjects.choose(task, methods=True, say=notes.append)
-    assert [s.name for s in others] == list(FOR_TASK[task])
+    assert [s.name for s in others] == list(HEADS[task].rivals)
     assert [s.name for s in subjects.choose(task, input_itself=True)] == ["input"]
     (note,) = notes
     assert note.startswith(f"without a model: no weights for {task} are installed")

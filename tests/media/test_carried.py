@@ -200,7 +200,7 @@ def quality_of(content: bytes) -> int:
 
 def test_quality_may_be_chosen(tmp_path: Path) -> None:
     start = saved(tmp_path / "in.jpg", smooth(), quality=60, subsampling=1)
-    picture = Choices(quality=20).read(start)
+    picture = Choices(encode_quality=20).read(start)
     content = encoded(picture, "out.jpg")
     assert quality_of(content) == 20
     with Image.open(io.BytesIO(content)) as file:
@@ -225,7 +225,10 @@ def test_lossless_webp_stays_lossless(tmp_path: Path, alpha: bool) -> None:
     if alpha:
         assert again.alpha is not None
         np.testing.assert_array_equal(again.alpha, noise[..., 3])
-    assert len(encoded(Choices(quality=50).read(start), "out.webp")) < 0.7 * start.stat().st_size
+    assert (
+        len(encoded(Choices(encode_quality=50).read(start), "out.webp"))
+        < 0.7 * start.stat().st_size
+    )
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".avif", ".heic", ".png", ".jp2", ".tif"])
@@ -294,8 +297,8 @@ def test_a_depth_that_a_format_has_not_is_refused(tmp_path: Path, depth: str) ->
     ("choice", "told"),
     [
         ({"bit_depth": "12"}, "bit depth is '12'; use one of 8, 16, 32f"),
-        ({"quality": 0}, "quality is 0; it must be between 1 and 100"),
-        ({"quality": 101}, "quality is 101"),
+        ({"encode_quality": 0}, "encode quality is 0; it must be between 1 and 100"),
+        ({"encode_quality": 101}, "encode quality is 101"),
         ({"max_pixels": 0}, "max pixels is 0; it must be positive"),
     ],
 )

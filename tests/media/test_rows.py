@@ -21,13 +21,13 @@ from PIL import Image
 
 from restore.checkpoints import store
 from restore.errors import ImageError
+from restore.heads import HEADS
 from restore.media import image as media
 from restore.media import large
 from restore.media.picture import Picture
 from restore.media.rows.sink import Sink
 from restore.media.rows.source import HELD, Rows
 from restore.media.rows.tiff import TiffSink
-from restore.tasks import TASKS
 
 HEIGHT, WIDTH = 150, 97
 STORED: list[dict[str, Any]] = [
@@ -365,7 +365,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_row_of_the_largest_tiles_counts_as_held() -> None:
-    tiles = [store.find(task).card.tile for task in TASKS]
+    tiles = [store.find(task).card.tile for task in HEADS]
     sizes = [tile.size for tile in tiles if tile is not None]
     assert sizes
     assert max(sizes) <= HELD

@@ -13,18 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
     "network": {"errors", "network"},
     "media": {"errors", "files", "media"},
-    "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
-    "export": {"errors", "files", "network", "tasks", "checkpoints", "export"},
-    "engine": {"errors", "network", "tasks", "checkpoints", "export", "media", "engine"},
+    "checkpoints": {"errors", "files", "network", "heads", "checkpoints"},
+    "export": {"errors", "files", "network", "heads", "checkpoints", "export"},
+    "engine": {"errors", "network", "heads", "checkpoints", "export", "media", "engine"},
     "batch": {"errors", "files", "media", "batch"},
     "degrade": {"errors", "media", "degrade"},
-    "inspect": {"errors", "files", "tasks", "media", "inspect"},
+    "inspect": {"errors", "files", "heads", "media", "inspect"},
     "evaluate": {
-        *("errors", "network", "media", "tasks", "checkpoints", "engine", "degrade", "inspect"),
+        *("errors", "network", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
         "evaluate",
     },
     "train": {
-        *("errors", "files", "network", "tasks", "checkpoints", "media", "engine", "degrade"),
+        *("errors", "files", "network", "heads", "checkpoints", "media", "engine", "degrade"),
         "train",
     },
 }

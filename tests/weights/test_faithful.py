@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from restore import Restorer
-from restore.tasks import TASKS
+from restore.heads import HEADS
 
-SHIPPED = list(TASKS)
+SHIPPED = list(HEADS)
 SIZES = [(17, 23), (64, 64), (321, 481)]
 LARGE = (760, 1010)
 LEVELS = (0.1, 0.5, 0.9)

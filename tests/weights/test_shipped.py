@@ -35,7 +35,7 @@ def test_every_card_is_complete_and_true(path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Head:
+class Samples:
     """A head's samples, by how many dB its model improves the degraded one at least, and how much
     (PSNR in dB) of a photograph that nothing ails it keeps at least."""
 
@@ -49,18 +49,18 @@ class Head:
         return np.asarray(Image.open(ROOT / "samples" / f"{self.photo}-{name}.png"))
 
 
-HEADS = {
-    "denoise": Head("cat", "noisy", "denoised", 8.0, 38),
-    "deblur": Head("astronaut", "blurred", "deblurred", 1.0, 34),
-    "derain": Head("cat", "rainy", "derained", 8.0, 38),
-    "dehaze": Head("astronaut", "hazy", "dehazed", 4.0, 30),
-    "enhance": Head("coffee", "dark", "enhanced", 8.0, 24),
+SAMPLES = {
+    "denoise": Samples("cat", "noisy", "denoised", 8.0, 38),
+    "deblur": Samples("astronaut", "blurred", "deblurred", 1.0, 34),
+    "derain": Samples("cat", "rainy", "derained", 8.0, 38),
+    "dehaze": Samples("astronaut", "hazy", "dehazed", 4.0, 30),
+    "enhance": Samples("coffee", "dark", "enhanced", 8.0, 24),
 }
 
 
 @lru_cache  # several tests look at the same pictures
 def restored(task: str, name: str, precision: str, tile: str | int = "auto") -> np.ndarray:
-    return Restorer(task, precision=precision, tile=tile)(HEADS[task].sample(name))
+    return Restorer(task, precision=precision, tile=tile)(SAMPLES[task].sample(name))
 
 
 def usual(task: str) -> str:
@@ -68,15 +68,15 @@ def usual(task: str) -> str:
     return Restorer(task).compute.precision
 
 
-@pytest.mark.parametrize("task", HEADS)
+@pytest.mark.parametrize("task", SAMPLES)
 def test_the_heads_own_model_is_the_shipped_one(task: str) -> None:
     found = store.find(task)
     assert (found.card.name, found.origin) == (f"{task}-small", "shipped")
 
 
-@pytest.mark.parametrize("task", HEADS)
+@pytest.mark.parametrize("task", SAMPLES)
 def test_the_sample_gets_better(task: str) -> None:
-    head = HEADS[task]
+    head = SAMPLES[task]
     clean, degraded, expected = (head.sample(name) for name in ("clean", head.bad, head.good))
     found = restored(task, head.bad, usual(task))
     assert psnr(found, clean) > psnr(degraded, clean) + head.gain
@@ -84,15 +84,15 @@ def test_the_sample_gets_better(task: str) -> None:
     assert psnr(found, expected) > 45
 
 
-@pytest.mark.parametrize("task", HEADS)
+@pytest.mark.parametrize("task", SAMPLES)
 def test_a_clean_picture_is_left_nearly_alone(task: str) -> None:
-    clean = HEADS[task].sample("clean")
-    assert psnr(restored(task, "clean", usual(task)), clean) > HEADS[task].keeps
+    clean = SAMPLES[task].sample("clean")
+    assert psnr(restored(task, "clean", usual(task)), clean) > SAMPLES[task].keeps
 
 
-@pytest.mark.parametrize("task", HEADS)
+@pytest.mark.parametrize("task", SAMPLES)
 def test_bfloat16_is_as_good_where_the_card_says_so(task: str) -> None:
-    head = HEADS[task]
+    head = SAMPLES[task]
     clean = head.sample("clean")
     if BFLOAT16 not in store.find(task).card.precisions:
         pytest.skip("the card does not vouch for bfloat16")
@@ -100,9 +100,9 @@ def test_bfloat16_is_as_good_where_the_card_says_so(task: str) -> None:
     assert half > full - 0.03
 
 
-@pytest.mark.parametrize("task", HEADS)
+@pytest.mark.parametrize("task", SAMPLES)
 def test_tiles_are_nearly_as_good_as_the_whole(task: str) -> None:
-    head, tiles = HEADS[task], store.find(task).card.tile
+    head, tiles = SAMPLES[task], store.find(task).card.tile
     if tiles and tiles.reduce_to:
         pytest.skip("this head judges a whole scene, and is not shown tiles")
     clean, precision = head.sample("clean"), usual(task)

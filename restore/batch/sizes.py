@@ -1,0 +1,69 @@
+"""How large the images of a run are, as their headers say, for an estimate of its time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from restore.batch.plan import Job
+from restore.errors import ImageError
+from restore.media import image
+
+_MOST = 50
+"""Files of a folder that are looked at."""
+_SECONDS = 1.0
+"""For which they are looked at: some formats say their size only when decoded."""
+Pair = tuple[int, int]
+
+
+def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pair], float]:
+    """Look at some of the jobs whose output does not exist, or with ``overwrite`` of all jobs,
+    evenly spread.
+
+    Returns (height, width) of each that can be read, and how many jobs each of them stands for.
+    """
+    left = [job.source for job in jobs if overwrite or not os.path.lexists(job.target)]
+    until = time.monotonic() + _SECONDS
+    found: list[Pair] = []
+    looked = 0
+    for path in left[:: -(-len(left) // _MOST) or 1]:
+        looked += 1
+        try:
+            found.append(image.size(path))
+        except (ImageError, OSError):
+            continue  # it will fail in its turn, with the reason
+        if time.monotonic() > until:
+            break
+    return found, len(left) / looked if looked else 0.0
+
+
+def size_and_count(source: Any) -> tuple[Pair, int] | None:
+    """(height, width) of the frames of a `Clip`, animation, pattern or folder, and their number;
+    None where the file does not say."""
+    from restore.media.video.clip import Clip
+
+    if isinstance(source, Clip):
+        return (source.size, source.frames) if source.frames else None
+    try:
+        return _of_animation(source) if source.is_file() else _of_numbered(source)
+    except ImageError:
+        return None  # the run will say why
+
+
+def _of_animation(path: Path) -> tuple[Pair, int]:
+    from PIL import Image
+
+    from restore.media.opening import opened
+
+    with opened(path) as stream, Image.open(stream) as file:
+        return (file.height, file.width), getattr(file, "n_frames", 1)
+
+
+def _of_numbered(source: Path) -> tuple[Pair, int]:
+    from restore.media.video.sequence import paths
+
+    found = paths(source)
+    return image.size(next(iter(found.values()))), len(found)

@@ -1,0 +1,111 @@
+"""Networks of several stages, stopped after one of them.
+
+Every stage but the last ends in a supervised attention module, whose image is a result of its own
+(MAXIM, section 3.3). With its convolution as the output, the stages up to there are a complete
+network: the later ones are neither computed nor kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from restore.checkpoints import weights
+from restore.checkpoints.card import Card
+from restore.checkpoints.store import Model
+from restore.errors import UsageError
+from restore.network import VARIANTS, Maxim, MaximConfig
+
+
+def check_stages(config: MaximConfig, stages: int) -> int:
+    """Return ``stages`` if a network of that configuration can be stopped after so many.
+
+    Raises `UsageError` for anything but a whole number from 1 to the number of its stages.
+    """
+    count = config.num_stages
+    whole = isinstance(stages, int) and not isinstance(stages, bool)
+    if not whole or not 1 <= stages <= count:
+        most = "1, the only stage there is" if count == 1 else f"a number from 1 to {count}"
+        raise UsageError(f"stages is {stages!r}; for this model, use {most}")
+    return stages
+
+
+def cut(network: Maxim, stages: int) -> Maxim:
+    """Build the network that ends after ``stages`` stages; its output is
+    ``network.outputs(x)[stages - 1][-1]``.
+
+    Returns the network itself where it has no more stages. Otherwise the parameters are shared
+    with it, and the device, dtype and mode are the same. Raises `UsageError` as `check_stages`.
+    """
+    check_stages(network.config, stages)
+    if stages == network.config.num_stages:
+        return network
+    with torch.device("meta"):
+        shorter = Maxim(replace(network.config, num_stages=stages))
+    state, last = network.state_dict(), f"stages.{stages - 1}."
+    shorter.load_state_dict(
+        {name: state[_source(name, last)] for name in shorter.state_dict()}, assign=True
+    )
+    trains = next(network.parameters()).requires_grad
+    return shorter.train(network.training).requires_grad_(trains)
+
+
+def _source(name: str, last: str) -> str:
+    """Name, in the longer network, of a parameter of the shorter one, whose last stage is
+    ``last``: the output of scale K is the image of attention module K."""
+    outputs = f"{last}output_convs."
+    if not name.startswith(outputs):
+        return name
+    scale, leaf = name.removeprefix(outputs).split(".")
+    return f"{last}attentions.{scale}.conv_image.{leaf}"
+
+
+def cut_model(model: Model, stages: int | None) -> Model:
+    """Describe a model that is to be stopped after ``stages``; None is all of them.
+
+    The card says what runs. Memory and precisions of the whole network stay on it, as those of a
+    part are no worse; figures stay that were measured after as many stages. Raises `UsageError`.
+    """
+    if stages is None or check_stages(model.card.network, stages) == model.card.network.num_stages:
+        return model
+    return replace(model, card=_cut_card(model.card, stages), stored=model.card)
+
+
+def load_network(model: Model) -> Maxim:
+    """Read a model's network, in float32 on the CPU, cut where `cut_model` has said so.
+
+    Raises `CheckpointError` as `weights.load` does.
+    """
+    network = weights.load(model.path, model.stored or model.card)
+    return cut(network, model.card.network.num_stages) if model.stored else network
+
+
+def write_cut(model: Model, target: Path, stages: int, overwrite: bool = False) -> Card:
+    """Write a model that ends after ``stages`` stages to ``target``, with its card; returns that.
+
+    The card inherits task, licence, training data, paper and tile policy, and its source names the
+    model it was cut from. Raises `UsageError`, or `CheckpointError` where the file cannot be
+    written.
+    """
+    config = model.card.network
+    if check_stages(config, stages) == config.num_stages:
+        raise UsageError(
+            f"{model.card.name} has {config.num_stages} stage{'s' * (config.num_stages > 1)}; "
+            "there is nothing to cut"
+        )
+    weights.check_target(target, overwrite)
+    shorter = cut_model(model, stages)
+    origin = {"model": model.card.name, "sha256": model.card.sha256, "stages": stages}
+    if model.card.source:
+        origin["source"] = dict(model.card.source)
+    card = replace(shorter.card, name=target.stem, source={"cut_from": origin})
+    return weights.save(load_network(shorter), card, target)
+
+
+def _cut_card(card: Card, stages: int) -> Card:
+    config = replace(card.network, num_stages=stages)
+    variant = next((name for name, known in VARIANTS.items() if known == config), "custom")
+    figures = tuple(replace(f, stages=0) for f in card.figures if f.stages == stages)
+    return replace(card, network=config, variant=variant, figures=figures, parameters=None)

@@ -1,0 +1,124 @@
+"""How long a run will take, from the time of a small piece and the pixels to compute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from restore.checkpoints import store
+from restore.checkpoints.card import Card, TilePolicy
+from restore.engine.budget import NotEnoughMemoryError
+from restore.engine.fitting import seen
+from restore.engine.padding import padded
+from restore.engine.policy import windows
+from restore.engine.tiling import plan
+from restore.errors import RestoreError
+from restore.heads import FAST
+from restore.network.config import Pair
+
+if TYPE_CHECKING:
+    from restore.engine.restorer import Restorer
+
+LONG = 60.0
+"""Seconds from which on a user should know before the run."""
+_PIECE, _PIECE_OF_A_GPU = 128, 640
+"""Pixels a side of the piece that is timed. A GPU computes small ones far below its speed, and
+keeps a graph for each of up to 512 x 512."""
+_WORTH = 64
+"""Pieces in the shortest run that is estimated: looking takes 1.6 % of it at most. On a CPU that is
+one megapixel, which took the slowest official model 42 seconds in float32 on two cores."""
+_VIEWS = 8
+"""Of an ensemble."""
+_QUICKER = {"S-1": 5, "S-2": 13, "S-3": 20}
+"""How many times quicker than these a small model is: seconds a megapixel on two cores in bfloat16
+were 0.95, and 5.2, 12.5 and 19.8."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Expected seconds of a run, and how many times quicker the head's fast model is: 0 where there
+    is none, it is in use, or its speed is unknown."""
+
+    seconds: float
+    quicker: int = 0
+
+    def sentence(self, fast: str = f"quality {FAST}") -> str:
+        """Say it to a person, who chooses the fast model by ``fast``."""
+        text = f"this takes about {_spoken(self.seconds)}"
+        return f"{text}; {fast} is about {self.quicker} times quicker" if self.quicker else text
+
+
+def estimate(
+    restorer: Restorer, sizes: Iterable[Pair], *, times: float = 1, workers: int = 1
+) -> Estimate | None:
+    """Estimate how long images of these (height, width) take, all of them ``times`` times,
+    ``workers`` at a time; None for less than a minute.
+
+    Times a forward pass of a small piece, unless even a slow model would be done sooner. Reading
+    and writing are not counted. Several threads may use the restorer meanwhile.
+    """
+    if restorer.strength == 0:
+        return None
+    views = _VIEWS if restorer.ensemble else 1
+    multiples = restorer.card.network.size_multiple
+    pixels = times * views * sum(network_pixels(s, restorer.tiles, multiples) for s in sizes)
+    side = _PIECE if restorer.compute.device.type == "cpu" else _PIECE_OF_A_GPU
+    piece = padded(side, multiples[0]), padded(side, multiples[1])
+    pieces = pixels / (piece[0] * piece[1])
+    if pieces < _WORTH:
+        return None
+    # The first pass prepares what later ones reuse, so it is the slower one.
+    shortest = float("inf")
+    for _ in range(2):
+        shortest = min(shortest, _seconds(restorer, piece))
+        if shortest * pieces / workers < LONG:
+            return None
+    if shortest == float("inf"):
+        return None
+    return Estimate(shortest * pieces / workers, _times_quicker(restorer.card))
+
+
+def network_pixels(size: Pair, policy: TilePolicy, multiples: Pair) -> int:
+    """Count the pixels that a network computes for an image of (height, width): of all tiles, with
+    what they share and are padded by."""
+    axes = plan(seen(policy, size), policy, multiples)
+    pixels = 1
+    for axis, multiple in zip(axes, multiples, strict=True):
+        side = padded(axis.size, multiple * windows(axis.size, multiple, policy.window))
+        pixels *= side * len(axis.starts)
+    return pixels
+
+
+def _seconds(restorer: Restorer, piece: Pair) -> float:
+    """Of a forward pass; infinite where there is no memory for it."""
+    noise = np.random.default_rng(0).random((1, 3, *piece), np.float32)
+    started = time.perf_counter()
+    try:
+        restorer.backend(noise)
+    except NotEnoughMemoryError:
+        return float("inf")
+    return time.perf_counter() - started
+
+
+def _times_quicker(card: Card) -> int:
+    try:
+        fast = store.find(card.task, quality=FAST)
+    except RestoreError:
+        return 0
+    return 0 if fast.card.sha256 == card.sha256 else _QUICKER.get(card.variant, 0)
+
+
+def _spoken(seconds: float) -> str:
+    """ "a minute", "12 minutes", "1.5 hours", "3 days": no more digits than are known."""
+    minutes = seconds / 60
+    if minutes < 90:
+        whole = round(minutes) if minutes < 10 else 5 * round(minutes / 5)
+        return "a minute" if whole <= 1 else f"{whole} minutes"
+    hours = minutes / 60
+    if hours < 36:
+        return f"{hours:.1f} hours" if hours < 9.5 else f"{hours:.0f} hours"
+    return f"{hours / 24:.0f} days"
