@@ -34,9 +34,7 @@ def graphics(n: int, height: int, width: int, generator: Generator) -> Tensor:
 def _colours(n: int, generator: Generator) -> Tensor:
     """N x 3 x 1 x 1."""
     free = torch.rand(n, 3, 1, 1, generator=generator, device=generator.device)
-    return torch.where(
-        per_picture(chance(n, free, generator, SATURATED)), free.round(), free
-    )
+    return torch.where(per_picture(chance(n, free, generator, SATURATED)), free.round(), free)
 
 
 def _drawings(n: int, height: int, width: int, generator: Generator) -> Tensor:
