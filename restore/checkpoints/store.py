@@ -176,6 +176,22 @@ def convert(source: Path, target: Path, task: str, variant: str, overwrite: bool
     return weights.save(network, card, target)
 
 
+def quantise(model: str | Path, target: Path, overwrite: bool = False) -> Card:
+    """Store a model, by name or file, at 8 bits a weight; returns the card of ``target``.
+
+    Figures are left out, since they are of the weights before. Raises `CheckpointError`.
+    """
+    import torch
+
+    from restore.checkpoints import weights
+
+    weights.check_target(target, overwrite)
+    found = locate(model)
+    origin = {"quantised_from": f"{found.card.name} {found.card.sha256}"}
+    card = replace(found.card, name=target.stem, figures=(), source={**found.card.source, **origin})
+    return weights.save(weights.load(found.path, found.card), card, target, dtype=torch.int8)
+
+
 def official(name: str) -> Official:
     """The official checkpoint of that name, or of that <Task>/<Data> path."""
     for entry in OFFICIAL.values():

@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from restore import files
 from restore.checkpoints.card import Card, card_path, read_card
+from restore.checkpoints.quantise import SCALE, expand, quantise
 from restore.errors import CheckpointError
 from restore.files import atomic_path, sha256_of
 from restore.network import Maxim
@@ -28,11 +30,16 @@ def check_target(path: Path, overwrite: bool = False) -> None:
 def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float32) -> Card:
     """Write ``path`` and its card, each whole or not at all; returns the card as written.
 
-    ``dtype`` is that of the stored values. ``sha256`` and ``parameters`` of the card are filled
-    in. Raises `CheckpointError`.
+    ``dtype`` is that of the stored values; `torch.int8` stores them as
+    `restore.checkpoints.quantise` does. ``sha256`` and ``parameters`` of the card are filled in.
+    Raises `CheckpointError`.
     """
     check_target(path, overwrite=True)
-    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in model.state_dict().items()}
+    if dtype == torch.int8:
+        tensors = quantise(model)
+    else:
+        state = model.state_dict()
+        tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
     try:
         with atomic_path(path) as temporary:
             save_file(tensors, temporary)
@@ -70,7 +77,8 @@ def load(path: Path, card: Card | None = None) -> Maxim:
     wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            found = set(file.keys())
+            scaled = {name for name in file.keys() if name + SCALE in file.keys()}  # noqa: SIM118
+            found = set(file.keys()) - {name + SCALE for name in scaled}
             for name in sorted(wanted.keys() ^ found):
                 what = "is missing" if name in wanted else "does not belong to this network"
                 raise CheckpointError(f"{path}: tensor {name} {what}")
@@ -81,6 +89,8 @@ def load(path: Path, card: Card | None = None) -> Maxim:
                     raise CheckpointError(
                         f"{path}: tensor {name} has shape {tuple(tensor.shape)}, expected {shape}"
                     )
+                if name in scaled:
+                    tensor = _expanded(path, name, tensor, file.get_tensor(name + SCALE))
                 if not tensor.is_floating_point():
                     raise CheckpointError(f"{path}: tensor {name} is {tensor.dtype}, not floats")
                 # A copy, as the tensor is a view of the mapped file: whoever truncates that
@@ -90,6 +100,17 @@ def load(path: Path, card: Card | None = None) -> Maxim:
         raise CheckpointError(f"{path}: cannot be read as safetensors: {error}") from error
     model.load_state_dict(state, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def _expanded(path: Path, name: str, integers: Tensor, scale: Tensor) -> Tensor:
+    sizes = zip(scale.shape, integers.shape, strict=False)
+    broadcasts = scale.ndim == integers.ndim and all(s in (1, size) for s, size in sizes)
+    if integers.dtype != torch.int8 or not scale.is_floating_point() or not broadcasts:
+        raise CheckpointError(
+            f"{path}: tensor {name} is {integers.dtype} {tuple(integers.shape)} with a scale of "
+            f"{scale.dtype} {tuple(scale.shape)}; expected int8 and floats that broadcast to it"
+        )
+    return expand(integers, scale)
 
 
 def verify(path: Path, card: Card) -> None:

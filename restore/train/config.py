@@ -41,7 +41,14 @@ _AT_LEAST = {
 }
 _ABOVE_ZERO = ("learning_rate", "clip_norm", "charbonnier_eps")
 _NOT_NEGATIVE = ("weight_decay", "fft_weight")
-_FRACTIONS = ("final_learning_rate", "ema_decay", "holdout", "plain")
+_FRACTIONS = (
+    "final_learning_rate",
+    "ema_decay",
+    "holdout",
+    "plain",
+    "graphics",
+    "untouched",
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,11 @@ class TrainConfig:
     plain: float = 0.0
     """Fraction of patches without texture, which are to be left as they are
     (`restore.degrade.plain`)."""
+    graphics: float = 0.0
+    """Fraction of patches that are drawings or text pages, to be left unchanged
+    (`restore.degrade.graphics`)."""
+    untouched: float = 0.0
+    """Fraction of patches whose clean side is also the input, to be left unchanged."""
     align: bool = False
     """Whether the inputs of pairs are warped onto their targets first, where these lie off the
     middle of the motion that blurred them."""

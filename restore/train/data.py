@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from restore.degrade.graphics import graphics
 from restore.degrade.plain import plain
 from restore.degrade.random import chance, per_picture
 from restore.degrade.recipes import Recipe
@@ -165,10 +166,14 @@ class Sampler:
             if n
         ]
         degraded, clean = (torch.cat(parts) for parts in zip(*made, strict=True))
-        if config.plain:
-            smooth = plain(len(clean), height, width, generator)
-            chosen = per_picture(chance(len(clean), clean, generator, config.plain))
-            degraded, clean = (torch.where(chosen, smooth, side) for side in (degraded, clean))
+        for make, fraction in ((plain, config.plain), (graphics, config.graphics)):
+            if fraction:
+                drawn = make(len(clean), height, width, generator)
+                chosen = per_picture(chance(len(clean), clean, generator, fraction))
+                degraded, clean = (torch.where(chosen, drawn, side) for side in (degraded, clean))
+        if config.untouched:
+            chosen = per_picture(chance(len(clean), clean, generator, config.untouched))
+            degraded = torch.where(chosen, clean, degraded)
         return degraded, clean
 
 
