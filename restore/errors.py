@@ -31,6 +31,10 @@ class DownloadError(CheckpointError):
     """A download that did not produce the file it promised."""
 
 
+class UnavailableError(DownloadError):
+    """A source that cannot be reached or does not hold the file; another source may."""
+
+
 class ModelNotFoundError(CheckpointError):
     """No installed model answers to the name or the task; the message says how to get one."""
 

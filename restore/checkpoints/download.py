@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
-from restore.errors import DownloadError
+from restore.errors import DownloadError, UnavailableError
 from restore.files import sha256_of
 
 if TYPE_CHECKING:
@@ -24,10 +24,17 @@ RETRIES = 5  # after the first attempt, within one call
 BACKOFF = 0.5  # seconds before the first retry; doubles with each
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0  # seconds without a byte
+HASTY_CONNECT_TIMEOUT = 4.0  # seconds, where another source is at hand
+HASTY_READ_TIMEOUT = 8.0
 
 
 def download(
-    url: str, target: Path, *, sha256: str | None = None, progress: Progress | None = None
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    progress: Progress | None = None,
+    hasty: bool = False,
 ) -> str:
     """Fetch an http or https `url` to `target` and return the file's SHA-256, in lower-case hex.
 
@@ -36,8 +43,10 @@ def download(
     first; the empty ``NAME.lock`` stays, since removing it could let two in. `progress` is called
     with the bytes so far and the total (None where the server does not say); the former falls back
     to 0 when the file has to start over. Proxies are the environment's (HTTPS_PROXY, NO_PROXY).
+    `hasty` gives up at the first failure until some of the file has arrived.
 
-    Raises `DownloadError` where the file cannot be fetched or written, or is not the one promised.
+    Raises `UnavailableError` where the file cannot be fetched, another `DownloadError` where it
+    cannot be written or is not the one promised.
     """
     expected = None if sha256 is None else sha256.lower()
     if expected is not None and not re.fullmatch("[0-9a-f]{64}", expected):
@@ -54,7 +63,7 @@ def download(
         if (present := _present(target, expected)) is not None:  # came while we waited
             return present
         part = _Part(url, target)
-        _fetch(part, progress or (lambda done, total: None))
+        _fetch(part, progress or (lambda done, total: None), hasty)
         return part.finish(expected)
 
 
@@ -71,6 +80,7 @@ class _Part:
         self.path = target.with_name(f"{target.name}.part")
         self.notes = target.with_name(f"{target.name}.part.json")
         self.size = 0
+        self.arrived_now = False  # whether this call has received any of it
         self.total: int | None = None
         self.validator: str | None = None  # None: nothing can safely be added to it later
         try:
@@ -132,6 +142,7 @@ class _Part:
             with _disk(self.path, "; run again to resume" if self.resumable else ""):
                 written = file.write(rest)
             self.size += written
+            self.arrived_now = True
             rest = rest[written:]
 
     def discard(self) -> None:
@@ -170,12 +181,12 @@ class _Part:
         return found
 
 
-def _fetch(part: _Part, progress: Progress) -> None:
+def _fetch(part: _Part, progress: Progress, hasty: bool) -> None:
     """Bring `part` to its end, in as many attempts as `RETRIES` allows."""
     import httpx
 
     reached = False
-    with _client() as client:
+    with _client(hasty) as client:
         for retry in range(RETRIES + 1):
             if retry:
                 time.sleep(BACKOFF * 2 ** (retry - 1))
@@ -192,20 +203,25 @@ def _fetch(part: _Part, progress: Progress) -> None:
                 httpx.RemoteProtocolError,
             ) as error:
                 reason, reached = _why(error), True
+                if hasty and not part.arrived_now:
+                    break
             except (httpx.HTTPError, httpx.InvalidURL) as error:  # say, a redirect to ftp://
                 reason = _why(error)
                 break
-    raise DownloadError(f"{part.url}: {reason}{part.arrived()}")
+    raise UnavailableError(f"{part.url}: {reason}{part.arrived()}")
 
 
-def _client() -> httpx.Client:
+def _client(hasty: bool) -> httpx.Client:
     import httpx
 
+    read, connect = READ_TIMEOUT, CONNECT_TIMEOUT
+    if hasty:
+        read, connect = min(read, HASTY_READ_TIMEOUT), min(connect, HASTY_CONNECT_TIMEOUT)
     try:
-        timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
+        timeout = httpx.Timeout(read, connect=connect)
         return httpx.Client(follow_redirects=True, timeout=timeout)
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
-        raise DownloadError(
+        raise UnavailableError(
             f"the proxy or certificate settings of the environment do not work: {_why(error)}"
         ) from error
 
@@ -245,7 +261,7 @@ def _has_rest(response: httpx.Response, part: _Part, *, resuming: bool) -> bool:
         length = headers.get("content-length")
         part.begin(validator, None if length is None else int(length))
     else:
-        raise DownloadError(f"{part.url}: {answer}")
+        raise UnavailableError(f"{part.url}: {answer}")
     return True
 
 

@@ -1,12 +1,10 @@
-"""The official JAX/Flax checkpoints: their names, their layouts, and a strict reader.
+"""The official JAX/Flax parameters: their names, their shapes, and a strict builder.
 
-An official checkpoint is an ``.npz`` of arrays named ``opt/target/<module path>/<leaf>``; optimizer
-state may stand beside them and is ignored.
+A parameter is named ``<module path>/<leaf>``, whichever of the two layouts it was read from.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -15,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restore.checkpoints import npz, tfjs
+from restore.checkpoints import weights as model_files
+from restore.checkpoints.npz import PREFIX
 from restore.errors import CheckpointError
 from restore.network import Maxim, MaximConfig
 from restore.network.blocks import (
@@ -33,7 +34,7 @@ from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNor
 from restore.network.mixing import AxisGmlp, GatingUnit, GridView, MultiAxisGating, SpatialMix
 from restore.network.stage import Gather, Stage
 
-PREFIX = "opt/target/"
+Arrays = Mapping[str, np.ndarray]
 
 # Our class -> {our attribute: official name}. What depends on a number or on the parent is in
 # `_children`.
@@ -164,36 +165,61 @@ def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield f"{attention}{g}", group.attention
 
 
-def load(path: str | Path, config: MaximConfig) -> Maxim:
-    """Read an official ``.npz`` into a float32 `Maxim` on the CPU.
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Read the parameters of an ``.npz``, of a ``.tgz``, or of a folder with ``model.json``.
 
-    Strict: a missing, extra or misshapen array raises `CheckpointError` and is named, as does
-    a file that is no such archive.
+    Returns arrays by official name, without `PREFIX`. Raises `CheckpointError`.
     """
-    arrays = _read(Path(path))
+    if path.is_dir() or path.name.endswith((".tgz", ".tar.gz")):
+        return tfjs.read(path)
+    if path.name == "model.json":
+        return tfjs.read(path.parent)
+    return npz.read(path)
+
+
+def load(path: str | Path, config: MaximConfig) -> Maxim:
+    """Read an official checkpoint of either layout into a `Maxim`, as `read` and `build` do."""
+    return build(read(Path(path)), config, str(path))
+
+
+def build(arrays: Arrays, config: MaximConfig, source: str) -> Maxim:
+    """Turn official parameters into a float32 `Maxim` on the CPU.
+
+    Every parameter must be there with its shape. Only the coarse outputs of the last stage may be
+    absent, all together, since inference never reads them; they become zeros. A missing, extra or
+    misshapen array raises `CheckpointError` and is named, after ``source``.
+    """
     if config.stem_factor != 1:
-        raise CheckpointError(f"{path}: official checkpoints have no stem; stem_factor must be 1")
+        raise CheckpointError(f"{source}: official checkpoints have no stem; stem_factor must be 1")
     with torch.device("meta"):
         model = Maxim(config)
     wanted = _official_parameters(model)
-    missing = sorted(set(wanted) - set(arrays))
-    extra = sorted(set(arrays) - set(wanted))
+    unread = model_files.unread(model)
+    absent = {name for name, (key, _, _) in wanted.items() if key in unread}
+    if absent & arrays.keys():
+        absent = set()
+    missing = sorted(wanted.keys() - arrays.keys() - absent)
+    extra = sorted(arrays.keys() - wanted.keys())
     for what, names in (("is missing", missing), ("does not belong to this network:", extra)):
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-            raise CheckpointError(f"{path}: {what} {PREFIX}{names[0]}{more}")
+            raise CheckpointError(f"{source}: {what} {PREFIX}{names[0]}{more}")
+    ours = model.state_dict()
     state: dict[str, Tensor] = {}
-    for name, (key, module, shape) in wanted.items():
+    for name, (key, module, shapes) in wanted.items():
+        if name in absent:
+            state[key] = torch.zeros(ours[key].shape)
+            continue
         array = arrays[name]
-        if array.shape not in shape:
+        if array.shape not in shapes:
             raise CheckpointError(
-                f"{path}: {PREFIX}{name} has shape {array.shape}, expected {shape[0]}"
+                f"{source}: {PREFIX}{name} has shape {array.shape}, expected {shapes[0]}"
             )
         if not np.issubdtype(array.dtype, np.floating):
-            raise CheckpointError(f"{path}: {PREFIX}{name} is {array.dtype}, expected float32")
+            raise CheckpointError(f"{source}: {PREFIX}{name} is {array.dtype}, expected float32")
         state[key] = _to_torch(module, name, array)
     model.load_state_dict(state, assign=True)
-    return model
+    return model.eval().requires_grad_(False)
 
 
 def official_shapes(model: Maxim) -> dict[str, tuple[int, ...]]:
@@ -240,24 +266,3 @@ def _to_torch(module: nn.Module, name: str, array: np.ndarray) -> Tensor:
         elif isinstance(module, Dense | SpatialMix):
             array = array.reshape(array.shape[-2:]).T
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays under `PREFIX`, without it."""
-    try:
-        # Opened here, since NumPy leaves a damaged archive open.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise CheckpointError(f"{path}: not an .npz archive")
-            arrays = {
-                key.removeprefix(PREFIX): archive[key]
-                for key in archive.files
-                if key.startswith(PREFIX)
-            }
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        # NumPy's own words would advise unpickling.
-        reason = (isinstance(error, OSError) and error.strerror) or "not one, or damaged"
-        raise CheckpointError(f"{path}: cannot be read as an .npz archive: {reason}") from error
-    if not arrays:
-        raise CheckpointError(f"{path}: holds no array under {PREFIX}; not a MAXIM checkpoint")
-    return arrays

@@ -6,18 +6,17 @@ Listing and finding read cards alone and import no torch, so that the CLI stays 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 
-from restore.checkpoints.card import TILES, Card, read_card
-from restore.checkpoints.zoo import OFFICIAL, Official
-from restore.errors import CheckpointError, ModelNotFoundError, RestoreError, UsageError
-from restore.files import atomic_path, sha256_of
+from restore.checkpoints import measured
+from restore.checkpoints.card import Card, read_card
+from restore.checkpoints.zoo import OFFICIAL
+from restore.errors import CheckpointError, ModelNotFoundError, UsageError
 from restore.heads import BEST, FAST, HEADS, QUALITIES, STANDARD, Head
-from restore.network import VARIANTS
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -48,17 +47,27 @@ def shipped_folder() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "weights"
 
 
+def official_folder() -> Path:
+    """Measured properties of official models, one JSON file each."""
+    return shipped_folder() / "official"
+
+
 def installed() -> Iterator[Model]:
     """Shipped and downloaded models, by name. A model whose card cannot be read is left out;
-    `verify_all` says why."""
-    for path, origin in _files():
+    `restore weights verify` says why."""
+    for path, origin in files():
         try:
-            yield Model(path, read_card(path), origin)
+            yield _model(path, origin)
         except CheckpointError:
             continue
 
 
-def _files() -> Iterator[tuple[Path, str]]:
+def _model(path: Path, origin: str) -> Model:
+    return Model(path, measured.merged(read_card(path), official_folder()), origin)
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Path and origin of every installed model file, with a card or without."""
     for folder, origin in ((shipped_folder(), "shipped"), (home() / "models", "downloaded")):
         for path in sorted(folder.glob("*.safetensors")):
             yield path, origin
@@ -100,10 +109,10 @@ def locate(model: str | Path) -> Model:
         path = Path(model)
         if not os.path.isfile(path):
             raise ModelNotFoundError(f"{path}: no such model file")
-        return Model(path, read_card(path), "file")
-    for path, origin in _files():
+        return _model(path, "file")
+    for path, origin in files():
         if path.stem == name:
-            return Model(path, read_card(path), origin)
+            return _model(path, origin)
     if name in OFFICIAL:
         raise ModelNotFoundError(
             f"{name} is not installed; get it with: restore weights pull {name}"
@@ -142,38 +151,29 @@ def _how_to_get_one(head: Head) -> str:
     return f"name a model file, or train one with: restore train {head.name}"
 
 
-def catalogue() -> list[tuple[Card, str]]:
-    """Every model's card with its state: shipped, downloaded, or available."""
-    # A model goes by the name of its file, which is what `find` takes.
-    here = [(replace(m.card, name=m.path.stem), m.origin) for m in installed()]
-    names = {card.name for card, _ in here}
-    return here + [(o.card(), "available") for o in OFFICIAL.values() if o.name not in names]
+@dataclass(frozen=True)
+class Entry:
+    """One line of the catalogue."""
+
+    card: Card
+    state: str
+    """"shipped", "downloaded" or "available"."""
+    path: Path | None
+    """None for a model that is not installed."""
+    size: int
+    """Bytes of the model file, or of the one to be."""
+
+    @property
+    def quality(self) -> str:
+        """The quality that the model serves its head as: "fast", "standard", "best" or ""."""
+        return quality(self.card.name, self.card.task)
 
 
-def convert(source: Path, target: Path, task: str, variant: str, overwrite: bool = False) -> Card:
-    """Turn an official ``.npz`` of a named variant into ``target`` and its card.
-
-    Raises `CheckpointError`, before anything is read where the request itself is wrong.
-    """
-    from restore.checkpoints import official as official_format
-    from restore.checkpoints import weights
-
-    check_task(task)
-    if variant not in VARIANTS:
-        raise UsageError(f"no variant is called {variant!r}; there are {', '.join(VARIANTS)}")
-    weights.check_target(target, overwrite)
-    network = official_format.load(source, VARIANTS[variant])
-    card = Card(
-        name=target.stem,
-        task=task,
-        network=network.config,
-        sha256="",
-        variant=variant,
-        training_patch=256,
-        tile=TILES,
-        source={"file": source.name, "sha256": sha256_of(source)},
-    )
-    return weights.save(network, card, target)
+def quality(name: str, task: str) -> str:
+    """The quality as which a head declares a model, "" for none."""
+    head = HEADS[task]
+    declared = {head.fast: FAST, head.standard: STANDARD, head.best: BEST}
+    return declared.get(name, "")
 
 
 def quantise(model: str | Path, target: Path, overwrite: bool = False) -> Card:
@@ -192,92 +192,25 @@ def quantise(model: str | Path, target: Path, overwrite: bool = False) -> Card:
     return weights.save(weights.load(found.path, found.card), card, target, dtype=torch.int8)
 
 
-def official(name: str) -> Official:
-    """The official checkpoint of that name, or of that <Task>/<Data> path."""
-    for entry in OFFICIAL.values():
-        if name in (entry.name, entry.path):
-            return entry
-    raise ModelNotFoundError(
-        f"no official checkpoint is called {name!r}; there are {', '.join(OFFICIAL)}"
-    )
+def catalogue() -> list[Entry]:
+    """Every model, head by head: shipped, downloaded, or available."""
+    entries: dict[str, Entry] = {}
+    for model in installed():
+        # A model goes by the name of its file, which is what `find` takes.
+        card = replace(model.card, name=model.path.stem)
+        size = model.path.stat().st_size
+        entries.setdefault(card.name, Entry(card, model.origin, model.path, size))
+    for official in OFFICIAL.values():
+        card = measured.merged(official.card(), official_folder())
+        entries.setdefault(card.name, Entry(card, "available", None, 4 * official.parameters))
+    heads = list(HEADS)
+    return sorted(entries.values(), key=lambda entry: heads.index(entry.card.task))
 
 
-def pull(
-    name: str,
-    sha256: str | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
-) -> Model:
-    """Download and convert an official checkpoint, unless it is here already.
-
-    The SHA-256 of the first download is recorded in the cache and demanded of every later one;
-    ``sha256`` demands one of the caller's. ``progress`` is called with bytes done and in all.
-    Of two processes the second waits, and finds the model.
-
-    Raises `DownloadError` or `CheckpointError`; nothing half-made stays under a model's name.
-    """
-    from filelock import FileLock
-
-    entry = official(name)
-    folder = home() / "models"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{entry.name}.lock")
-        with lock:
-            return _pull(entry, folder, sha256, progress)
-    except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be written: {error.strerror or error}") from error
-
-
-def _pull(
-    entry: Official,
-    folder: Path,
-    sha256: str | None,
-    progress: Callable[[int, int | None], None] | None,
-) -> Model:
-    from restore.checkpoints import official as official_format
-    from restore.checkpoints import weights
-    from restore.checkpoints.download import download
-
-    target = folder / f"{entry.name}.safetensors"
-    record = folder / f"{entry.name}.npz.sha256"
-    recorded = record.read_text().partition(" ")[0] if record.is_file() else None
-    if sha256 is not None and recorded is not None and sha256.lower() != recorded:
-        raise CheckpointError(
-            f"{entry.name}: SHA-256 {sha256[:12]!r} demanded, but {recorded[:12]}... was recorded "
-            f"at the first download; remove {record} to accept another file"
-        )
-    if target.is_file() and recorded is not None:
-        try:
-            model = Model(target, read_card(target), "downloaded")
-            weights.verify(target, model.card)
-            return model
-        except CheckpointError:
-            pass  # damaged since: download it again, which the record guards
-    archive = home() / "downloads" / f"{entry.name}.npz"
-    found = download(
-        entry.url, archive, sha256=recorded if sha256 is None else sha256, progress=progress
-    )
-    try:
-        network = official_format.load(archive, entry.card().network)
-    except CheckpointError:
-        archive.unlink()  # whole, but no checkpoint: keeping it would block the next attempt
-        raise
-    with atomic_path(record) as temporary:
-        temporary.write_text(f"{found}  {archive.name}\n")
-    source = {"url": entry.url, "sha256": found}
-    card = weights.save(network, replace(entry.card(), source=source), target)
-    archive.unlink()
-    return Model(target, card, "downloaded")
-
-
-def verify_all() -> Iterator[tuple[Path, str | None]]:
-    """Every installed model file with None, or with what is wrong with it."""
-    from restore.checkpoints import weights
-
-    for path, _ in _files():
-        try:
-            weights.verify(path, read_card(path))
-        except RestoreError as error:
-            yield path, str(error)
-        else:
-            yield path, None
+def entry(name: str) -> Entry:
+    """The catalogue's entry of that name, or of a model file. Raises as `locate` does."""
+    for one in catalogue():
+        if one.card.name == name:
+            return one
+    model = locate(name)
+    return Entry(model.card, model.origin, model.path, model.path.stat().st_size)

@@ -27,19 +27,39 @@ def check_target(path: Path, overwrite: bool = False) -> None:
         files.check_target(file, overwrite, CheckpointError)
 
 
-def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float32) -> Card:
+def unread(model: Maxim) -> frozenset[str]:
+    """Names of the tensors that inference never reads: the coarse outputs of the last stage."""
+    outputs = f"stages.{model.config.num_stages - 1}.output_convs."
+    return frozenset(
+        name
+        for name in model.state_dict()
+        if name.startswith(outputs) and not name.startswith(f"{outputs}0.")
+    )
+
+
+def save(
+    model: Maxim,
+    card: Card,
+    path: Path,
+    dtype: torch.dtype = torch.float32,
+    *,
+    without_unread: bool = False,
+) -> Card:
     """Write ``path`` and its card, each whole or not at all; returns the card as written.
 
     ``dtype`` is that of the stored values; `torch.int8` stores them as
-    `restore.checkpoints.quantise` does. ``sha256`` and ``parameters`` of the card are filled in.
-    Raises `CheckpointError`.
+    `restore.checkpoints.quantise` does. ``sha256`` and ``parameters`` (of the stored tensors) of
+    the card are filled in. ``without_unread`` leaves out the tensors that `unread` names. Raises
+    `CheckpointError`.
     """
     check_target(path, overwrite=True)
+    dropped = unread(model) if without_unread else frozenset()
     if dtype == torch.int8:
-        tensors = quantise(model)
+        stored = quantise(model)
     else:
         state = model.state_dict()
-        tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
+        stored = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
+    tensors = {k: v for k, v in stored.items() if k.removesuffix(SCALE) not in dropped}
     try:
         with atomic_path(path) as temporary:
             save_file(tensors, temporary)
@@ -47,7 +67,7 @@ def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float3
                 card,
                 network=model.config,
                 sha256=sha256_of(temporary),
-                parameters=sum(p.numel() for p in model.parameters()),
+                parameters=sum(p.numel() for k, p in model.named_parameters() if k not in dropped),
             )
             write_card(written, path)
     except (OSError, SafetensorError) as error:
@@ -67,18 +87,22 @@ def write_card(card: Card, weights: Path) -> None:
 def load(path: Path, card: Card | None = None) -> Maxim:
     """Read a model file into a float32 `Maxim` on the CPU, in evaluation mode.
 
-    Raises `CheckpointError` for a missing card, a hash other than the card's, or any tensor that
-    is missing, extra or misshapen.
+    The coarse outputs of the last stage may be absent, all together, and become zeros: inference
+    never reads them, and official models are stored without them. Raises `CheckpointError` for a
+    missing card, a hash other than the card's, or any other tensor that is missing, extra or
+    misshapen.
     """
     card = card or read_card(path)
     verify(path, card)
     with torch.device("meta"):
         model = Maxim(card.network)
-    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    shapes = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             scaled = {name for name in file.keys() if name + SCALE in file.keys()}  # noqa: SIM118
             found = set(file.keys()) - {name + SCALE for name in scaled}
+            absent = frozenset() if found & unread(model) else unread(model)
+            wanted = {k: shape for k, shape in shapes.items() if k not in absent}
             for name in sorted(wanted.keys() ^ found):
                 what = "is missing" if name in wanted else "does not belong to this network"
                 raise CheckpointError(f"{path}: tensor {name} {what}")
@@ -98,6 +122,7 @@ def load(path: Path, card: Card | None = None) -> Maxim:
                 state[name] = tensor.to(torch.float32, copy=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors: {error}") from error
+    state |= {name: torch.zeros(shapes[name]) for name in absent}
     model.load_state_dict(state, assign=True)
     return model.eval().requires_grad_(False)
 

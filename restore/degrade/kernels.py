@@ -121,6 +121,8 @@ def apply_kernels(image: Tensor, kernels: Tensor, weights: Tensor | None = None)
         some: slice | Tensor = slice(None)
         if weights is not None:  # a kernel without weight costs nothing
             some = weights[:, k].flatten(1).any(dim=1).nonzero()[:, 0]
+            if not len(some):  # MKL raises on an FFT of an empty batch (torch 2.14)
+                continue
         kernel = torch.fft.rfft2(kernels[some, k], s=canvas)[:, None]
         blurred = torch.fft.irfft2(spectrum[some] * kernel, s=canvas)
         # Kernels have their centre at (margin, margin), not at the origin: all moved that far.

@@ -168,9 +168,9 @@ class Sampler:
         degraded, clean = (torch.cat(parts) for parts in zip(*made, strict=True))
         for make, fraction in ((plain, config.plain), (graphics, config.graphics)):
             if fraction:
-                drawn = make(len(clean), height, width, generator)
+                images = make(len(clean), height, width, generator)
                 chosen = per_picture(chance(len(clean), clean, generator, fraction))
-                degraded, clean = (torch.where(chosen, drawn, side) for side in (degraded, clean))
+                degraded, clean = (torch.where(chosen, images, side) for side in (degraded, clean))
         if config.untouched:
             chosen = per_picture(chance(len(clean), clean, generator, config.untouched))
             degraded = torch.where(chosen, clean, degraded)

@@ -257,5 +257,3 @@ def test_a_cut_that_cannot_be_written_leaves_nothing(model: store.Model, tmp_pat
     assert target.read_bytes() == before
     write_cut(model, target, 2, overwrite=True)
     assert read_card(target).network.num_stages == 2
-
-

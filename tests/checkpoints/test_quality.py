@@ -48,9 +48,9 @@ def test_standard_falls_back_to_the_small_one_and_then_to_any(models: Path) -> N
 
 def test_best_and_fast_do_not_fall_back(models: Path) -> None:
     add(models, "derain-s1", "derain-raindrop")
-    with pytest.raises(ModelNotFoundError, match="derain-rain13k.*restore weights pull derain$"):
+    with pytest.raises(ModelNotFoundError, match=r"derain-rain13k.*restore weights pull derain$"):
         found("best")
-    with pytest.raises(ModelNotFoundError, match="derain-small, .* fast.*restore models$"):
+    with pytest.raises(ModelNotFoundError, match=r"derain-small, .* fast.*restore models$"):
         found("fast")
 
 

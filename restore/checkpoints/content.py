@@ -1,0 +1,51 @@
+"""What a set of official parameters is: a digest that identifies it, and its variant."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from restore.network import VARIANTS
+
+_STAGE = re.compile(r"stage_(\d{1,3})_")
+_COARSE = re.compile(r"stage_(\d{1,3})_output_conv_[1-9]\d*/")
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of official parameters, the same for every layout that they are read from.
+
+    It covers official names in sorted order, shapes (1 x 1 x in x out counts as in x out), and
+    values as little-endian float32. The coarse outputs of the last stage are left out, as not every
+    layout holds them.
+    """
+    last = _stages(arrays) - 1
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        coarse = _COARSE.match(name)
+        if coarse and int(coarse[1]) == last:
+            continue
+        array = arrays[name]
+        shape = array.shape[2:] if array.ndim == 4 and array.shape[:2] == (1, 1) else array.shape
+        sha.update(f"{name} {'x'.join(map(str, shape))}\n".encode())
+        sha.update(np.ascontiguousarray(array, "<f4").data)
+    return sha.hexdigest()
+
+
+def variant_of(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """The variant that has as many stages and features; None where none does."""
+    kernel = arrays.get("stage_0_input_conv_0/kernel")
+    if kernel is None or kernel.ndim != 4:
+        return None
+    size = (_stages(arrays), kernel.shape[-1])
+    for name, config in VARIANTS.items():
+        if (config.num_stages, config.features) == size:
+            return name
+    return None
+
+
+def _stages(arrays: Mapping[str, np.ndarray]) -> int:
+    numbers = (_STAGE.match(name) for name in arrays)
+    return max((int(number[1]) for number in numbers if number), default=0) + 1

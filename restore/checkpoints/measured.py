@@ -1,0 +1,60 @@
+"""Measured properties of official models, which this package carries and their files do not.
+
+``weights/official/NAME.json`` holds what the committed script measured. It is merged into a card
+when the card is read, so that a newer package also updates models that were pulled before.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from restore.checkpoints import zoo
+from restore.checkpoints.card import Card
+from restore.errors import CheckpointError
+
+FIELDS = ("figures", "precisions", "memory", "tile")
+
+
+def merged(card: Card, folder: Path) -> Card:
+    """The card of a known official model with what ``folder/NAME.json`` says; others unchanged.
+
+    Measured figures stand before published ones. ``precisions`` and ``tile`` are replaced. Memory
+    that the user measured (`restore weights measure`) is kept. Raises `CheckpointError` for a
+    malformed file.
+    """
+    known = zoo.by_model(card.sha256) if card.sha256 else None
+    if known is None:
+        return card
+    path = folder / f"{known.name}.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return card
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(values, dict) or not values.keys() <= set(FIELDS):
+        raise CheckpointError(f"{path}: may hold {', '.join(FIELDS)} and nothing else")
+    try:
+        found = Card.from_dict(card.to_dict() | values)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    figures = found.figures if "figures" in values else ()
+    said = {(f.data, f.metric, f.protocol) for f in figures}
+    others = tuple(f for f in card.figures if (f.data, f.metric, f.protocol) not in said)
+    return replace(
+        card,
+        figures=(*figures, *others),
+        precisions=found.precisions,
+        tile=found.tile,
+        memory=_memory(found.memory, card.memory),
+    )
+
+
+def _memory(measured: Any, own: Any) -> dict[str, dict[str, float]]:
+    return {
+        device: {**measured.get(device, {}), **own.get(device, {})}
+        for device in sorted({*measured, *own})
+    }
