@@ -21,10 +21,11 @@ from tiny_run import CONFIG, picture
 
 from restore.checkpoints import weights
 from restore.checkpoints.card import TrainingSet, read_card
-from restore.errors import CheckpointError, TrainingError
+from restore.errors import CheckpointError, ConfigError, TrainingError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.train import job
+from restore.train.planning import plan as planned
 from restore.train.sources import CLEAN, PAIRS, Source
 
 PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
@@ -92,21 +93,27 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
     _, process = trained
     assert process.code == 0
     assert process.stdout.startswith("run: 10 steps, 20 patches -> model.safetensors (")
-    *counts, first, line = process.stderr.splitlines()
+    *counts, start, first, line = process.stderr.splitlines()
     assert counts == [
         "clean: 1 pictures to train on, 1 held out",
         "pairs: 1 pairs to train on, 1 held out",
     ]
+    assert re.fullmatch(r"step 0 of 10  validation \d+\.\d\d", start)
     assert first.startswith("step 5 of 10  ")
     assert line.startswith("step 10 of 10  loss 0.")
     assert "  20 patches  " in line
-    assert re.search(r" patches/s  waiting \d+%  validation \d+\.\d\d$", line)
+    assert re.search(
+        r" patches/s  waiting \d+%  validation \d+\.\d\d \([+-]\d\.\d\d since step 0\)$", line
+    )
 
 
 @pytest.mark.slow
 def test_a_run_writes_a_log(place: Place) -> None:
     with open(place / "run/log.csv", newline="") as file:
-        _, row = csv.DictReader(file)
+        start, _, row = csv.DictReader(file)
+    assert (start["step"], start["steps"], start["patches"]) == ("0", "10", "0")
+    assert start["loss"] == start["psnr"] == ""
+    assert 5 < float(start["validation_psnr"]) < 50
     assert (row["step"], row["steps"], row["patches"]) == ("10", "10", "20")
     assert 0 < float(row["loss"]) < 1
     assert 5 < float(row["psnr"]) < 50
@@ -159,7 +166,7 @@ def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
     os.close(ours)
     assert process.returncode == 0
     assert b"train denoise" in shown
-    assert shown.count(b"validation") == 2
+    assert shown.count(b"validation") == 3
     assert b"10/10" in shown
 
 
@@ -169,7 +176,7 @@ def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
 def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[str]]:
     said: list[str] = []
     sources = [Source(kind, place / kind) for kind in (CLEAN, PAIRS)]
-    plan = job.plan("denoise", sources, place / "config.json", steps=steps)
+    plan = planned("denoise", sources, place / "config.json", steps=steps)
     summary = job.run(plan, place / run, out=place / out, place=job.Place("cpu"), say=said.append)
     return summary, said
 
@@ -199,13 +206,13 @@ def test_batches_are_as_many_as_devices_unless_said_otherwise(tmp_path: Path) ->
     ]
     for stated, devices, expected in cases:
         config.write_text(json.dumps(stated))
-        plan = job.plan("denoise", (), config, devices=devices)
+        plan = planned("denoise", (), config, devices=devices)
         assert plan.config.batches_per_step == expected
 
 
 def test_a_model_of_another_task_can_be_taken_as_a_start(tmp_path: Path) -> None:
     path = save_model(tmp_path, task="enhance")
-    plan = job.plan("derain", (), init=str(path))
+    plan = planned("derain", (), init=str(path))
     start = plan.start_from
     assert start is not None
     assert plan.config.init == f"tiny {sha256_of(path)}"
@@ -218,7 +225,7 @@ def test_what_a_model_has_learned_from_before_stays_on_its_card(place: Place) ->
     before = save_model(
         place.root, licence="research", training_data=(TrainingSet("old pictures", "theirs"),)
     )
-    plan = job.plan("denoise", (Source(CLEAN, place / "clean"),), init=str(before), steps=1)
+    plan = planned("denoise", (Source(CLEAN, place / "clean"),), init=str(before), steps=1)
     job.run(plan, place / "heir", out=place / "heir.safetensors", place=job.Place("cpu"))
     card = read_card(place / "heir.safetensors")
     assert [used.name for used in card.training_data] == ["old pictures", "clean"]
@@ -230,8 +237,8 @@ def test_a_network_that_is_not_the_start_s_is_refused(tmp_path: Path) -> None:
     path = save_model(tmp_path)
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"network": {"features": 48}}))
-    with pytest.raises(job.ConfigError, match="has another network than the configuration"):
-        job.plan("denoise", (), config, init=str(path))
+    with pytest.raises(ConfigError, match="has another network than the configuration"):
+        planned("denoise", (), config, init=str(path))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +262,10 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
     [
         (("denoise", "--clean", "nowhere"), "nowhere: no such folder"),
         (("denoise", "--clean", "empty"), "empty: holds no pictures"),
-        (("denoise", "--clean", "clean", "--config", "unknown.json"), "unknown training field: st"),
+        (
+            ("denoise", "--clean", "clean", "--config", "unknown.json"),
+            "unknown.json: unknown training field 'stepz'",
+        ),
         (
             ("denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED, "--seed", "5"),
             "seed = 0, no",
@@ -288,7 +298,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
-    plan = job.plan("denoise", (Source(CLEAN, tmp_path / "nowhere"),))
+    plan = planned("denoise", (Source(CLEAN, tmp_path / "nowhere"),))
     with pytest.raises(TrainingError, match="nowhere: no such folder"):
         job.run(plan, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -297,5 +307,5 @@ def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '"steps"'])
 def test_a_config_that_is_no_json_object_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(job.ConfigError, match=r"config\.json: "):
-        job.plan("denoise", (), tmp_path / "config.json")
+    with pytest.raises(ConfigError, match=r"config\.json: "):
+        planned("denoise", (), tmp_path / "config.json")

@@ -90,6 +90,33 @@ def test_the_losses_of_all_stages_and_scales_count(tmp_path: Path) -> None:
     assert row.loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_loss_may_count_the_full_size_output_of_every_stage_alone(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=1, network=TWO_STAGES, supervision="finest")
+    run = trainer(tmp_path, config)
+    noisy, clean = run.sampler.batch(0)
+    finest = [stage[-1].detach() for stage in run.model.outputs(noisy)]
+    expected = sum(
+        charbonnier(picture, clean, config.charbonnier_eps).item()
+        + config.fft_weight * fft_l1(picture, clean).item()
+        for picture in finest
+    )
+    (row,) = rows(run)
+    assert row.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_outputs_that_do_not_count_keep_their_weights(tmp_path: Path) -> None:
+    # The first stage of an official network has three outputs, as this one has two.
+    three = replace(TWO_STAGES, num_stages=1)
+    for supervision, trained in (("finest", False), ("all", True)):
+        config = replace(CONFIG, steps=2, network=three, supervision=supervision)
+        run = trainer(tmp_path / supervision, config)
+        coarse, finest = run.model.stages[0].output_convs[1], run.model.stages[0].output_convs[0]
+        before = [conv.weight.detach().clone() for conv in (coarse, finest)]
+        rows(run)
+        assert torch.equal(coarse.weight, before[0]) != trained
+        assert not torch.equal(finest.weight, before[1])
+
+
 def test_precision_is_that_of_the_config(tmp_path: Path) -> None:
     full, half = (
         trainer(tmp_path / precision, replace(CONFIG, steps=2, precision=precision))
@@ -136,18 +163,6 @@ def test_losses_are_means_since_the_last_report(tmp_path: Path) -> None:
     assert [row.loss for row in grouped] == pytest.approx(
         [sum(single[:4]) / 4, sum(single[4:]) / 2], rel=1e-5
     )
-
-
-def test_the_learning_rate_warms_up_and_falls_to_its_end(tmp_path: Path) -> None:
-    config = replace(CONFIG, steps=10, warmup_steps=4, final_learning_rate=0.1)
-    run = trainer(tmp_path, config)
-    rates = []
-    for run.step in range(11):
-        rates.append(run._scheduled_rate() / config.learning_rate)
-    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
-    assert rates[7] == pytest.approx(0.55)  # half of the cosine
-    assert rates[10] == pytest.approx(0.1)
-    assert sorted(rates[4:], reverse=True) == rates[4:]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5])
@@ -239,8 +254,9 @@ def test_only_skips_in_a_row_end_a_run(tmp_path: Path, monkeypatch: pytest.Monke
         CONFIG,
         replace(CONFIG, precision="bfloat16"),
         replace(CONFIG, network=TWO_STAGES, pixels_per_step=32 * 32, steps=5, weight_decay=0.1),
+        replace(CONFIG, network=TWO_STAGES, steps=5, weight_decay=0.1, supervision="finest"),
     ],
-    ids=["float32", "bfloat16", "two stages"],
+    ids=["float32", "bfloat16", "two stages", "finest outputs"],
 )
 def test_an_interrupted_run_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: TrainConfig
@@ -263,6 +279,84 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
     assert again.resume()
     assert rows(again) == []
     assert_same(again, once)
+
+
+# Lengthening
+
+
+LONGER = replace(CONFIG, steps=10)
+
+
+def test_a_finished_run_is_lengthened(tmp_path: Path) -> None:
+    rows(trainer(tmp_path))
+    longer = trainer(tmp_path, LONGER)
+    assert longer.resume()
+    reported = rows(longer)
+    assert [row.step for row in reported] == [7, 8, 9, 10]
+    first, second = longer.stretches
+    assert (first.steps, second.begin, second.steps) == (6, 6, 10)
+    rise = [row.learning_rate for row in reported[:3]]  # a warm-up of two steps, from 1 %
+    assert rise == pytest.approx([0.505e-3, 1e-3, 1e-3])
+    last = CONFIG.learning_rate * CONFIG.final_learning_rate
+    assert second.begin_rate == pytest.approx(last)
+    assert second.rate(10) == pytest.approx(last)
+
+
+@pytest.mark.parametrize("moment", [6, 7, 9])
+def test_a_lengthened_run_is_the_same_however_often_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    once = lengthened(tmp_path / "once")
+    rows(once)
+    cut = lengthened(tmp_path / "cut")
+    if moment > 6:
+        monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0)  # after every step
+        run_until(cut, moment + 1)
+    again = trainer(tmp_path / "cut", LONGER)
+    assert again.resume()
+    assert again.step == moment
+    assert again.stretches == once.stretches
+    rows(again)
+    assert_same(again, once)
+    assert again.stretches == once.stretches
+
+
+def lengthened(folder: Path) -> Trainer:
+    rows(trainer(folder))
+    run = trainer(folder, LONGER)
+    assert run.resume()
+    return run
+
+
+def test_a_run_is_lengthened_twice_with_another_rate(tmp_path: Path) -> None:
+    rows(lengthened(tmp_path))
+    third = trainer(tmp_path, replace(LONGER, steps=12, learning_rate=1e-4, warmup_steps=0))
+    assert third.resume()
+    assert [row.learning_rate for row in rows(third)] == pytest.approx([1e-4, 0.505e-4])
+    assert [stretch.steps for stretch in third.stretches] == [6, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (replace(CONFIG, steps=5), "belongs to a run of 6 steps; give --steps 6, or more to"),
+        (replace(LONGER, seed=1), "belongs to a run with seed = 0, not 1"),
+        (replace(CONFIG, learning_rate=1e-4), "belongs to a run with learning_rate = 0.001, not"),
+    ],
+)
+def test_a_run_is_not_lengthened_by_another_one(
+    tmp_path: Path, config: TrainConfig, told: str
+) -> None:
+    rows(trainer(tmp_path))
+    with pytest.raises(TrainingError, match=told):
+        trainer(tmp_path, config).resume()
+
+
+def test_an_unfinished_run_is_not_lengthened(tmp_path: Path) -> None:
+    cut = trainer(tmp_path)
+    cut.run(lambda row: None, should_stop=lambda: cut.step == 4)
+    with pytest.raises(TrainingError, match="2 of 6 steps left; finish it with --steps 6 before"):
+        trainer(tmp_path, LONGER).resume()
 
 
 KILLED = """
