@@ -32,8 +32,9 @@ def train(
 ) -> None:
     """Time training: forward, backward, optimizer and degradation, on made-up pictures."""
     from restore.train import bench, job
+    from restore.train.planning import plan
 
-    config = job.plan(task, (), devices=devices, pixels_per_step=batch * bench.SIDE**2).config
+    config = plan(task, (), devices=devices, pixels_per_step=batch * bench.SIDE**2).config
     found = bench.measure(config, job.Place(device, devices, threads), seconds)
     if found is None:  # of several processes only the first reports
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Generator, Tensor
 
@@ -15,7 +16,7 @@ from restore.network import MaximConfig
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import Team
-from restore.train.loop import Trainer
+from restore.train.loop import Progress, Trainer
 from restore.train.sources import CLEAN, PAIRS, Pictures, Source
 
 Degradation = Callable[[Tensor, Generator], Tensor]
@@ -71,6 +72,28 @@ def sampler(config: TrainConfig = CONFIG, degrade: Degradation = noise) -> Sampl
 
 def trainer(folder: Path, config: TrainConfig = CONFIG) -> Trainer:
     return Trainer(config, sampler(config), folder, Team(CPU))
+
+
+def rows(run: Trainer) -> list[Progress]:
+    """Run to the end, reporting every step."""
+    found: list[Progress] = []
+    run.run(found.append, report_every=1)
+    return found
+
+
+class StoppedError(Exception):
+    pass
+
+
+def run_until(run: Trainer, step: int) -> None:
+    """Run until a step has been trained, and fail before it is saved."""
+
+    def stop(row: Progress) -> None:
+        if row.step == step:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        run.run(stop, report_every=1)
 
 
 def values(trainer: Trainer) -> dict[str, Tensor]:

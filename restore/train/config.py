@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NoReturn
 
 from restore.errors import ConfigError
 from restore.network import MaximConfig
+from restore.suggestions import did_you_mean
 
 SMALL = MaximConfig(
     features=48,
@@ -24,11 +25,12 @@ SMALL = MaximConfig(
     stem_factor=2,
     use_global_mlp=False,
 )
-"""The network of the shipped small models: a U-Net of two levels at half resolution (1.7 M values).
+"""The network of the shipped small models: a U-Net of two levels at half resolution, with 1.7
+million parameters.
 
-Near and far pixels are mixed in the cross-gating of every level and in the bottleneck. Encoders and
-decoders go without multi-axis blocks, and width was chosen over depth, because that learnt fastest
-within a CPU's time: the races are in weights/TRAINING.md."""
+The cross-gating of every level and the bottleneck mix near and far pixels; encoders and decoders
+have no multi-axis blocks. Wide and shallow networks learned fastest on a CPU: weights/TRAINING.md
+has the races."""
 
 LARGEST_SEED = 2**63 - 1
 _AT_LEAST = {
@@ -38,9 +40,11 @@ _AT_LEAST = {
     "batches_per_step": 1,
     "warmup_steps": 0,
     "validate_every": 1,
+    "target_draws": 1,
 }
 _ABOVE_ZERO = ("learning_rate", "clip_norm", "charbonnier_eps")
 _NOT_NEGATIVE = ("weight_decay", "fft_weight")
+_TEXTS = ("task", "init", "target_model")
 _FRACTIONS = (
     "final_learning_rate",
     "ema_decay",
@@ -53,28 +57,34 @@ _FRACTIONS = (
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run is this and its data; both together fix every weight that comes out.
+    """The choices of a run. Together with the training pictures they determine its weights.
 
-    Lengths are in optimizer steps; ``pixels_per_step`` is what one step sees, cut into patches
-    of one of the ``patches`` sizes (height, width) at a time.
+    Lengths are in optimizer steps. `from_dict` names the field of a value it rejects.
     """
 
     task: str = "denoise"
+    """Head that is trained; its recipe in `restore.degrade` makes the degraded patches."""
     init: str = ""
-    """The model it starts from, by name and SHA-256, or nothing for fresh weights."""
+    """Model to start from: its name or file, then the SHA-256 of its weights, which may be left
+    out. Empty for fresh weights."""
     network: MaximConfig = field(default_factory=lambda: SMALL)
+    """Shape of the network. With ``init`` it is the model's."""
     seed: int = 0
+    """Seed of the initial weights, of the patches drawn and of their degradation."""
     steps: int = 20_000
+    """Optimizer steps. A finished run goes on if this is raised (`Schedule`)."""
     pixels_per_step: int = 4 * 64 * 64
+    """Pixels in a batch, cut into as many patches of one size as fit."""
     patches: tuple[tuple[int, int], ...] = (*((64, 64),) * 5, (64, 128), *((128, 128),) * 2)
-    """Small ones: for the same pixels they show more places, and a CPU's pixels are few
-    (weights/TRAINING.md). Some are larger, so that a model is at home at any size."""
+    """Patch sizes (height, width) in pixels, one of which is drawn for each batch. Most are small:
+    the same number of pixels then shows more places, which suits a CPU (weights/TRAINING.md). The
+    larger ones prepare the model for large images."""
     sides: tuple[int, ...] = (0,)
-    """Sizes at which every picture is in the training set: its shorter side in pixels, to which
-    a larger one is reduced; 0 is as it is. In small ones a patch shows the whole of a scene, which
-    haze and darkness are properties of."""
+    """Lengths in pixels to which the shorter side of every picture is reduced; the training set
+    holds one copy for each. 0 keeps the size. A patch of a reduced picture shows a whole scene,
+    which the heads for haze and low light have to judge."""
     plain: float = 0.0
-    """Fraction of patches without texture, which are to be left as they are
+    """Fraction of patches replaced by synthetic ones that must stay unchanged
     (`restore.degrade.plain`)."""
     graphics: float = 0.0
     """Fraction of patches that are drawings or text pages, to be left unchanged
@@ -82,28 +92,43 @@ class TrainConfig:
     untouched: float = 0.0
     """Fraction of patches whose clean side is also the input, to be left unchanged."""
     align: bool = False
-    """Whether the inputs of pairs are warped onto their targets first, where these lie off the
-    middle of the motion that blurred them."""
+    """Whether inputs of pairs are warped onto their targets first. Averaged frames need this: their
+    sharp target lies off the middle of the motion."""
+    target_model: str = ""
+    """Model that makes the targets of ``--rehearse`` and ``--distill``, written like ``init``."""
+    target_draws: int = 1
+    """Degraded versions of each ``--distill`` picture."""
+    supervision: str = "all"
+    """Outputs that count in the loss: "all" (every stage and scale, as the paper) or "finest" (the
+    full-size output of every stage). Use "finest" for a network whose coarse outputs were never
+    trained."""
     learning_rate: float = 1e-3
+    """Highest learning rate, reached after the warm-up."""
     final_learning_rate: float = 0.01
-    """What remains of the learning rate at the end of the cosine, as a fraction."""
+    """Learning rate at the end of the cosine, as a fraction of the highest."""
     warmup_steps: int = 200
+    """Steps over which the learning rate rises linearly."""
     betas: tuple[float, float] = (0.9, 0.99)
+    """Decay rates of AdamW's two moments."""
     weight_decay: float = 0.0
+    """Weight decay of AdamW."""
     clip_norm: float = 0.5
-    """Gradients are scaled down to this global norm."""
+    """Largest global norm of the gradient; larger gradients are scaled down to it."""
     ema_decay: float = 0.999
+    """Decay per step of the average of the weights, which is what gets validated and exported."""
     charbonnier_eps: float = 1e-3
+    """Rounding of the Charbonnier loss at zero, for images in [0, 1]."""
     fft_weight: float = 0.05
+    """Weight of the L1 loss between spectra."""
     batches_per_step: int = 1
-    """A step sees so many batches of ``pixels_per_step``, on as many devices or one after another:
-    the result is the same to rounding."""
+    """Batches of ``pixels_per_step`` in a step, shared by the devices or computed one after the
+    other. Up to rounding, the result is the same."""
     holdout: float = 1 / 16
-    """Fraction of the pictures of every folder that is kept for validation and never trained on."""
+    """Fraction of the pictures of every folder that is held out for validation."""
     validate_every: int = 500
-    """Steps between two looks at the pictures held out."""
+    """Steps between two validations. One more precedes the first step."""
     precision: str = "auto"
-    """float32, bfloat16 (autocast), or auto: bfloat16 where the machine is built for it."""
+    """"float32", "bfloat16" (autocast), or "auto": bfloat16 where the hardware multiplies it."""
 
     def __post_init__(self) -> None:
         for name, least in _AT_LEAST.items():
@@ -124,6 +149,11 @@ class TrainConfig:
             self._refuse("betas", "they must be two numbers in [0, 1)")
         if self.precision not in ("auto", "float32", "bfloat16"):
             self._refuse("precision", "use auto, float32 or bfloat16")
+        if self.supervision not in ("all", "finest"):
+            self._refuse("supervision", "use all or finest")
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str):
+                self._refuse(name, "it must be text")
         if not isinstance(self.sides, tuple) or not self.sides:
             self._refuse("sides", "it must list at least one")
         if not all(_is_whole(side, least=0) for side in self.sides):
@@ -150,24 +180,47 @@ class TrainConfig:
         raise ConfigError(f"{name} is {getattr(self, name)!r}; {rule}")
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields as values that JSON can hold."""
         return asdict(self) | {"network": self.network.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Inverse of `to_dict`, also after a journey through JSON."""
+        """Build a configuration from what `to_dict` returns, also after a round trip through JSON.
+
+        Fields left out have their defaults. Raises `ConfigError` for a wrong value, and for an
+        unknown field, naming the nearest known one.
+        """
         values = dict(values)
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise ConfigError(f"unknown training field: {', '.join(unknown)}")
+        _check_known("training", values, [f.name for f in fields(cls)])
         if "network" in values:
-            if not isinstance(values["network"], Mapping):
-                raise ConfigError(f"network is {values['network']!r}; it must hold network fields")
-            values["network"] = MaximConfig.from_dict(values["network"])
+            values["network"] = network_from(values["network"])
         return cls(**{name: _tuples(value) for name, value in values.items()})
 
 
+def network_from(values: Any) -> MaximConfig:
+    """Build a network's configuration from the ``network`` field of a training configuration.
+
+    Raises `ConfigError` naming the field.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"network is {values!r}; it must be an object of network fields")
+    _check_known("network", values, ["variant", *(f.name for f in fields(MaximConfig))])
+    if not isinstance(values.get("variant", ""), str):
+        raise ConfigError(f"network.variant is {values['variant']!r}; it must be text")
+    try:
+        return MaximConfig.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"network.{error}") from error
+
+
+def _check_known(kind: str, values: Mapping[str, Any], known: Collection[str]) -> None:
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"unknown {kind} field {name!r}{did_you_mean(name, known)}")
+
+
 def _tuples(value: Any) -> Any:
-    """JSON knows lists only; a frozen configuration holds tuples."""
+    """Turn the lists that JSON has into tuples, which can be hashed."""
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
@@ -180,4 +233,6 @@ def _is_whole(value: object, least: int) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # also of integers too large for a float

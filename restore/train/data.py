@@ -1,7 +1,7 @@
-"""Batches: patches cut from pictures that lie on the device, and degraded there.
+"""Batches of patches, cut from pictures on the device and degraded there.
 
-Everything a step sees follows from (seed, step, part), so a resumed run continues exactly, no
-generator state needs saving, and it does not matter which process makes which part of a step.
+A batch follows from (seed, step, part) alone. A resumed run therefore continues exactly, no
+generator state is saved, and any process can make any part of a step.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from restore.degrade.random import chance, per_picture
 from restore.degrade.recipes import Recipe
 from restore.errors import TrainingError
 from restore.train.config import TrainConfig
-from restore.train.sources import DEPTH, PAIRS, Pictures
+from restore.train.sources import CLEAN, DEPTH, PAIRS, Pictures
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where N patches lie: numbers of N entries each.
+    """Positions of N patches, as arrays of N entries.
 
-    ``picture`` is an index; ``top`` and ``left`` are pixels; ``turned`` patches are transposed;
+    ``picture`` is an index; ``top`` and ``left`` are in pixels; ``turned`` patches are transposed;
     ``upside_down`` and ``mirrored`` flip the rows and columns of the result.
     """
 
@@ -39,7 +39,7 @@ class Placement:
 
 
 class Bank:
-    """Pictures as one tensor of pixels on a device, so that any patches are one gather.
+    """Pictures as one tensor of pixels on a device, so that cutting patches is one gather.
 
     ``pictures`` are H x W or H x W x C of one dtype and C.
     """
@@ -53,9 +53,9 @@ class Bank:
         self._layout = torch.from_numpy(np.column_stack((sizes, starts))).to(device)
 
     def cut(self, place: Placement, height: int, width: int) -> Tensor:
-        """N x C x height x width, in the pictures' dtype.
+        """Cut patches: N x C x height x width, in the pictures' dtype.
 
-        Where a patch leaves its picture, the picture goes on as its mirror image.
+        Patches that leave their picture are filled with its mirror image.
         """
         device = self._pixels.device
         numbers = np.column_stack(
@@ -79,15 +79,15 @@ class Bank:
 
 
 def _mirror(position: Tensor, side: Tensor) -> Tensor:
-    """Positions beyond a side, reflected back: ... 1 0 | 0 1 2 | 2 1 0 | 0 1 ..."""
+    """Reflect positions beyond a side back: ... 1 0 | 0 1 2 | 2 1 0 | 0 1 ..."""
     position = position.remainder(2 * side)
     return torch.minimum(position, 2 * side - 1 - position)
 
 
 class Stock:
-    """The pictures of one source on a device, ready to be cut and degraded by ``recipe``.
+    """The pictures of a source on a device, to be cut and degraded by ``recipe``.
 
-    ``share`` is the part of the source's weight that is theirs.
+    ``share`` is the fraction of the source's weight that these pictures have.
     """
 
     def __init__(
@@ -108,11 +108,12 @@ class Stock:
     def patches(
         self, place: Placement, height: int, width: int, generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """(degraded, clean), each N x 3 x height x width float32; clean is in [0, 1]."""
+        """Return (degraded, clean), each N x 3 x height x width float32; clean is in [0, 1]."""
         first, *others = (bank.cut(place, height, width) for bank in self._banks)
-        if self.kind == PAIRS:
+        if self.kind not in (CLEAN, DEPTH):
             degraded, clean = first.float() / 255, others[0].float() / 255
-            worse = self._recipe.pair
+            # What a model made of an input holds for that input only, so it stays as it is.
+            worse = self._recipe.pair if self.kind == PAIRS else None
             return (worse(degraded, clean, generator) if worse else degraded), clean
         clean = first.float() / 255
         if self.kind == DEPTH and self._recipe.at_depth:
@@ -122,10 +123,10 @@ class Stock:
 
 
 class Sampler:
-    """Batches for the steps of a run, made of ``batches_per_step`` parts that differ in nothing.
+    """Makes the batches of a run.
 
-    ``sources`` says what they come from: kind, folder name, weight, number and digest of the
-    pictures of each.
+    ``sources`` lists kind, folder name, weight, number of pictures and digest of each source.
+    Raises `TrainingError` where there are no pictures.
     """
 
     def __init__(
@@ -153,7 +154,10 @@ class Sampler:
         self._shares = weights / weights.sum()
 
     def batch(self, step: int, part: int = 0) -> tuple[Tensor, Tensor]:
-        """(degraded, clean), each N x 3 x H x W float32."""
+        """Return (degraded, clean) of one part of a step, each N x 3 x H x W float32.
+
+        ``part`` is below ``batches_per_step``.
+        """
         config = self.config
         rng = np.random.default_rng((config.seed, step, part))
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
@@ -180,7 +184,7 @@ class Sampler:
 def _draw(
     rng: np.random.Generator, sizes: np.ndarray, count: int, height: int, width: int
 ) -> Placement:
-    """Random patches, in any of the eight orientations; a large picture holds more of them."""
+    """Draw patches in any of the eight orientations, from pictures in proportion to their area."""
     areas = sizes.prod(axis=1)
     chosen = rng.choice(len(sizes), count, p=areas / areas.sum())
     turned, upside_down, mirrored = rng.integers(2, size=(3, count)).astype(bool)
@@ -190,7 +194,7 @@ def _draw(
 
 
 def centre(sizes: np.ndarray, height: int, width: int) -> Placement:
-    """The middle of every picture, as it stands."""
+    """Return the middle of every picture, without a turn or flip."""
     top, left = np.maximum(sizes - (height, width), 0).T // 2
     no = np.zeros(len(sizes), dtype=bool)
     return Placement(np.arange(len(sizes)), top, left, no, no, no)

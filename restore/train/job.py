@@ -2,96 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 
 from restore.checkpoints import weights
-from restore.checkpoints.card import Card
 from restore.degrade.recipes import RECIPES
-from restore.errors import ConfigError, RestoreError
+from restore.engine.precision import choose_device
+from restore.errors import RestoreError
 from restore.heads import HEADS
 from restore.interrupt import deferred
-from restore.network import Maxim
+from restore.train import state
 from restore.train.align import aligned
-from restore.train.config import TrainConfig
 from restore.train.data import Sampler
-from restore.train.devices import assemble, processes
+from restore.train.devices import assemble
 from restore.train.export import export
-from restore.train.loop import Progress, Trainer, check_shares
+from restore.train.loop import Progress, Trainer
+from restore.train.planning import Plan
 from restore.train.record import Record, claimed
-from restore.train.sources import NOUNS, Source, read
+from restore.train.sources import DISTILL, MADE, NOUNS, Pictures, read
+from restore.train.targets import make_pairs
 from restore.train.validate import Validation
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What to train, on what. ``start_from``: a model to fine-tune, or None for fresh weights."""
-
-    config: TrainConfig
-    sources: tuple[Source, ...]
-    start_from: Maxim | None = None
-    ancestor: Card | None = None
-    """The card of the model to fine-tune."""
+Say = Callable[[str], None]
+Stepped = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run happens: ``devices`` processes on the device of that kind, each with so many CPU
-    ``threads`` (None: torch's choice)."""
+    """Where a run computes: ``devices`` processes on devices of one kind, each with ``threads`` CPU
+    threads (None: torch's default)."""
 
     device: str = "auto"
     devices: int = 1
     threads: int | None = None
-
-
-def plan(
-    task: str,
-    sources: Sequence[Source],
-    config: Path | None = None,
-    init: str | None = None,
-    devices: int = 1,
-    **changes: Any,
-) -> Plan:
-    """The run that a JSON file of `TrainConfig` fields and the given changes describe.
-
-    ``init`` names a model, of whatever task, whose weights and network are taken. Where nothing
-    says how many batches a step sees, it is one for each process. Raises `ConfigError` or
-    `CheckpointError`.
-    """
-    if task not in HEADS or HEADS[task].degradation not in RECIPES:
-        trainable = ", ".join(name for name, t in HEADS.items() if t.degradation in RECIPES)
-        raise ConfigError(f"no training recipe for {task!r}; there is one for {trainable}")
-    values: dict[str, Any] = {}
-    if config is not None:
-        try:
-            values = json.loads(config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{config}: cannot be read as JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{config}: must hold a JSON object of training fields")
-    values |= {"task": task} | {k: v for k, v in changes.items() if v is not None}
-    values.setdefault("batches_per_step", processes(devices))
-    start_from, ancestor = None, None
-    if init is not None:
-        from restore.checkpoints import store  # needs more than a bare machine has
-
-        found = store.locate(init)
-        ancestor = found.card
-        network = ancestor.network.to_dict()
-        if values.setdefault("network", network) != network:
-            raise ConfigError(f"{init} has another network than the configuration asks for")
-        start_from = weights.load(found.path, ancestor).requires_grad_(True).train()
-        values["init"] = f"{ancestor.name} {ancestor.sha256}"
-    planned = TrainConfig.from_dict(values)
-    check_shares(planned, processes(devices))
-    return Plan(planned, tuple(sources), start_from, ancestor)
 
 
 def run(
@@ -103,85 +52,140 @@ def run(
     licence: str = "unknown",
     place: Place = Place(),
     tensorboard: bool = False,
-    say: Callable[[str], None] = print,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    say: Say = print,
+    progress: Stepped = lambda done, total: None,
 ) -> str:
-    """Train to the end, continuing whatever state ``folder`` holds, and return a summary line.
+    """Train to the end, continuing from the state in ``folder``, and return a summary line.
 
-    ``folder`` gets the state and what `Record` writes. ``out`` gets the averaged weights, with
-    ``licence`` on their card. Ctrl-C ends it after a step, saved, with `KeyboardInterrupt`. Raises
-    `TrainingError` for data or a state that cannot be used, and `CheckpointError` where ``out``
-    cannot be written.
+    ``folder`` gets the state, the pairs that a model makes, and the log (`Record`). ``out`` gets
+    the averaged weights, with ``licence`` on their card. Processes other than the first return "".
+
+    Raises `TrainingError` for data or a state that cannot be used, `CheckpointError` where ``out``
+    cannot be written, and `KeyboardInterrupt` on Ctrl-C, after the step is completed and saved.
     """
     if out is not None:
         weights.check_target(out, overwrite)
-    recipe = RECIPES[HEADS[plan.config.task].degradation]
-    pictures = [read(source) for source in plan.sources]
-    if plan.config.align:
-        pictures = [aligned(p) for p in pictures]
-    split = [p.split(plan.config.holdout) for p in pictures]
-    del pictures
-    # What is wrong with the data has been said by now, once, not by every process.
-    team = assemble(place.device, place.devices)
+    choose_device(place.device)
     if place.threads is not None:
         torch.set_num_threads(place.threads)
+    state.check(folder, plan.config)  # before hours of making targets
+    pictures = _read(plan, folder, place.device, say, progress)
+    split = [p.split(plan.config.holdout) for p in pictures]
+    del pictures
+    # Errors in the data have been reported by now, by one process rather than by each.
+    team = assemble(place.device, place.devices)
+    recipe = RECIPES[HEADS[plan.config.task].degradation]
     sampler = Sampler([kept for kept, _ in split], plan.config, recipe, team.device)
     held = [held for _, held in split]
-    counts = [(len(kept.items), len(held.items)) for kept, held in split]
+    counts = [(len(kept.items), len(left.items)) for kept, left in split]
     del split  # the sampler has copies on its device
     if team.rank != 0:
         return _follow(Trainer(plan.config, sampler, folder, team, plan.start_from))
     with claimed(folder):
         trainer = Trainer(plan.config, sampler, folder, team, plan.start_from)
         resumed = trainer.resume()
-        team.wait()
+        team.wait()  # the first save removes the state that other processes read
         for source, (kept, left) in zip(plan.sources, counts, strict=True):
             say(f"{source.name}: {kept} {NOUNS[source.kind]} to train on, {left} held out")
         if resumed:
-            say(f"{folder}: resuming at step {trainer.step:,} of {plan.config.steps:,}")
-        record = Record(folder, trainer.step, tensorboard)
+            say(_resumption(trainer))
         validation = Validation(held, recipe, team.device, trainer.config)
         if not validation:
             say("no pictures are held out: there is no validation")
-
-        def report(row: Progress) -> None:
-            due = row.step % plan.config.validate_every == 0 or row.step == row.steps
-            looked = validation.look(trainer.ema, trainer.bfloat16) if validation and due else None
-            record.add(row, looked)
-            say(_line(row, looked[0] if looked else None))
-
-        with deferred() as signalled:
-            finished = trainer.run(report, should_stop=lambda: signalled() > 0, stepped=progress)
-        if not finished:
-            say(f"{folder}: saved at step {trainer.step:,}; the same command goes on from there")
-            if signalled() == signal.SIGTERM:
-                os.kill(os.getpid(), signal.SIGTERM)  # by now with its usual end
-            raise KeyboardInterrupt
+        record = Record(folder, trainer.step, tensorboard)
+        _train(trainer, validation, record, say, progress)
         summary = f"{folder}: {trainer.step:,} steps, {trainer.patches:,} patches"
         if out is not None:
-            card = export(trainer, out, plan.sources, licence, plan.ancestor)
+            card = export(trainer, out, plan, licence)
             summary += f" -> {out} ({card.parameters:,} parameters)"
         return summary
 
 
+def _read(plan: Plan, folder: Path, device: str, say: Say, progress: Stepped) -> list[Pictures]:
+    """Read all pictures; have the targets that are missing made once the others are known to be
+    readable."""
+    config = plan.config
+    found = {source: read(source) for source in plan.sources if source.kind not in MADE}
+    for index, source in enumerate(plan.sources):
+        if source in found:
+            continue
+        assert plan.target_model is not None  # `planning.plan` has seen to it
+        pairs = folder / "targets" / f"{index}-{source.kind}-{source.name}"
+        recipe = RECIPES[HEADS[config.task].degradation]
+        make_pairs(
+            source,
+            pairs,
+            plan.target_model,
+            config,
+            recipe,
+            device=device,
+            say=say,
+            progress=progress,
+        )
+        found[source] = read(source, pairs, config.target_draws if source.kind == DISTILL else 1)
+    pictures = [found[source] for source in plan.sources]
+    return [aligned(p) for p in pictures] if config.align else pictures
+
+
+def _train(
+    trainer: Trainer, validation: Validation, record: Record, say: Say, progress: Stepped
+) -> None:
+    """Train to the last step, or to the signal that ends the run."""
+    config = trainer.config
+
+    def look() -> tuple[float, np.ndarray]:
+        return validation.look(trainer.ema, trainer.bfloat16)
+
+    def report(row: Progress) -> None:
+        due = row.step % config.validate_every == 0 or row.step == row.steps
+        looked = look() if validation and due else None
+        record.add(row, looked)
+        say(_line(row, looked[0] if looked else None, record.first_psnr))
+
+    with deferred() as signalled:
+        if validation and trainer.step == 0:
+            looked = look()
+            record.begin(config.steps, looked)
+            say(f"step 0 of {config.steps:,}  validation {looked[0]:.2f}")
+        finished = trainer.run(report, should_stop=lambda: signalled() > 0, stepped=progress)
+    if not finished:
+        say(
+            f"{trainer.folder}: saved at step {trainer.step:,}; the same command goes on from there"
+        )
+        if signalled() == signal.SIGTERM:
+            os.kill(os.getpid(), signal.SIGTERM)  # now with its default action
+        raise KeyboardInterrupt
+
+
 def _follow(trainer: Trainer) -> str:
-    """What every process but the first does; it leaves without a word of its own."""
+    """Run a process other than the first, which says nothing."""
     try:
         trainer.resume()
-        trainer.team.wait()  # the first save of the first process removes what others read
+        trainer.team.wait()  # the first save removes the state that this process reads
         with deferred() as signalled:
             trainer.run(lambda row: None, should_stop=lambda: signalled() > 0)
     except RestoreError:
-        # The first process says what went wrong, or has ended and is what went wrong. Without
-        # the interpreter's own end, where the group of processes would complain at length.
+        # The first process reports the error, or has died and is its cause. The interpreter's own
+        # exit would have the process group print pages of complaints.
         os._exit(1)
     return ""
 
 
-def _line(row: Progress, validation_psnr: float | None) -> str:
+def _resumption(trainer: Trainer) -> str:
+    step, steps = trainer.step, trainer.config.steps
+    if step and step == trainer.stretches[-1].begin:
+        return f"{trainer.folder}: lengthening the run from {step:,} to {steps:,} steps"
+    return f"{trainer.folder}: resuming at step {step:,} of {steps:,}"
+
+
+def _line(row: Progress, psnr: float | None, first_psnr: float | None) -> str:
+    """Describe the training since the last report, and the validation PSNR if there is one."""
     line = (
         f"step {row.step:,} of {row.steps:,}  loss {row.loss:.4f}  PSNR {row.psnr:.2f}  "
         f"{row.patches:,} patches  {row.patches_per_second:.1f} patches/s  "
         f"waiting {row.waiting:.0%}"
     )
-    return line if validation_psnr is None else f"{line}  validation {validation_psnr:.2f}"
+    if psnr is None:
+        return line
+    gain = "" if first_psnr is None else f" ({psnr - first_psnr:+.2f} since step 0)"
+    return f"{line}  validation {psnr:.2f}{gain}"

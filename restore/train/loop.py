@@ -1,4 +1,4 @@
-"""The training loop: AdamW on bf16 activations, an EMA that is what gets used, exact resume."""
+"""The training loop: AdamW, activations in bfloat16, an average of the weights, exact resume."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import Team
 from restore.train.losses import charbonnier, fft_l1
+from restore.train.schedule import Schedule
 
 SAVE_EVERY_SECONDS = 100.0
 MAX_SKIPPED_IN_A_ROW = 100
@@ -27,26 +28,39 @@ MAX_SKIPPED_IN_A_ROW = 100
 
 @dataclass(frozen=True)
 class Progress:
-    """What has happened since the last report; losses and PSNR are means."""
+    """The training since the last report."""
 
     step: int
+    """Steps done."""
     steps: int
+    """Steps at the end of the run."""
     patches: int
-    """Since the run began."""
+    """Patches seen since the run began."""
     loss: float
+    """Mean loss."""
     psnr: float
-    """Of training patches, in dB: of the mean squared error, by the weights, not their average."""
+    """PSNR in dB of training patches, from the mean squared error. It is that of the weights, not
+    of their average."""
     learning_rate: float
+    """Learning rate of the last step."""
     seconds: float
+    """Time since the last report."""
     patches_per_second: float
+    """Patches seen per second."""
     waiting: float
-    """Fraction of the time that went into making batches (on a GPU: into asking for them)."""
+    """Fraction of the time spent on making batches. On a GPU that is the time to launch kernels."""
     skipped: int
-    """Steps whose gradient was not finite, since the run began."""
+    """Steps since the run began that were skipped because the gradient was not finite."""
 
 
 class Trainer:
-    """One run. ``model`` is trained; ``ema`` is the running average that evaluation uses."""
+    """A run: its weights, their average, the optimizer and the step.
+
+    ``model`` is trained; ``ema`` is the average of its weights, which gets validated and exported.
+    ``start_from`` is the model to fine-tune; without it the weights are drawn from the seed. Raises
+    `ConfigError` where the processes cannot share a step, and `TrainingError` where ``start_from``
+    has another network than the configuration.
+    """
 
     def __init__(
         self,
@@ -80,6 +94,8 @@ class Trainer:
         self.bfloat16 = config.precision == "bfloat16" or (
             config.precision == "auto" and bfloat16_is_fast(self.device)
         )
+        self.stretches: tuple[Schedule, ...] = (Schedule.of(config),)
+        """The schedules of the run so far: one more for each time it was lengthened."""
         self.step = 0
         self.rate = 0.0
         """The learning rate of the last step."""
@@ -88,10 +104,15 @@ class Trainer:
         self._skipped_in_a_row = 0
 
     def resume(self) -> bool:
-        """Take up the state saved in the folder; False if there is none."""
+        """Load the state saved in the folder. Returns False if there is none.
+
+        A finished run whose configuration has more ``steps`` now is lengthened (`Schedule`).
+        Raises `TrainingError` for a damaged state, or one of another run.
+        """
         return state.load(self)
 
     def save(self) -> None:
+        """Write the state into the folder. Raises `TrainingError`."""
         state.save(self)
 
     def run(
@@ -101,11 +122,11 @@ class Trainer:
         should_stop: Callable[[], bool] = lambda: False,
         stepped: Callable[[int, int], None] = lambda done, total: None,
     ) -> bool:
-        """Train to the last step, saving on the way and at the end; interruptible anywhere.
+        """Train to the last step. Returns False if ``should_stop`` ended the run before it.
 
-        Reports every so many steps, and wherever the configuration wants a validation. Tells
-        ``stepped`` of every step. Asks ``should_stop`` after each, and if so saves and returns
-        False: there are steps left. Where many processes train, one that wants to stop stops all.
+        The state is saved every `SAVE_EVERY_SECONDS` and at the end. ``report`` is called every
+        ``report_every`` steps and when a validation is due; ``stepped`` (done, total) and
+        ``should_stop`` after every step. Of several processes, one that stops stops all.
         """
         last_save = time.monotonic()
         seen = _Since(self.patches)
@@ -121,13 +142,13 @@ class Trainer:
                 if self.team.rank == 0:
                     self.save()
                 last_save = time.monotonic()
-        self.team.wait()  # nobody leaves before the state is on the disk
+        self.team.wait()  # no process leaves before the state is on the disk
         return not stopped
 
     def _train(self, seen: _Since, should_stop: Callable[[], bool]) -> bool:
-        """One step; True if someone wants to stop after it."""
+        """Train one step. Returns True if a process asks to stop after it."""
         config, team = self.config, self.team
-        self.rate = self._scheduled_rate()
+        self.rate = self.stretches[-1].rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -152,12 +173,14 @@ class Trainer:
         return bool(totals[3] > 0) if team.size > 1 else should_stop()
 
     def _loss(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and the network's last and largest picture."""
+        """Return the loss, and the full-size output of the last stage."""
         config = self.config
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             stages = self.model.outputs(degraded)
+        if config.supervision == "finest":
+            stages = [stage[-1:] for stage in stages]
         loss = torch.zeros((), device=self.device)
-        for stage in stages:  # as MAXIM: every stage and scale counts alike
+        for stage in stages:  # eq. 6 of MAXIM: every stage and scale has the same weight
             for level, picture in enumerate(reversed(stage)):
                 output, target = picture.float(), nearest_shrink(clean, level)
                 loss = loss + charbonnier(output, target, config.charbonnier_eps)
@@ -165,7 +188,7 @@ class Trainer:
         return loss, stages[-1][-1]
 
     def _average(self, totals: Tensor) -> Tensor:
-        """The gradients, in place, and the totals, averaged over all processes in one go."""
+        """Average the gradients (in place) and the totals over all processes in one reduction."""
         values = [p.grad for p in self.model.parameters() if p.grad is not None]
         flat = self.team.mean(torch.cat([value.flatten() for value in (*values, totals)]))
         *shared, averaged = flat.split([value.numel() for value in (*values, totals)])
@@ -178,30 +201,21 @@ class Trainer:
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
             self._skipped_in_a_row = 0
-        else:  # one bad batch must not end a run of hours, but a run of them must
+        else:  # one bad batch must not end a run of hours; a run of bad batches must
             self.skipped += 1
             self._skipped_in_a_row += 1
             if self._skipped_in_a_row > MAX_SKIPPED_IN_A_ROW:
                 raise TrainingError("the loss stays infinite; lower the learning rate")
-        # Early on the average follows closely, or it would remember the initialisation.
+        # Early on the average follows closely, so that it forgets the initialisation.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             pairs = zip(self.ema.parameters(), self.model.parameters(), strict=True)
             for averaged, current in pairs:
                 averaged.lerp_(current, 1 - decay)
 
-    def _scheduled_rate(self) -> float:
-        """The learning rate of the step to come: a linear warm-up, then a cosine."""
-        config = self.config
-        if self.step < config.warmup_steps:
-            return config.learning_rate * (self.step + 1) / config.warmup_steps
-        done = (self.step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-        low = config.final_learning_rate
-        return config.learning_rate * (low + (1 - low) * (1 + math.cos(math.pi * done)) / 2)
-
 
 def check_shares(config: TrainConfig, processes: int) -> None:
-    """Raise `ConfigError` where so many processes cannot share a step evenly."""
+    """Raise `ConfigError` where the processes cannot share the batches of a step evenly."""
     if config.batches_per_step % processes:
         raise ConfigError(
             f"batches_per_step is {config.batches_per_step}; {processes} devices cannot share that "
@@ -210,7 +224,7 @@ def check_shares(config: TrainConfig, processes: int) -> None:
 
 
 class _Since:
-    """What has been seen since the last report."""
+    """Sums since the last report."""
 
     def __init__(self, patches: int):
         self.patches = patches

@@ -18,10 +18,18 @@ from restore.media import folder
 from restore.media import image as media
 from restore.media.colour import rgb
 
-CLEAN, PAIRS, DEPTH = "clean", "pairs", "depth"
-NOUNS = {CLEAN: "pictures", PAIRS: "pairs", DEPTH: "pictures with depth"}
+CLEAN, PAIRS, DEPTH, REHEARSE, DISTILL = "clean", "pairs", "depth", "rehearse", "distill"
+NOUNS = {
+    CLEAN: "pictures",
+    PAIRS: "pairs",
+    DEPTH: "pictures with depth",
+    REHEARSE: "pictures to rehearse",
+    DISTILL: "pairs to distill from",
+}
+MADE = (REHEARSE, DISTILL)
+"""Kinds whose targets are made by a model (`restore.train.targets`)."""
 FARTHEST_ROOM = 10.0
-"""Metres of median depth beyond which a scene is not a room, and haze of rooms means nothing."""
+"""Median depth in metres beyond which a scene is not a room, and gets no haze of rooms."""
 
 Item = tuple[np.ndarray, ...]
 
@@ -36,7 +44,9 @@ class Source:
     * pairs: ``input/`` and ``target/`` with pictures of equal names, or a ``pairs.csv`` whose first
       two columns name a degraded picture and its target;
     * depth: a ``depth.csv`` whose columns ``image``, ``depth`` and ``depth_at_65535`` name clean
-      pictures, their depth as linear 16-bit files, and the depth (metres) of the value 65535.
+      pictures, their depth as linear 16-bit files, and the depth (metres) of the value 65535;
+    * rehearse: pictures as a model is given them, whose targets are made by that model;
+    * distill: clean pictures, degraded before the run, whose targets are made by a model.
     """
 
     kind: str
@@ -45,7 +55,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """That of the folder, also where the path is a dot."""
+        """Name of the folder, also where the path is a dot."""
         return self.folder.resolve().name
 
     @classmethod
@@ -65,17 +75,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a source holds, each item a tuple of arrays that show the same pixels:
+    """The pictures of a source, each item a tuple of arrays of one height and width.
 
-    clean: (clean,); pairs: (input, target); depth: (clean, depth, metric). Pictures are H x W x 3
-    uint8; depth is H x W float32, in metres where ``metric`` (a 0-d bool array) says so.
+    clean: (clean,); depth: (clean, depth, metric); other kinds: (input, target). Pictures are
+    H x W x 3 uint8; depth is H x W float32, in metres where ``metric`` (a 0-d bool array) says so.
     """
 
     source: Source
     items: tuple[Item, ...]
+    draws: int = 1
+    """Consecutive items that show the same picture."""
 
     def digest(self) -> str:
-        """What tells these pixels from others', in 8 hexadecimal digits (CRC-32)."""
+        """Return the CRC-32 of all pixels in 8 hexadecimal digits."""
         value = 0
         for item in self.items:
             for array in item:
@@ -83,8 +95,10 @@ class Pictures:
         return f"{value:08x}"
 
     def reduced(self, side: int) -> Pictures:
-        """The same with shorter sides of at most ``side`` pixels, each the mean of those it
-        covers; depths stay what they are. 0 leaves everything as it is."""
+        """Reduce pictures to a shorter side of at most ``side`` pixels, by area averaging.
+
+        Pairs are reduced on both sides; values of depth stay as they are. 0 changes nothing.
+        """
         if side == 0:
             return self
         return replace(
@@ -93,32 +107,40 @@ class Pictures:
         )
 
     def split(self, fraction: float) -> tuple[Pictures, Pictures]:
-        """(to train on, held out): evenly spread over the names, in whole pictures.
+        """Return (pictures to train on, pictures held out).
 
-        At least one is held out, unless the fraction is 0 or there is but one.
+        Those held out are evenly spread over the names; every version of one is held out with it,
+        and at least one is, unless ``fraction`` is 0 or there is only one.
         """
-        count = max(1, round(len(self.items) * fraction)) if fraction else 0
-        count = min(count, len(self.items) - 1)
-        held = {int((i + 0.5) * len(self.items) / count) for i in range(count)}
+        different = len(self.items) // self.draws
+        count = max(1, round(different * fraction)) if fraction else 0
+        count = min(count, different - 1)
+        held = {int((i + 0.5) * different / count) for i in range(count)}
         kept, out = (
-            tuple(item for i, item in enumerate(self.items) if (i in held) == held_out)
+            tuple(
+                item for i, item in enumerate(self.items) if (i // self.draws in held) == held_out
+            )
             for held_out in (False, True)
         )
         return replace(self, items=kept), replace(self, items=out)
 
 
-def read(source: Source) -> Pictures:
-    """Every picture of a source, in order of name. Raises `TrainingError` naming what is wrong."""
+def read(source: Source, made: Path | None = None, draws: int = 1) -> Pictures:
+    """Read every picture of a source, in order of name.
+
+    ``made`` is the folder of pairs of a source of a `MADE` kind, with ``draws`` of each picture.
+    Raises `TrainingError` naming the file.
+    """
     try:
-        items = tuple(_READERS[source.kind](source.folder))
+        items = tuple(_READERS[source.kind](made or source.folder))
     except ImageError as error:
         raise TrainingError(str(error)) from error
-    return Pictures(source, items)
+    return Pictures(source, items, draws)
 
 
 def _clean(path: Path) -> Iterator[Item]:
     for picture in folder.pictures(path):
-        yield (_picture(picture),)
+        yield (read_picture(picture),)
 
 
 def _pairs(path: Path) -> Iterator[Item]:
@@ -128,7 +150,7 @@ def _pairs(path: Path) -> Iterator[Item]:
     else:
         named = list(folder.pairs(path / "input", path / "target"))
     for source, target in named:
-        pair = _picture(source), _picture(target)
+        pair = read_picture(source), read_picture(target)
         if pair[0].shape != pair[1].shape:
             raise TrainingError(f"{source} and {target} differ in size")
         yield pair
@@ -141,7 +163,7 @@ def _depth(path: Path) -> Iterator[Item]:
             farthest = float(row["depth_at_65535"])
         except (KeyError, ValueError) as error:
             raise TrainingError(f"{path / 'depth.csv'}: cannot be used: {error}") from error
-        clean, depth = _picture(picture), _sixteen_bits(file) * np.float32(farthest / 65535)
+        clean, depth = read_picture(picture), _sixteen_bits(file) * np.float32(farthest / 65535)
         if clean.shape[:2] != depth.shape:
             raise TrainingError(f"{picture} and {file} differ in size")
         room = "relative" not in row.get("source", "") and np.median(depth) < FARTHEST_ROOM
@@ -152,6 +174,8 @@ _READERS: Mapping[str, Callable[[Path], Iterator[Item]]] = {
     CLEAN: _clean,
     PAIRS: _pairs,
     DEPTH: _depth,
+    REHEARSE: _pairs,
+    DISTILL: _pairs,
 }
 
 
@@ -163,7 +187,8 @@ def _reduced(array: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(array).resize((width, height), Image.Resampling.BOX))
 
 
-def _picture(path: Path) -> np.ndarray:
+def read_picture(path: Path) -> np.ndarray:
+    """Read a file as H x W x 3 uint8. Raises `ImageError`."""
     return rgb(media.read(path).in_8_bits().pixels)
 
 

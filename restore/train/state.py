@@ -1,8 +1,8 @@
 """The state of a run on disk: complete or absent, and enough to continue exactly.
 
-A state is a folder ``state-<step>`` of safetensors shards, none above 16 MB, and a
-``state.json``. It is written under another name and renamed, so a kill, a power cut or a full
-disk leaves the one before.
+A state is a folder ``state-<step>`` of safetensors shards of at most 16 MB and a ``state.json``.
+It is written under another name and renamed, so a kill, a power cut or a full disk leaves the
+previous state intact.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +21,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from restore.errors import TrainingError
+from restore.train.config import TrainConfig
+from restore.train.schedule import Schedule
 
 if TYPE_CHECKING:
     from restore.train.loop import Trainer
 
 SHARD_BYTES = 16_000_000
 ENTRY_BYTES = 150
-"""More than a tensor takes in a shard's header, besides its name."""
+"""Upper bound of a tensor's entry in a shard's header, without its name."""
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_SCHEDULE = ("steps", "learning_rate", "final_learning_rate", "warmup_steps")
+"""Fields that may change when a finished run is lengthened."""
 
 
 def save(trainer: Trainer) -> Path:
@@ -44,6 +50,7 @@ def save(trainer: Trainer) -> Path:
             "step": trainer.step,
             "patches": trainer.patches,
             "skipped": trainer.skipped,
+            "stretches": [asdict(stretch) for stretch in trainer.stretches],
         }
         _sync(lambda text, path: path.write_text(text), json.dumps(header), partial / "state.json")
         shutil.rmtree(target, ignore_errors=True)
@@ -63,21 +70,26 @@ def save(trainer: Trainer) -> Path:
 
 
 def load(trainer: Trainer) -> bool:
-    """Put the newest saved state into the trainer; False if there is none."""
-    states = _states(trainer.folder)
-    if not states:
+    """Put the newest saved state into the trainer. Returns False if there is none.
+
+    A finished run whose configuration has more steps now gets one more stretch. Raises
+    `TrainingError` for a damaged state, or one of another run.
+    """
+    newest = _newest(trainer.folder)
+    if newest is None:
         return False
-    newest = states[-1]
+    header = _header(newest)
+    lengthened = _check_config(header, trainer.config, newest)
+    sources = json.loads(json.dumps(trainer.sampler.sources))
+    _check_same("sources", header["sources"], sources, newest)
     try:
-        header = json.loads((newest / "state.json").read_text())
-        config = dict(header["config"]) | {"sources": header["sources"]}
         step, patches, skipped = (int(header[k]) for k in ("step", "patches", "skipped"))
+        stretches = _stretches(header)
         tensors: dict[str, Tensor] = {}
         for shard in sorted(newest.glob("shard-*.safetensors")):
             tensors.update(load_file(shard, device=str(trainer.device)))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise TrainingError(f"{newest}: damaged training state: {error!r}") from error
-    _check_config(config, trainer, newest)
     for name, tensor in _tensors(trainer).items():
         if name not in tensors or tensors[name].shape != tensor.shape:
             raise TrainingError(f"{newest}: damaged training state: no {name} of this network")
@@ -89,19 +101,68 @@ def load(trainer: Trainer) -> bool:
             "step": torch.tensor(float(step - skipped)),
             **{moment: moments[moment][name] for moment in _MOMENTS},
         }
+    if lengthened:
+        stretches = (*stretches, Schedule.of(trainer.config, after=stretches[-1]))
+    trainer.stretches = stretches
     trainer.step, trainer.patches, trainer.skipped = step, patches, skipped
     return True
 
 
-def _check_config(saved: dict[str, Any], trainer: Trainer, path: Path) -> None:
-    sources = {"sources": trainer.sampler.sources}
-    current = json.loads(json.dumps(trainer.config.to_dict() | sources))
-    for name in current:
-        if saved.get(name) != current[name]:
+def check(folder: Path, config: TrainConfig) -> None:
+    """Raise `TrainingError` where the folder holds a state of a run with another configuration."""
+    newest = _newest(folder)
+    if newest is not None:
+        _check_config(_header(newest), config, newest)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Read the header of a state. Fields of the configuration that it lacks have defaults."""
+    try:
+        header = dict(json.loads((path / "state.json").read_text()))
+        header["config"] = TrainConfig().to_dict() | dict(header["config"])
+        header["step"] = int(header["step"])
+        header["sources"] = list(header["sources"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path}: damaged training state: {error!r}") from error
+    return header
+
+
+def _check_config(header: Mapping[str, Any], config: TrainConfig, path: Path) -> bool:
+    """Return whether the run is lengthened. Raises `TrainingError` for another configuration."""
+    saved = json.loads(json.dumps(header["config"]))
+    current = json.loads(json.dumps(config.to_dict()))
+    changed = [name for name in current if saved[name] != current[name]]
+    steps, done = saved["steps"], header["step"]
+    if "steps" in changed and set(changed) <= set(_SCHEDULE):
+        if current["steps"] < steps:
             raise TrainingError(
-                f"{path}: belongs to a run with {name} = {saved.get(name)!r}, not "
-                f"{current[name]!r}; give another folder, or the same settings"
+                f"{path}: belongs to a run of {steps:,} steps; give --steps {steps}, or more to "
+                "lengthen it"
             )
+        if done < steps:
+            raise TrainingError(
+                f"{path}: belongs to a run that has {steps - done:,} of {steps:,} steps left; "
+                f"finish it with --steps {steps} before lengthening it"
+            )
+        return True
+    for name in changed:
+        _check_same(name, saved[name], current[name], path)
+    return False
+
+
+def _check_same(name: str, saved: Any, current: Any, path: Path) -> None:
+    if saved != current:
+        raise TrainingError(
+            f"{path}: belongs to a run with {name} = {saved!r}, not {current!r}; give another "
+            "folder, or the same settings"
+        )
+
+
+def _stretches(header: Mapping[str, Any]) -> tuple[Schedule, ...]:
+    """Read the schedules of a state. One of an older version has a single stretch."""
+    if "stretches" in header:
+        return tuple(Schedule(**stretch) for stretch in header["stretches"])
+    return (Schedule.of(TrainConfig.from_dict(header["config"])),)
 
 
 def _tensors(trainer: Trainer) -> dict[str, Tensor]:
@@ -131,8 +192,9 @@ def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     return shards
 
 
-def _states(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.glob("state-*") if p.is_dir() and not p.suffix)
+def _newest(folder: Path) -> Path | None:
+    states = sorted(p for p in folder.glob("state-*") if p.is_dir() and not p.suffix)
+    return states[-1] if states else None
 
 
 def _sync(write: Any, content: Any, path: Path) -> None:

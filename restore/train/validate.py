@@ -1,4 +1,4 @@
-"""Looking at a run from outside: pictures it has never seen, the same ones each time."""
+"""Validation on held-out pictures, the same ones each time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from restore.train.data import Stock, centre
 from restore.train.sources import Pictures
 
 MOST = 8
+"""Pictures in all."""
 SIDE = 256
+"""Side in pixels of the part of a picture that is shown, rounded up to the network's multiple."""
 
 
 class Validation:
-    """The middles of up to `MOST` held-out pictures, degraded once and for all by ``recipe``.
+    """Up to `MOST` held-out pictures, degraded once by ``recipe``.
 
-    Pictures have the largest of the sizes that are trained on. False where nothing was held out.
+    The middle of each is shown, at the largest of the ``sides`` that are trained on. The object is
+    false if no pictures are held out.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class Validation:
 
     @torch.no_grad()
     def look(self, model: Maxim, bfloat16: bool) -> tuple[float, np.ndarray]:
-        """Mean PSNR in dB over the pictures, and a sheet to look at, H x W x 3 uint8:
-        a row a picture, as degraded, restored and clean."""
+        """Return the mean PSNR in dB over the pictures, and a sheet of them.
+
+        The sheet is H x W x 3 uint8, with one row for each picture: degraded, restored, clean.
+        """
         psnrs, rows = [], []
         for degraded, clean in self._cases:
             with torch.autocast(degraded.device.type, torch.bfloat16, enabled=bfloat16):
@@ -69,7 +74,7 @@ class Validation:
 
 
 def write_sheet(sheet: np.ndarray, path: Path) -> None:
-    """Save as PNG, replacing the one before. Raises `TrainingError`."""
+    """Save as PNG, replacing an earlier sheet. Raises `TrainingError`."""
     try:
         with atomic_path(path) as partial:
             Image.fromarray(sheet).save(partial, format="png")

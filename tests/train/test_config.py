@@ -47,6 +47,10 @@ WRONG = [
     *[("sides", value) for value in (1, [], [-1], [1.5], ["1"], [True])],
     *[("align", value) for value in (1, "yes", None)],
     *[("network", value) for value in ("S-1", None, [1])],
+    *[("supervision", value) for value in ("coarse", 1, None)],
+    *[("target_draws", value) for value in (0, 1.5)],
+    *[(name, value) for name in ("task", "init", "target_model") for value in (5, None, [])],
+    ("learning_rate", 10**400),
 ]
 
 
@@ -57,16 +61,33 @@ def test_a_wrong_value_is_named(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "named"),
+    ("values", "told"),
     [
-        ({"stepz": 1}, "stepz"),
-        ({"network": {"feature": 1}}, "feature"),
-        ({"network": {"features": 0}}, "features"),
+        (
+            {"leraning_rate": 1},
+            "unknown training field 'leraning_rate'; did you mean 'learning_rate'?",
+        ),
+        ({"xyzzy": 1}, "unknown training field 'xyzzy'"),
+        ({"network": {"feature": 1}}, "unknown network field 'feature'; did you mean 'features'?"),
+        (
+            {"network": {"varient": "S-1"}},
+            "unknown network field 'varient'; did you mean 'variant'?",
+        ),
+        ({"network": {"variant": ["S-1"]}}, "network.variant is ['S-1']; it must be text"),
+        (
+            {"network": {"features": 0}},
+            "network.features is 0; it must be a whole number of at least 1",
+        ),
+        (
+            {"network": {"depth": "3"}},
+            "network.depth is '3'; it must be a whole number of at least 1",
+        ),
     ],
 )
-def test_an_unknown_field_and_a_wrong_network_are_named(values: dict, named: str) -> None:
-    with pytest.raises(ConfigError, match=rf"\b{named}\b"):
+def test_an_unknown_field_and_a_wrong_network_are_named(values: dict, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         TrainConfig.from_dict(values)
+    assert str(caught.value) == told
 
 
 @pytest.mark.parametrize("patch", [(32, 48), (16, 32)])

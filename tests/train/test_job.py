@@ -13,19 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from command import Outcome, restore
 from models import save_model
 from PIL import Image
 from tiny_run import CONFIG, picture
 
-from restore.checkpoints import weights
-from restore.checkpoints.card import TrainingSet, read_card
+from restore.checkpoints.card import read_card
 from restore.errors import CheckpointError, TrainingError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.train import job
-from restore.train.sources import CLEAN, PAIRS, Source
+from restore.train.planning import plan as planned
+from restore.train.sources import CLEAN, DISTILL, PAIRS, REHEARSE, Source
 
 PROGRAM = [sys.executable, "-B", "-W", "error", "-m", "restore.cli"]
 SHORT = replace(CONFIG, steps=10, holdout=0.5, validate_every=5)
@@ -92,21 +91,27 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
     _, process = trained
     assert process.code == 0
     assert process.stdout.startswith("run: 10 steps, 20 patches -> model.safetensors (")
-    *counts, first, line = process.stderr.splitlines()
+    *counts, start, first, line = process.stderr.splitlines()
     assert counts == [
         "clean: 1 pictures to train on, 1 held out",
         "pairs: 1 pairs to train on, 1 held out",
     ]
+    assert re.fullmatch(r"step 0 of 10  validation \d+\.\d\d", start)
     assert first.startswith("step 5 of 10  ")
     assert line.startswith("step 10 of 10  loss 0.")
     assert "  20 patches  " in line
-    assert re.search(r" patches/s  waiting \d+%  validation \d+\.\d\d$", line)
+    assert re.search(
+        r" patches/s  waiting \d+%  validation \d+\.\d\d \([+-]\d\.\d\d since step 0\)$", line
+    )
 
 
 @pytest.mark.slow
 def test_a_run_writes_a_log(place: Place) -> None:
     with open(place / "run/log.csv", newline="") as file:
-        _, row = csv.DictReader(file)
+        start, _, row = csv.DictReader(file)
+    assert (start["step"], start["steps"], start["patches"]) == ("0", "10", "0")
+    assert start["loss"] == start["psnr"] == ""
+    assert 5 < float(start["validation_psnr"]) < 50
     assert (row["step"], row["steps"], row["patches"]) == ("10", "10", "20")
     assert 0 < float(row["loss"]) < 1
     assert 5 < float(row["psnr"]) < 50
@@ -159,7 +164,7 @@ def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
     os.close(ours)
     assert process.returncode == 0
     assert b"train denoise" in shown
-    assert shown.count(b"validation") == 2
+    assert shown.count(b"validation") == 3
     assert b"10/10" in shown
 
 
@@ -169,7 +174,7 @@ def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
 def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[str]]:
     said: list[str] = []
     sources = [Source(kind, place / kind) for kind in (CLEAN, PAIRS)]
-    plan = job.plan("denoise", sources, place / "config.json", steps=steps)
+    plan = planned("denoise", sources, place / "config.json", steps=steps)
     summary = job.run(plan, place / run, out=place / out, place=job.Place("cpu"), say=said.append)
     return summary, said
 
@@ -190,48 +195,51 @@ def test_without_pictures_held_out_there_is_no_validation(tmp_path: Path) -> Non
     assert not (place / "run/validation.png").exists()
 
 
-def test_batches_are_as_many_as_devices_unless_said_otherwise(tmp_path: Path) -> None:
-    config = tmp_path / "config.json"
-    cases: list[tuple[dict[str, int], int, int]] = [
-        ({}, 1, 1),
-        ({}, 3, 3),
-        ({"batches_per_step": 6}, 3, 6),
+def test_a_lengthened_run_goes_on_and_says_so(place: Place) -> None:
+    again(place, "longer", "short.safetensors")
+    summary, said = again(place, "longer", "longer.safetensors", steps=12)
+    assert summary.startswith(f"{place / 'longer'}: 12 steps, 24 patches -> ")
+    assert f"{place / 'longer'}: lengthening the run from 10 to 12 steps" in said
+    with open(place / "longer/log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    # The look before the first step is not repeated.
+    assert [row["step"] for row in rows] == ["0", "5", "10", "12"]
+    stretches = read_card(place / "longer.safetensors").training["stretches"]
+    assert [(one["begin"], one["steps"]) for one in stretches] == [(0, 10), (10, 12)]
+    assert "stretches" not in read_card(place / "short.safetensors").training
+
+
+def test_a_run_rehearses_and_distils(tmp_path: Path) -> None:
+    place = Place(tmp_path).fill()
+    place.configure("config.json", target_draws=2, steps=4)
+    teacher = save_model(tmp_path, name="teacher", licence="free")
+    sources = [Source(kind, place / "clean", w) for kind, w in ((REHEARSE, 1), (DISTILL, 0.5))]
+
+    def train(run: str, steps: int) -> list[str]:
+        said: list[str] = []
+        plan = planned(
+            "denoise", sources, place / "config.json", target_model=str(teacher), steps=steps
+        )
+        out = place / f"{run}.safetensors"
+        job.run(plan, place / run, out=out, overwrite=True, place=job.Place("cpu"), say=said.append)
+        return said
+
+    assert train("once", 4)[:4] == [
+        "clean: teacher makes 2 targets",
+        "clean: teacher makes 4 targets",
+        "clean: 1 pictures to rehearse to train on, 1 held out",
+        "clean: 2 pairs to distill from to train on, 2 held out",
     ]
-    for stated, devices, expected in cases:
-        config.write_text(json.dumps(stated))
-        plan = job.plan("denoise", (), config, devices=devices)
-        assert plan.config.batches_per_step == expected
-
-
-def test_a_model_of_another_task_can_be_taken_as_a_start(tmp_path: Path) -> None:
-    path = save_model(tmp_path, task="enhance")
-    plan = job.plan("derain", (), init=str(path))
-    start = plan.start_from
-    assert start is not None
-    assert plan.config.init == f"tiny {sha256_of(path)}"
-    found = weights.load(path, read_card(path)).state_dict()
-    assert all(torch.equal(value, found[name]) for name, value in start.state_dict().items())
-    assert all(parameter.requires_grad for parameter in start.parameters())
-
-
-def test_what_a_model_has_learned_from_before_stays_on_its_card(place: Place) -> None:
-    before = save_model(
-        place.root, licence="research", training_data=(TrainingSet("old pictures", "theirs"),)
-    )
-    plan = job.plan("denoise", (Source(CLEAN, place / "clean"),), init=str(before), steps=1)
-    job.run(plan, place / "heir", out=place / "heir.safetensors", place=job.Place("cpu"))
-    card = read_card(place / "heir.safetensors")
-    assert [used.name for used in card.training_data] == ["old pictures", "clean"]
-    assert card.source["from"] == f"tiny {sha256_of(before)}"
-    assert card.source["from_licence"] == "research"
-
-
-def test_a_network_that_is_not_the_start_s_is_refused(tmp_path: Path) -> None:
-    path = save_model(tmp_path)
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({"network": {"features": 48}}))
-    with pytest.raises(job.ConfigError, match="has another network than the configuration"):
-        job.plan("denoise", (), config, init=str(path))
+    assert sorted(p.name for p in (place / "once/targets").iterdir()) == [
+        "0-rehearse-clean",
+        "1-distill-clean",
+    ]
+    card = read_card(place / "once.safetensors")
+    assert card.training["target_model"] == f"teacher {sha256_of(teacher)}"
+    assert card.source["targets_from"] == f"teacher {sha256_of(teacher)}"
+    assert card.source["targets_licence"] == "free"
+    assert not any("makes" in line for line in train("once", 4))
+    assert sha256_of(place / "once.safetensors") == card.sha256
 
 
 @pytest.mark.parametrize(
@@ -246,6 +254,34 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
     assert not (tmp_path / "run").exists()
 
 
+# Printed configurations
+
+
+@pytest.mark.slow
+def test_a_printed_configuration_makes_the_same_run(place: Place) -> None:
+    words = ("train", "denoise", *CONFIGURED, "--steps", "3", "--seed", "7")
+    printed = restore(*words, "--init", "model.safetensors", "--print-config", cwd=place.root)
+    assert (printed.code, printed.stderr) == (0, "")
+    (place / "printed.json").write_text(printed.stdout)
+    used = ("train", "denoise", "--config", "printed.json")
+    assert restore(*used, "--print-config", cwd=place.root) == printed
+    data = ("--clean", "clean", "--quiet")
+    for run, asked in (("asked", (*words, "--init", "model.safetensors")), ("printed", used)):
+        out = ("--run", run, "--out", f"{run}.safetensors")
+        outcome = restore(*asked, *data, *out, cwd=place.root)
+        assert (outcome.code, outcome.stderr) == (0, "")
+    cards = [read_card(place / f"{run}.safetensors") for run in ("asked", "printed")]
+    assert cards[0].sha256 == cards[1].sha256
+    assert cards[0].training == cards[1].training
+
+
+@pytest.mark.slow
+def test_without_a_folder_for_the_run_there_is_none(place: Place) -> None:
+    outcome = restore("train", "denoise", "--clean", "clean", cwd=place.root)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr == "error: give --run DIR, the folder of the run\n"
+
+
 # Refusals
 
 
@@ -255,10 +291,18 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
     [
         (("denoise", "--clean", "nowhere"), "nowhere: no such folder"),
         (("denoise", "--clean", "empty"), "empty: holds no pictures"),
-        (("denoise", "--clean", "clean", "--config", "unknown.json"), "unknown training field: st"),
+        (
+            ("denoise", "--clean", "clean", "--config", "unknown.json"),
+            "unknown.json: unknown training field 'stepz'",
+        ),
         (
             ("denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED, "--seed", "5"),
             "seed = 0, no",
+        ),
+        (("denoise", "--rehearse", "clean"), "--rehearse clean: give --target-model NAME"),
+        (
+            ("denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED, "--steps", "9"),
+            "belongs to a run of 10 steps",
         ),
         (("denoise", "--clean", "clean", *CONFIGURED), "belongs to a run with sources"),
         (("denoise", "--clean", "clean=x", *CONFIGURED), "clean=x: the weight after ="),
@@ -270,6 +314,8 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
         "empty folder",
         "field",
         "config",
+        "target model",
+        "fewer steps",
         "data",
         "weight",
         "depth",
@@ -281,21 +327,15 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
 ) -> None:
     place.configure("unknown.json", stepz=3)
     process = restore("train", *words, "--run", "run", cwd=place.root)
-    assert (process.code, process.stdout) == (2 if "=x" in str(words) else 1, "")
+    usage = "=x" in str(words) or "--rehearse" in words
+    assert (process.code, process.stdout) == (2 if usage else 1, "")
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: ")
     assert told in line
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
-    plan = job.plan("denoise", (Source(CLEAN, tmp_path / "nowhere"),))
+    plan = planned("denoise", (Source(CLEAN, tmp_path / "nowhere"),))
     with pytest.raises(TrainingError, match="nowhere: no such folder"):
         job.run(plan, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '"steps"'])
-def test_a_config_that_is_no_json_object_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.json").write_text(text)
-    with pytest.raises(job.ConfigError, match=r"config\.json: "):
-        job.plan("denoise", (), tmp_path / "config.json")

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import CONFIG, CPU, NETWORK, assert_same, sampler, trainer, values
+from tiny_run import (
+    CONFIG,
+    CPU,
+    NETWORK,
+    assert_same,
+    rows,
+    run_until,
+    sampler,
+    trainer,
+    values,
+)
 from torch import Tensor
 
 from restore.errors import ConfigError, TrainingError
@@ -21,26 +31,6 @@ from restore.train.losses import charbonnier, fft_l1
 
 TESTS = Path(__file__).parents[1]
 TWO_STAGES = replace(NETWORK, num_stages=2, num_supervision_scales=2)
-
-
-def rows(run: Trainer) -> list[Progress]:
-    """Run to the end, reporting every step."""
-    found: list[Progress] = []
-    run.run(found.append, report_every=1)
-    return found
-
-
-class StoppedError(Exception):
-    pass
-
-
-def run_until(run: Trainer, step: int) -> None:
-    def stop(row: Progress) -> None:
-        if row.step == step:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        run.run(stop, report_every=1)
 
 
 # Learning
@@ -90,6 +80,33 @@ def test_the_losses_of_all_stages_and_scales_count(tmp_path: Path) -> None:
     assert row.loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_loss_may_count_the_full_size_output_of_every_stage_alone(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=1, network=TWO_STAGES, supervision="finest")
+    run = trainer(tmp_path, config)
+    noisy, clean = run.sampler.batch(0)
+    finest = [stage[-1].detach() for stage in run.model.outputs(noisy)]
+    expected = sum(
+        charbonnier(picture, clean, config.charbonnier_eps).item()
+        + config.fft_weight * fft_l1(picture, clean).item()
+        for picture in finest
+    )
+    (row,) = rows(run)
+    assert row.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_outputs_that_do_not_count_keep_their_weights(tmp_path: Path) -> None:
+    # The first stage of an official network has three outputs, as this one has two.
+    three = replace(TWO_STAGES, num_stages=1)
+    for supervision, trained in (("finest", False), ("all", True)):
+        config = replace(CONFIG, steps=2, network=three, supervision=supervision)
+        run = trainer(tmp_path / supervision, config)
+        coarse, finest = run.model.stages[0].output_convs[1], run.model.stages[0].output_convs[0]
+        before = [conv.weight.detach().clone() for conv in (coarse, finest)]
+        rows(run)
+        assert torch.equal(coarse.weight, before[0]) != trained
+        assert not torch.equal(finest.weight, before[1])
+
+
 def test_precision_is_that_of_the_config(tmp_path: Path) -> None:
     full, half = (
         trainer(tmp_path / precision, replace(CONFIG, steps=2, precision=precision))
@@ -136,18 +153,6 @@ def test_losses_are_means_since_the_last_report(tmp_path: Path) -> None:
     assert [row.loss for row in grouped] == pytest.approx(
         [sum(single[:4]) / 4, sum(single[4:]) / 2], rel=1e-5
     )
-
-
-def test_the_learning_rate_warms_up_and_falls_to_its_end(tmp_path: Path) -> None:
-    config = replace(CONFIG, steps=10, warmup_steps=4, final_learning_rate=0.1)
-    run = trainer(tmp_path, config)
-    rates = []
-    for run.step in range(11):
-        rates.append(run._scheduled_rate() / config.learning_rate)
-    assert rates[:5] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
-    assert rates[7] == pytest.approx(0.55)  # half of the cosine
-    assert rates[10] == pytest.approx(0.1)
-    assert sorted(rates[4:], reverse=True) == rates[4:]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5])
@@ -239,8 +244,9 @@ def test_only_skips_in_a_row_end_a_run(tmp_path: Path, monkeypatch: pytest.Monke
         CONFIG,
         replace(CONFIG, precision="bfloat16"),
         replace(CONFIG, network=TWO_STAGES, pixels_per_step=32 * 32, steps=5, weight_decay=0.1),
+        replace(CONFIG, network=TWO_STAGES, steps=5, weight_decay=0.1, supervision="finest"),
     ],
-    ids=["float32", "bfloat16", "two stages"],
+    ids=["float32", "bfloat16", "two stages", "finest outputs"],
 )
 def test_an_interrupted_run_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: TrainConfig
@@ -298,7 +304,7 @@ run.run(lambda row: die() if row.step == 4 and moment == "in a step" else None, 
 @pytest.mark.parametrize("moment", ["in a step", "in a save"])
 def test_a_killed_run_goes_on_exactly(tmp_path: Path, moment: str) -> None:
     command = [sys.executable, "-B", "-W", "error", "-c", KILLED, str(tmp_path / "cut"), moment]
-    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=60)
+    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=240)
     assert (child.returncode, child.stderr) == (-signal.SIGKILL, "")
     once, again = trainer(tmp_path / "once"), trainer(tmp_path / "cut")
     rows(once)

@@ -35,6 +35,20 @@ def test_a_row_holds_what_was_reported(tmp_path: Path) -> None:
     assert (tmp_path / "validation.png").is_file()
 
 
+def test_the_validation_before_the_first_step_is_a_row_and_remembered(tmp_path: Path) -> None:
+    record = Record(tmp_path, 0)
+    assert record.first_psnr is None
+    record.begin(100, (28.25, SHEET))
+    record.add(progress(5), (28.5, SHEET))
+    with open(tmp_path / "log.csv", newline="") as file:
+        start, _ = csv.DictReader(file)
+    assert (start["step"], start["steps"], start["patches"]) == ("0", "100", "0")
+    assert (start["loss"], start["validation_psnr"]) == ("", "28.25")
+    again = Record(tmp_path, 5)
+    assert again.first_psnr == 28.25
+    assert steps(tmp_path) == [0, 5]
+
+
 def test_a_resumed_run_drops_the_rows_it_will_make_again(tmp_path: Path) -> None:
     record = Record(tmp_path, 0)
     for step in (5, 10, 15):

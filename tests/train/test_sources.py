@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_run import clean_pictures, picture
 
 from restore.errors import TrainingError, UsageError
-from restore.train.sources import CLEAN, DEPTH, PAIRS, Source, read
+from restore.train.sources import CLEAN, DEPTH, DISTILL, PAIRS, Pictures, Source, read
 
 
 def clean(path: Path) -> list[np.ndarray]:
@@ -256,3 +256,12 @@ def test_what_is_held_out_is_spread_and_never_trained_on(
     )
     assert out == held
     assert sorted(kept + out) == list(range(pictures))
+
+
+def test_all_versions_of_a_picture_are_held_out_together() -> None:
+    items = tuple((np.full((1, 1, 3), i // 3, np.uint8),) * 2 for i in range(12))
+    everything = Pictures(Source(DISTILL, Path("clean")), items, draws=3)
+    kept, held = (
+        [int(item[0][0, 0, 0]) for item in part.items] for part in everything.split(1 / 4)
+    )
+    assert (kept, held) == ([0, 0, 0, 1, 1, 1, 3, 3, 3], [2, 2, 2])

@@ -137,6 +137,25 @@ def test_the_state_of_other_pictures_is_refused(tmp_path: Path) -> None:
         Trainer(CONFIG, other, tmp_path, Team(CPU)).resume()
 
 
+def test_a_state_of_an_older_version_has_the_defaults_of_newer_fields(tmp_path: Path) -> None:
+    run = trained(tmp_path)
+    path = tmp_path / "state-00000002" / "state.json"
+    header = json.loads(path.read_text())
+    del header["stretches"], header["config"]["supervision"], header["config"]["target_draws"]
+    path.write_text(json.dumps(header))
+    back = resumed(tmp_path)
+    assert_same(back, run)
+    assert back.stretches == run.stretches
+
+
+def test_a_folder_is_checked_before_anything_is_read(tmp_path: Path) -> None:
+    state.check(tmp_path, CONFIG)
+    trainer(tmp_path).save()
+    state.check(tmp_path, CONFIG)
+    with pytest.raises(TrainingError, match="belongs to a run with seed = 0, not 5"):
+        state.check(tmp_path, replace(CONFIG, seed=5))
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -261,7 +280,7 @@ except TrainingError as error:
 def test_a_file_that_cannot_grow_leaves_the_state_before(tmp_path: Path) -> None:
     # What the system really does where the disk is full, safetensors' own writing included.
     command = [sys.executable, "-B", "-W", "error", "-c", FULL, str(tmp_path)]
-    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=60)
+    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=240)
     assert child.stderr == ""
     assert "File too large" in child.stdout
     assert child.stdout.endswith("; the one before it is intact\n")
