@@ -18,7 +18,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from evaluation import HEALTHY, MODELS, OFFICIAL_TILES, SETS, healthy
+from evaluation import (
+    FEW_HEALTHY,
+    HEALTHY,
+    MODELS,
+    OFFICIAL_SETS,
+    OFFICIAL_TILES,
+    SETS,
+    healthy,
+)
 
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import BFLOAT16, FLOAT32, Card, Figure, TilePolicy, read_card
@@ -55,16 +63,18 @@ class Measured:
     memory: Mapping[str, Mapping[str, float]]
 
 
-def measure(name: str, task: str, path: Path, tiles: TilePolicy, data: Path) -> Measured:
+def measure(name: str, path: Path, task: str, tiles: TilePolicy, data: Path) -> Measured:
     """Measure a model file on the sets of its head, in both precisions where a set is large.
 
     Prints the rows of the table.
     """
+    titles = OFFICIAL_SETS.get(name, tuple(SETS[task]))
+    clean, every = (FEW_HEALTHY, 4) if name in OFFICIAL else (HEALTHY, 1)
 
     def means(cases: Iterator[report.Case], precision: str) -> Means:
         return _means(task, path, cases, precision, tiles)
 
-    sets = SETS[task]
+    sets = {title: SETS[task][title] for title in titles}
     half = {title: means(cases(data), BFLOAT16) for title, cases in sets.items()}
     full = {
         title: means(sets[title](data), FLOAT32)
@@ -79,7 +89,7 @@ def measure(name: str, task: str, path: Path, tiles: TilePolicy, data: Path) -> 
     if BFLOAT16 not in safe:
         missing = {t: means(cases(data), FLOAT32) for t, cases in sets.items() if t not in full}
         half = {title: (full | missing)[title] for title in sets}
-    chosen = half | {HEALTHY: means(healthy(data), safe[-1])}
+    chosen = half | {clean: means(healthy(data, every), safe[-1])}
     figures: list[Figure] = []
     for title, found in chosen.items():
         _print_rows(name, title, found)
@@ -124,7 +134,7 @@ def measure_shipped(name: str, data: Path) -> Card:
         licence=LICENCE,
     )
     weights.write_card(card, path)
-    found = measure(name, card.task, path, described.tiles, data)
+    found = measure(name, path, card.task, described.tiles, data)
     return replace(card, figures=found.figures, precisions=found.precisions, memory=found.memory)
 
 
@@ -132,7 +142,7 @@ def measure_official(name: str, data: Path) -> None:
     """Measure an installed official model and write ``official/NAME.json``."""
     model = store.locate(name)
     tiles = OFFICIAL_TILES[model.card.task]
-    found = measure(name, model.card.task, model.path, tiles, data)
+    found = measure(name, model.path, model.card.task, tiles, data)
     values = asdict(found) | {"tile": asdict(tiles)}
     with atomic_path(WEIGHTS / "official" / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
