@@ -68,7 +68,6 @@ def run(
     choose_device(place.device)
     if place.threads is not None:
         torch.set_num_threads(place.threads)
-    state.check(folder, plan.config)  # before hours of making targets
     pictures = _read(plan, folder, place.device, say, progress)
     split = [p.split(plan.config.holdout) for p in pictures]
     del pictures
@@ -106,6 +105,7 @@ def _read(plan: Plan, folder: Path, device: str, say: Say, progress: Stepped) ->
     readable."""
     config = plan.config
     found = {source: read(source) for source in plan.sources if source.kind not in MADE}
+    state.check(folder, config)  # before hours of making targets
     for index, source in enumerate(plan.sources):
         if source in found:
             continue

@@ -151,7 +151,10 @@ def _check_config(header: Mapping[str, Any], config: TrainConfig, path: Path) ->
 
 
 def _check_same(name: str, saved: Any, current: Any, path: Path) -> None:
-    if saved != current:
+    if isinstance(saved, Mapping) and isinstance(current, Mapping):
+        for key in {**saved, **current}:
+            _check_same(f"{name}.{key}", saved.get(key), current.get(key), path)
+    elif saved != current:
         raise TrainingError(
             f"{path}: belongs to a run with {name} = {saved!r}, not {current!r}; give another "
             "folder, or the same settings"

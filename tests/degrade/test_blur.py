@@ -212,10 +212,11 @@ def test_a_point_shows_the_kernel_the_right_way_round() -> None:
     torch.testing.assert_close(seen, kernel, rtol=0, atol=1e-6)
 
 
-def test_weights_choose_kernels_pixel_by_pixel() -> None:
+@pytest.mark.parametrize("without", [0, slice(None)], ids=["one picture", "every picture"])
+def test_weights_choose_kernels_pixel_by_pixel(without: int | slice) -> None:
     image, kernels = textured(2, 48), shake_kernels(6, 15, seeded()).reshape(2, 3, 15, 15)
     weights = torch.rand(2, 3, 48, 48, generator=seeded(1))
-    weights[0, 2] = 0  # a picture without one of the kernels
+    weights[without, 2] = 0  # pictures that do not need one of the kernels
     weights /= weights.sum(dim=1, keepdim=True)
     expected = sum(slow(image, kernels[:, k], "reflect") * weights[:, k, None] for k in range(3))
     torch.testing.assert_close(apply_kernels(image, kernels, weights), expected, rtol=0, atol=1e-5)

@@ -262,8 +262,8 @@ def test_a_printed_configuration_makes_the_same_run(place: Place) -> None:
     words = ("train", "denoise", *CONFIGURED, "--steps", "3", "--seed", "7")
     printed = restore(*words, "--init", "model.safetensors", "--print-config", cwd=place.root)
     assert (printed.code, printed.stderr) == (0, "")
-    (place / "printed.json").write_text(printed.stdout)
-    used = ("train", "denoise", "--config", "printed.json")
+    (place / "complete.json").write_text(printed.stdout)
+    used = ("train", "denoise", "--config", "complete.json")
     assert restore(*used, "--print-config", cwd=place.root) == printed
     data = ("--clean", "clean", "--quiet")
     for run, asked in (("asked", (*words, "--init", "model.safetensors")), ("printed", used)):

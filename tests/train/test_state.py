@@ -119,7 +119,7 @@ def test_the_newest_state_is_taken_up(tmp_path: Path, monkeypatch: pytest.Monkey
         (replace(CONFIG, learning_rate=1e-2), "learning_rate = 0.001, not 0.01"),
         (replace(CONFIG, seed=5), "seed = 0, not 5"),
         (replace(CONFIG, patches=((64, 32),)), "patches = "),
-        (replace(CONFIG, network=replace(NETWORK, features=6)), "network = "),
+        (replace(CONFIG, network=replace(NETWORK, features=6)), "network.features = 4, not 6"),
     ],
 )
 def test_the_state_of_another_config_is_refused(
