@@ -23,6 +23,7 @@ from restore.cli import (
     weights,
 )
 from restore.cli.console import complain_in_one_line
+from restore.engine import threads
 from restore.heads import HEADS
 
 app = typer.Typer(
@@ -88,19 +89,8 @@ _add_group("bench", bench.app)
 _add("export", export.export)
 
 
-def _let_others_run() -> None:
-    """Have threads of a network that wait for each other sleep soon.
-
-    GNU's OpenMP, which comes with torch on Linux, lets them spin for milliseconds: on a busy
-    machine that keeps the one they wait for from running, and pictures take many times as long. It
-    reads this when torch is imported.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-
-
 def main() -> None:
     """The program `restore`, also `python -m restore.cli`."""
-    _let_others_run()
+    threads.prepare()
     with complain_in_one_line():
         app(prog_name="restore")

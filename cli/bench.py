@@ -107,6 +107,12 @@ def speed(
             help="A checkout of another version, timed in turns with this, on the models it ships."
         ),
     ] = None,
+    busy: Annotated[
+        int, typer.Option(min=0, help="Time each also while so many other processes compute.")
+    ] = 0,
+    first: Annotated[
+        bool, typer.Option("--first", help="Also time the first picture of a new process.")
+    ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
     debug: Debug = False,
@@ -126,7 +132,7 @@ def speed(
             against,
             tiles or ["auto"],
         )
-        rows = bench.measure(settings, rounds, progress)
+        rows = bench.measure(settings, rounds, progress, busy=busy, first=first)
     reporter.result(bench.table(rows), rows=[asdict(row) for row in rows])
 
 

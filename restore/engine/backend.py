@@ -17,6 +17,7 @@ from restore.engine.batches import FILLS_A_GPU
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
 from restore.engine.precision import Compute, choose, choose_device
+from restore.engine.threads import settle
 from restore.errors import RestoreError, UsageError
 from restore.network.config import Pair
 from restore.network.layers import keep_weights
@@ -78,6 +79,8 @@ class TorchBackend:
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         keep_pages()  # before torch makes a tensor
         self.compute = choose(device, precision, model.card)
+        if self.compute.device.type == "cpu":
+            settle()
         network = load_network(model)
         self._network = network.to(self.compute.device, self.compute.dtype)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
@@ -222,6 +225,7 @@ def _session(model: Model, device: torch.device) -> Any:
 
     path = cached(model)
     options = SessionOptions()
+    settle()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
     providers: list[Any] = ["CPUExecutionProvider"]

@@ -6,13 +6,9 @@ down slows all alike; also that of another version of this program.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -27,64 +23,23 @@ from torch.utils.flop_counter import FlopCounterMode
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, Card
 from restore.engine.backend import ONNXRUNTIME, TORCH
-from restore.engine.footprint import PEAK
 from restore.engine.peak import convolution_peak, memory_bandwidth
 from restore.engine.policy import AUTO, asked
 from restore.engine.precision import PRECISIONS
-from restore.errors import RestoreError, UsageError
+from restore.errors import UsageError
+from restore.evaluate.timed import (
+    HERE,
+    BusyProcesses,
+    Setting,
+    Worker,
+    first_picture,
+    version_told,
+)
 from restore.heads import HEADS
 from restore.network import VARIANTS, Maxim, initialise
 
-HERE = "this"
 _COUNTED = 256
 """Side of the picture whose operations are counted; the count a pixel is that of any size."""
-_WORKER = f"""{PEAK}
-import json, time
-wanted, folder = json.loads(sys.argv[1]), sys.argv[2]
-# Before the folder that this is started in, which Python searches first, and may be a checkout.
-sys.path[:] = filter(None, sys.path)
-if wanted["version"] != "this" or folder not in sys.path:
-    sys.path.insert(0, folder)
-import numpy as np
-from restore import Restorer
-restore = Restorer(wanted["task"], wanted["model"], **wanted["options"])
-coarse = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-height, width = wanted["height"], wanted["width"]
-image = coarse.repeat(-(-height // 64), 0).repeat(-(-width // 64), 1)[:height, :width].copy()
-print(json.dumps([str(restore.compute.device), restore.compute.precision]), flush=True)
-import pathlib, psutil
-ready, before = psutil.Process().memory_info().rss, peak()
-try:
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # what peak() says begins anew
-except OSError:
-    pass
-for line in sys.stdin:
-    seconds, end = [], time.perf_counter() + wanted["turn"]
-    while not seconds or time.perf_counter() < end:
-        started = time.perf_counter()
-        restore(image)
-        seconds.append(time.perf_counter() - started)
-    # The first of several wakes threads and fills caches, which the others' turns have emptied.
-    counted = seconds[1:] or seconds
-    highest = max(before, peak())
-    print(json.dumps([sum(counted) / len(counted), highest, peak() - ready]), flush=True)
-"""
-_TURN = 1.0
-"""Seconds for which a process restores again and again before it is another's turn; the machine's
-best is measured in the same way."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One line of the table. ``version`` is `HERE`, or a folder that holds another ``restore``;
-    ``options`` are that `Restorer`'s."""
-
-    task: str
-    model: str
-    height: int
-    width: int
-    options: dict[str, Any]
-    version: str = HERE
 
 
 @dataclass(frozen=True)
@@ -94,7 +49,9 @@ class Speed:
     the process in bytes, and ``above_start`` how much of it came after the program, the model and
     the picture were there. ``of_peak`` and ``of_bandwidth`` are how near it comes to the machine's
     convolution peak, and to moving every layer's inputs and outputs once at the rate of a copy;
-    None where the network does not see the whole picture."""
+    None where the network does not see the whole picture. ``first_picture`` is the seconds from
+    nothing to the first restored picture, ``busy_ratio`` the time among busy processes over
+    ``seconds``; None where not measured."""
 
     model: str
     version: str
@@ -112,80 +69,59 @@ class Speed:
     above_start: int
     of_peak: float | None
     of_bandwidth: float | None
+    first_picture: float | None = None
+    busy_ratio: float | None = None
 
 
-class _Worker:
-    def __init__(self, setting: Setting):
-        self.setting = setting
-        folder = store.PACKAGE.parent if setting.version == HERE else setting.version
-        began = time.perf_counter()
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                _WORKER,
-                json.dumps(vars(setting) | {"turn": _TURN}),
-                str(folder),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.device, self.precision = self._answer()
-        self.start_up = time.perf_counter() - began
-        self.seconds: list[float] = []
-        self.memory = self.above_start = 0
+@dataclass
+class _Times:
+    """Seconds of every round: alone, with other processes, and of a first picture."""
 
-    def __enter__(self) -> _Worker:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def run(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        seconds, self.memory, self.above_start = self._answer()
-        self.seconds.append(seconds)
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            _, said = self._process.communicate()
-            reason = said.strip().splitlines()
-            who = f"{self.setting.model}{_version_told(self.setting.version)}"
-            raise RestoreError(f"{who}: {reason[-1] if reason else 'was killed'}")
-        return json.loads(line)
+    worker: Worker
+    quiet: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
 
 
 def measure(
-    settings: Sequence[Setting], rounds: int, progress: Callable[[int, int], None]
+    settings: Sequence[Setting],
+    rounds: int,
+    progress: Callable[[int, int], None],
+    *,
+    busy: int = 0,
+    first: bool = False,
 ) -> list[Speed]:
-    """Run every setting ``rounds`` times after a first that does not count. Raises `RestoreError`
-    for one that cannot run."""
+    """Run every setting ``rounds`` times after a first that does not count.
+
+    With ``busy``, every round has a second part in which so many other processes compute. With
+    ``first``, every round also starts a process for each setting and times its first picture.
+    Raises `RestoreError` for a setting that cannot run.
+    """
     with ExitStack() as stack:
-        workers = [stack.enter_context(_Worker(setting)) for setting in settings]
+        times = [_Times(stack.enter_context(Worker(setting))) for setting in settings]
+        workers = [each.worker for each in times]
         peaks: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for done in range(rounds + 1):
-            for worker in workers:
-                worker.run()
+            for each in times:
+                each.quiet.append(each.worker.run())
+            with BusyProcesses(busy):
+                for each in times if busy else ():
+                    each.busy.append(each.worker.run())
+            for each in times if first else ():
+                each.first.append(first_picture(each.worker.setting))
             for place in {(worker.device, worker.precision) for worker in workers}:
                 device, dtype = torch.device(place[0]), PRECISIONS[place[1]]
                 measured = convolution_peak(device, dtype), memory_bandwidth(device)
                 peaks.setdefault(place, []).append(measured)
             progress(done + 1, rounds + 1)
-    return [_speed(w, np.median(peaks[w.device, w.precision], axis=0)) for w in workers]
+    best = {place: np.median(values, axis=0) for place, values in peaks.items()}
+    return [_speed(each, best[each.worker.device, each.worker.precision]) for each in times]
 
 
-def _speed(worker: _Worker, best: np.ndarray) -> Speed:
-    setting = worker.setting
-    times = worker.seconds[1:]
-    seconds = median(times)
-    low, high = np.percentile(times, (25, 75))
+def _speed(times: _Times, best: np.ndarray) -> Speed:
+    worker, setting = times.worker, times.worker.setting
+    seconds = median(times.quiet[1:])
+    low, high = np.percentile(times.quiet[1:], (25, 75))
     pixels = setting.height * setting.width
     card = store.find(setting.task, setting.model).card
     operations, moved = None, None
@@ -208,6 +144,8 @@ def _speed(worker: _Worker, best: np.ndarray) -> Speed:
         above_start=worker.above_start,
         of_peak=operations and operations * pixels / seconds / float(best[0]),
         of_bandwidth=moved and moved * pixels / seconds / float(best[1]),
+        first_picture=median(times.first[1:]) if times.first else None,
+        busy_ratio=median(times.busy[1:]) / seconds if times.busy else None,
     )
 
 
@@ -315,10 +253,12 @@ def table(rows: Sequence[Speed]) -> str:
     """For people: a line a setting."""
     header = (
         *("model", "precision", "s/MP", "spread", "of peak", "of bandwidth"),
-        *("memory", "above start", "start"),
+        *("memory", "above start", "start", "first picture", "busy / quiet"),
     )
     lines = [header, *(_cells(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    filled = [i for i in range(len(header)) if any(line[i] for line in lines[1:])]
+    lines = [tuple(line[i] for i in filled) for line in lines]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(filled))]
     text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
     first = rows[0]
     where = f"{first.width} x {first.height}, {first.device}, {torch.get_num_threads()} threads"
@@ -330,15 +270,13 @@ def _cells(row: Speed) -> tuple[str, ...]:
     tile = "" if row.tile == AUTO else f" tile {row.tile}"
     fractions = (f"{value:.0%}" if value else "-" for value in (row.of_peak, row.of_bandwidth))
     return (
-        f"{row.model}{_version_told(row.version)}",
+        f"{row.model}{version_told(row.version)}",
         f"{row.precision}{backend}{tile}",
         f"{row.seconds_a_megapixel:.2f}",
         f"{row.spread:.0%}",
         *fractions,
         *(f"{value / 2**20:.0f} MiB" for value in (row.memory, row.above_start)),
         f"{row.start_up:.1f} s",
+        "" if row.first_picture is None else f"{row.first_picture:.1f} s",
+        "" if row.busy_ratio is None else f"{row.busy_ratio:.2f}",
     )
-
-
-def _version_told(version: str) -> str:
-    return "" if version == HERE else f" ({version})"

@@ -15,7 +15,7 @@ from restore.checkpoints import store
 from restore.engine import pixels
 from restore.engine.policy import EXACT, OFF
 from restore.engine.restorer import Restorer
-from restore.evaluate import seams, speed
+from restore.evaluate import seams, speed, timed
 from restore.evaluate.metrics import PEAK
 from restore.evaluate.protocol import BASIC
 from restore.evaluate.report import Case, to_uint8
@@ -120,7 +120,7 @@ def speeds(
     `restore.evaluate.speed.measure`."""
     found = store.locate(model)
     settings = [
-        speed.Setting(found.card.task, str(found.path), *size, {**options, **way.options})
+        timed.Setting(found.card.task, str(found.path), *size, {**options, **way.options})
         for way in compared
     ]
     return speed.measure(settings, rounds, progress)
