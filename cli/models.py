@@ -28,7 +28,9 @@ def models(
             return
         for line in _table(listed):
             typer.echo(line)
-        typer.echo("\nrestore models NAME shows the whole card; restore weights pull NAME gets one.")
+        typer.echo(
+            "\nA whole card: restore models NAME. A model not installed: restore weights pull NAME."
+        )
         return
     entry = store.entry(name)
     if json:

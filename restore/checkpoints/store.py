@@ -147,7 +147,7 @@ def quality(name: str, task: str) -> str:
 
 def catalogue() -> list[Entry]:
     """Every model, head by head: shipped, downloaded, or available."""
-    entries = {}
+    entries: dict[str, Entry] = {}
     for model in installed():
         # A model goes by the name of its file, which is what `find` takes.
         card = replace(model.card, name=model.path.stem)
