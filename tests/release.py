@@ -11,7 +11,8 @@ import numpy as np
 import packages
 import pytest
 
-from restore.checkpoints import content, official, weights, zoo
+from restore.checkpoints import content as contents
+from restore.checkpoints import official, weights, zoo
 from restore.files import sha256_of
 from restore.network import VARIANTS, MaximConfig
 
@@ -20,9 +21,10 @@ PINNED = "derain-rain13k"
 
 @dataclass(frozen=True)
 class Release:
-    """The checkpoint `PINNED` in every layout."""
+    """The checkpoint `PINNED` in every layout, and another that has no pins."""
 
     npz: bytes
+    unpinned: bytes
     npz_path: Path
     tgz: Path
     folder: Path
@@ -33,11 +35,12 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     case = golden_cases.load(golden_cases.HERE, "small")
     config = MaximConfig.from_dict(case.config)
     monkeypatch.setitem(VARIANTS, "S-2", config)  # type: ignore[arg-type]
-    npz = io.BytesIO()
-    np.savez(npz, **case.arrays)
+    bias = "opt/target/stage_0_input_conv_0/bias"
+    changed = case.arrays | {bias: case.arrays[bias] + np.float32(1)}
     made = packages.package(packages.traced(packages.small_arrays()))
     files = Release(
-        npz.getvalue(),
+        archive(case.arrays),
+        archive(changed),
         folder / "checkpoint.npz",
         made.write_tgz(folder / "package-0.1.0.tgz"),
         made.write_folder(folder / "unpacked"),
@@ -52,6 +55,13 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     package = replace(
         entry.pins.package, size=files.tgz.stat().st_size, sha256=sha256_of(files.tgz)
     )
-    pins = zoo.Pins(package, content.digest(arrays), sha256)
+    pins = zoo.Pins(package, contents.digest(arrays), sha256)
     monkeypatch.setitem(zoo.OFFICIAL, PINNED, replace(entry, pins=pins))  # type: ignore[arg-type]
     return files
+
+
+def archive(arrays: dict[str, np.ndarray]) -> bytes:
+    """These arrays as the bytes of an .npz."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()

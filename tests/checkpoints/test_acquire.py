@@ -23,7 +23,7 @@ PATH = "/Deraining/Raindrop/checkpoint.npz"
 
 @pytest.fixture
 def small_release(release: Release) -> bytes:
-    return release.npz
+    return release.unpinned
 
 
 def test_pull_downloads_converts_and_records(
@@ -176,13 +176,18 @@ def test_a_local_source_of_another_model_is_refused(home: Path, release: Release
     assert release.tgz.exists()  # the user's own
 
 
+def test_a_model_without_pins_is_not_taken_for_a_known_one(home: Path, release: Release) -> None:
+    with pytest.raises(CheckpointError, match=f"is {PINNED}, expected {NAME}"):
+        acquire.pull(NAME, source=str(release.tgz))
+
+
 def test_a_changed_parameter_is_not_the_official_model(
     home: Path, release: Release, tmp_path: Path
 ) -> None:
     arrays = packages.small_arrays()
     arrays["stage_0_input_conv_0/bias"] = arrays["stage_0_input_conv_0/bias"] + np.float32(1)
     path = packages.package(packages.traced(arrays)).write_tgz(tmp_path / "other.tgz")
-    with pytest.raises(CheckpointError, match="is not an official checkpoint, expected"):
+    with pytest.raises(CheckpointError, match="is not a known official checkpoint, expected"):
         acquire.pull(PINNED, source=str(path))
 
 
