@@ -29,7 +29,7 @@ def models(
         for line in _table(listed):
             typer.echo(line)
         typer.echo(
-            "\nrestore models NAME shows the whole card; restore weights pull NAME gets one."
+            "\nA whole card: restore models NAME. A model not installed: restore weights pull NAME."
         )
         return
     entry = store.entry(name)

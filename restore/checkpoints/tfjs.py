@@ -131,12 +131,10 @@ def _declared(group: Any, start: int) -> Iterator[tuple[str, _Constant]]:
             _typed(n, int, f"{name}'s shape") < 0 for n in shape
         ):
             raise CheckpointError(f"the shape of {name} is not one: {str(shape)[:60]}")
-        dtype = weight.get("dtype")
-        if not isinstance(dtype, str) or dtype not in _DTYPES or "quantization" in weight:
-            raise CheckpointError(
-                f"{name} is {'quantised' if dtype in _DTYPES else str(dtype)[:20]}; only plain "
-                f"{', '.join(_DTYPES)} are read"
-            )
+        dtype = _typed(weight.get("dtype"), str, f"the dtype of {name}")
+        if dtype not in _DTYPES or "quantization" in weight:
+            what = "quantised" if dtype in _DTYPES else dtype[:20]
+            raise CheckpointError(f"{name} is {what}; only plain {', '.join(_DTYPES)} are read")
         size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
         yield name, _Constant(_DTYPES[dtype], shape, start, size)
         start += size

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from downloading import PROXIES
 from http_server import Server
+from release import Release, make
 
 from restore.checkpoints import download as module
 
@@ -27,3 +28,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RESTORE_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def release(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Release:
+    return make(tmp_path_factory.mktemp("release"), monkeypatch)

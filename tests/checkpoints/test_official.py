@@ -7,6 +7,7 @@ from pathlib import Path
 
 import golden_cases
 import numpy as np
+import packages
 import pytest
 import torch
 
@@ -66,30 +67,47 @@ def test_a_wrong_array_is_named(
         official.load(write(tmp_path, arrays), CONFIG)
 
 
-def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
-    arrays = CASE.arrays | {KEY: np.array([print], dtype=object)}
-    with pytest.raises(CheckpointError, match="cannot be read"):
+COARSE = "opt/target/stage_1_output_conv_1"
+
+
+def test_the_coarse_outputs_of_the_last_stage_may_be_absent(tmp_path: Path) -> None:
+    whole = official.load(write(tmp_path, CASE.arrays), CONFIG)
+    arrays = {name: a for name, a in CASE.arrays.items() if not name.startswith(COARSE)}
+    assert len(arrays) == len(CASE.arrays) - 2
+    model = official.load(write(tmp_path, arrays), CONFIG)
+    for name, value in whole.state_dict().items():
+        found = model.state_dict()[name]
+        if name.startswith("stages.1.output_convs.1."):
+            assert not found.any()
+        else:
+            assert torch.equal(found, value), name
+    image = torch.from_numpy(CASE.image).permute(0, 3, 1, 2)
+    assert torch.equal(model(image), whole(image))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{COARSE}/bias",
+        "opt/target/stage_0_supervised_attention_module_1/Conv_1/kernel",
+        "opt/target/stage_1_output_conv_0/bias",
+    ],
+)
+def test_no_other_output_may_be_absent(tmp_path: Path, name: str) -> None:
+    arrays = {key: array for key, array in CASE.arrays.items() if key != name}
+    with pytest.raises(CheckpointError, match=f"is missing {name}"):
         official.load(write(tmp_path, arrays), CONFIG)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x93NUMPY", b"hello"])
-def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "checkpoint.npz"
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"checkpoint\.npz"):
-        official.load(path, CONFIG)
-
-
-def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, CASE.arrays)
-    path.write_bytes(path.read_bytes()[:-4000])
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        official.load(path, CONFIG)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="No such file"):
-        official.load(tmp_path / "absent.npz", CONFIG)
+def test_a_package_and_a_checkpoint_become_the_same_network(tmp_path: Path) -> None:
+    arrays = packages.traced(packages.small_arrays())
+    folder = packages.package(arrays).write_folder(tmp_path / "p")
+    ours = official.load(folder / "model.json", CONFIG).state_dict()
+    theirs = official.load(
+        write(tmp_path, {f"opt/target/{name}": array for name, array in arrays.items()}), CONFIG
+    ).state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_names_without_cross_gating_and_global_mlp() -> None:
