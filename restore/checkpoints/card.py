@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from restore.errors import CheckpointError
-from restore.network import MaximConfig
+from restore.networks import NetworkConfig
+from restore.networks.maxim import MaximConfig
 from restore.tasks import TASKS
 
 FLOAT32 = "float32"
@@ -82,7 +83,7 @@ class Card:
 
     name: str
     task: str
-    network: MaximConfig
+    network: NetworkConfig
     sha256: str
     variant: str = "custom"
     licence: str = "unknown"

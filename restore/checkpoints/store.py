@@ -16,7 +16,7 @@ from restore.checkpoints.card import TILES, Card, read_card
 from restore.checkpoints.zoo import OFFICIAL, Official
 from restore.errors import CheckpointError, ModelNotFoundError, RestoreError, UsageError
 from restore.files import atomic_path, sha256_of
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 from restore.tasks import TASKS
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -213,7 +213,7 @@ def _pull(
         entry.url, archive, sha256=recorded if sha256 is None else sha256, progress=progress
     )
     try:
-        network = official_format.load(archive, entry.card().network)
+        network = official_format.load(archive, VARIANTS[entry.variant])
     except CheckpointError:
         archive.unlink()  # whole, but no checkpoint: keeping it would block the next attempt
         raise

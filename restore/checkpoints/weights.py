@@ -14,7 +14,8 @@ from restore import files
 from restore.checkpoints.card import Card, card_path, read_card
 from restore.errors import CheckpointError
 from restore.files import atomic_path, sha256_of
-from restore.network import Maxim
+from restore.networks import build
+from restore.networks.base import RestorationNetwork
 
 
 def check_target(path: Path, overwrite: bool = False) -> None:
@@ -25,7 +26,9 @@ def check_target(path: Path, overwrite: bool = False) -> None:
         files.check_target(file, overwrite, CheckpointError)
 
 
-def save(model: Maxim, card: Card, path: Path, dtype: torch.dtype = torch.float32) -> Card:
+def save(
+    model: RestorationNetwork, card: Card, path: Path, dtype: torch.dtype = torch.float32
+) -> Card:
     """Write ``path`` and its card, each whole or not at all; returns the card as written.
 
     ``dtype`` is that of the stored values. ``sha256`` and ``parameters`` of the card are filled
@@ -57,8 +60,8 @@ def write_card(card: Card, weights: Path) -> None:
         )
 
 
-def load(path: Path, card: Card | None = None) -> Maxim:
-    """Read a model file into a float32 `Maxim` on the CPU, in evaluation mode.
+def load(path: Path, card: Card | None = None) -> RestorationNetwork:
+    """Read a model file into a float32 network on the CPU, in evaluation mode.
 
     Raises `CheckpointError` for a missing card, a hash other than the card's, or any tensor that
     is missing, extra or misshapen.
@@ -66,7 +69,7 @@ def load(path: Path, card: Card | None = None) -> Maxim:
     card = card or read_card(path)
     verify(path, card)
     with torch.device("meta"):
-        model = Maxim(card.network)
+        model = build(card.network)
     wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

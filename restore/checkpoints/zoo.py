@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from restore.checkpoints.card import TILES, Card, Figure, TrainingSet
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 BASE_URL = "https://storage.googleapis.com/gresearch/maxim/ckpt"
 

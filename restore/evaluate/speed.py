@@ -32,7 +32,7 @@ from restore.engine.peak import convolution_peak, memory_bandwidth
 from restore.engine.policy import AUTO, asked
 from restore.engine.precision import PRECISIONS
 from restore.errors import RestoreError, UsageError
-from restore.network import VARIANTS, Maxim, initialise
+from restore.networks import build, initialise, variants
 from restore.tasks import TASKS
 
 HERE = "this"
@@ -221,7 +221,7 @@ def _sees_all(setting: Setting, card: Card) -> bool:
 def _demand(card: Card, dtype: torch.dtype) -> tuple[float, float]:
     """Operations, and bytes read and written, for a pixel."""
     with torch.device("meta"):
-        network = Maxim(card.network).to(dtype).requires_grad_(False)
+        network = build(card.network).to(dtype).requires_grad_(False)
         picture = torch.empty(1, 3, _COUNTED, _COUNTED)
         with FlopCounterMode(display=False) as counter, _Moved() as moved:
             network(picture)
@@ -253,14 +253,14 @@ def located(names: Sequence[str]) -> Iterator[list[store.Model]]:
     for a network of that shape with random weights, which takes as long as a trained one."""
     with TemporaryDirectory() as folder:
         yield [
-            _untrained(name, Path(folder)) if name in VARIANTS else store.locate(name)
+            _untrained(name, Path(folder)) if name in variants() else store.locate(name)
             for name in names
         ] or [store.find(task) for task in TASKS]
 
 
 def _untrained(variant: str, folder: Path) -> store.Model:
     path = folder / f"{variant}.safetensors"
-    network = initialise(Maxim(VARIANTS[variant]), torch.Generator().manual_seed(0))
+    network = initialise(build(variants()[variant]), torch.Generator().manual_seed(0))
     card = Card(name=variant, task=next(iter(TASKS)), network=network.config, sha256="")
     return store.Model(path, weights.save(network, card, path), "file")
 

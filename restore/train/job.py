@@ -17,7 +17,7 @@ from restore.checkpoints.card import Card
 from restore.degrade.recipes import RECIPES
 from restore.errors import ConfigError, RestoreError
 from restore.interrupt import deferred
-from restore.network import Maxim
+from restore.networks.base import RestorationNetwork
 from restore.tasks import TASKS
 from restore.train.align import aligned
 from restore.train.config import TrainConfig
@@ -36,7 +36,7 @@ class Plan:
 
     config: TrainConfig
     sources: tuple[Source, ...]
-    start_from: Maxim | None = None
+    start_from: RestorationNetwork | None = None
     ancestor: Card | None = None
     """The card of the model to fine-tune."""
 

@@ -14,7 +14,7 @@ from models import save_model
 from restore.checkpoints import store, zoo
 from restore.errors import CheckpointError, DownloadError, ModelNotFoundError
 from restore.files import sha256_of
-from restore.network import VARIANTS, MaximConfig
+from restore.networks.maxim import VARIANTS, MaximConfig
 
 NAME = "derain-raindrop"
 PATH = "/Deraining/Raindrop/checkpoint.npz"
@@ -52,7 +52,7 @@ def test_the_catalogue_has_the_eleven_official_models() -> None:
 def test_each_parameter_count_of_the_catalogue_is_its_variants() -> None:
     import torch
 
-    from restore.network import Maxim
+    from restore.networks.maxim.network import Maxim
 
     for entry in zoo.OFFICIAL.values():
         with torch.device("meta"):

@@ -11,20 +11,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
-    "network": {"errors", "network"},
+    "networks": {"errors", "networks"},
     "media": {"errors", "files", "media"},
-    "checkpoints": {"errors", "files", "network", "tasks", "checkpoints"},
-    "export": {"errors", "files", "network", "tasks", "checkpoints", "export"},
-    "engine": {"errors", "network", "tasks", "checkpoints", "export", "media", "engine"},
+    "checkpoints": {"errors", "files", "networks", "tasks", "checkpoints"},
+    "export": {"errors", "files", "networks", "tasks", "checkpoints", "export"},
+    "engine": {"errors", "networks", "tasks", "checkpoints", "export", "media", "engine"},
     "batch": {"errors", "files", "media", "batch"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "tasks", "media", "inspect"},
     "evaluate": {
-        *("errors", "network", "media", "tasks", "checkpoints", "engine", "degrade", "inspect"),
+        *("errors", "networks", "media", "tasks", "checkpoints", "engine", "degrade", "inspect"),
         "evaluate",
     },
     "train": {
-        *("errors", "files", "network", "tasks", "checkpoints", "media", "engine", "degrade"),
+        *("errors", "files", "networks", "tasks", "checkpoints", "media", "engine", "degrade"),
         "train",
     },
 }
