@@ -36,7 +36,7 @@ class GoldenCase:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.npz"))
+    return sorted(path.stem for path in folder.glob("*.npz") if path.with_suffix(".json").is_file())
 
 
 def load(folder: Path, name: str) -> GoldenCase:

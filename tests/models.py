@@ -10,7 +10,9 @@ import torch
 
 from restore.checkpoints import weights
 from restore.checkpoints.card import Card
-from restore.network import Maxim, MaximConfig, initialise
+from restore.networks import initialise
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.network import Maxim
 
 TINY = MaximConfig(
     features=4,

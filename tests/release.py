@@ -14,7 +14,7 @@ import pytest
 from restore.checkpoints import content as contents
 from restore.checkpoints import official, weights, zoo
 from restore.files import sha256_of
-from restore.network import VARIANTS, MaximConfig
+from restore.networks.maxim import VARIANTS, MaximConfig
 
 PINNED = "derain-rain13k"
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from restore.degrade import gaussian_noise
 from restore.degrade.recipes import Recipe
-from restore.network import MaximConfig
+from restore.networks.maxim import MaximConfig
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import Team

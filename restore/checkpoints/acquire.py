@@ -16,10 +16,10 @@ from restore.checkpoints.zoo import OFFICIAL, Official
 from restore.errors import CheckpointError, ModelNotFoundError, UnavailableError, UsageError
 from restore.files import atomic_path, sha256_of
 from restore.heads import HEADS
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 if TYPE_CHECKING:
-    from restore.network import Maxim
+    from restore.networks.base import RestorationNetwork
 
 Progress = Callable[[int, int | None], None]
 Note = Callable[[str], None]
@@ -58,7 +58,7 @@ def convert(
                 f"{source} is {known.name} ({known.task}, {known.variant}); leave out --task and "
                 "--variant"
             )
-        card = known.card()
+        card, variant = known.card(), known.variant
     else:
         if task is None:
             raise UsageError(f"{source} is no known official checkpoint; name its head with --task")
@@ -77,7 +77,7 @@ def convert(
             training_patch=256,
             tile=TILES,
         )
-    network = official.build(arrays, card.network, str(source))
+    network = official.build(arrays, VARIANTS[variant], str(source))
     return _save(network, replace(card, source=_file_origin(source)), target)
 
 
@@ -197,12 +197,12 @@ def _installed(request: _Request, recorded: str | None) -> Model | None:
     return Model(target, measured.merged(card, official_folder()), "downloaded")
 
 
-def _read(entry: Official, path: Path) -> Maxim:
+def _read(entry: Official, path: Path) -> RestorationNetwork:
     from restore.checkpoints import content, official
 
     try:
         arrays = official.read(path)
-        network = official.build(arrays, entry.card().network, str(path))
+        network = official.build(arrays, VARIANTS[entry.variant], str(path))
         known = zoo.by_content(content.digest(arrays))
         if known is not entry and (known is not None or entry.pins is not None):
             found = known.name if known else "not a known official checkpoint"
@@ -212,7 +212,7 @@ def _read(entry: Official, path: Path) -> Maxim:
     return network
 
 
-def _save(network: Maxim, card: Card, target: Path) -> Card:
+def _save(network: RestorationNetwork, card: Card, target: Path) -> Card:
     """Write a model file with what is measured on its card, except for the memory figures.
 
     Those are merged at reading alone, where the user's own take precedence.

@@ -14,7 +14,8 @@ from typing import Any
 
 from restore.errors import CheckpointError
 from restore.heads import HEADS
-from restore.network import MaximConfig
+from restore.networks import NetworkConfig
+from restore.networks.maxim import MaximConfig
 
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"
@@ -88,7 +89,7 @@ class Card:
 
     name: str
     task: str
-    network: MaximConfig
+    network: NetworkConfig
     sha256: str
     variant: str = "custom"
     licence: str = "unknown"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 _STAGE = re.compile(r"stage_(\d{1,3})_")
 _COARSE = re.compile(r"stage_(\d{1,3})_output_conv_[1-9]\d*/")

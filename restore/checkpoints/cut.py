@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from restore.checkpoints import weights
 from restore.checkpoints.card import Card
 from restore.checkpoints.store import Model
 from restore.errors import UsageError
-from restore.network import VARIANTS, Maxim, MaximConfig
+from restore.networks import NetworkConfig, config_from_dict, config_to_dict, variants
+from restore.networks.base import RestorationNetwork
 
 
-def check_stages(config: MaximConfig, stages: int) -> int:
+def check_stages(config: NetworkConfig, stages: int) -> int:
     """Return ``stages`` if a network of that configuration can be stopped after so many.
 
     Raises `UsageError` for anything but a whole number from 1 to the number of its stages.
@@ -32,34 +31,14 @@ def check_stages(config: MaximConfig, stages: int) -> int:
     return stages
 
 
-def cut(network: Maxim, stages: int) -> Maxim:
+def cut(network: RestorationNetwork, stages: int) -> RestorationNetwork:
     """Build the network that ends after ``stages`` stages; its output is
     ``network.outputs(x)[stages - 1][-1]``.
 
     Returns the network itself where it has no more stages. Otherwise the parameters are shared
     with it, and the device, dtype and mode are the same. Raises `UsageError` as `check_stages`.
     """
-    check_stages(network.config, stages)
-    if stages == network.config.num_stages:
-        return network
-    with torch.device("meta"):
-        shorter = Maxim(replace(network.config, num_stages=stages))
-    state, last = network.state_dict(), f"stages.{stages - 1}."
-    shorter.load_state_dict(
-        {name: state[_source(name, last)] for name in shorter.state_dict()}, assign=True
-    )
-    trains = next(network.parameters()).requires_grad
-    return shorter.train(network.training).requires_grad_(trains)
-
-
-def _source(name: str, last: str) -> str:
-    """Name, in the longer network, of a parameter of the shorter one, whose last stage is
-    ``last``: the output of scale K is the image of attention module K."""
-    outputs = f"{last}output_convs."
-    if not name.startswith(outputs):
-        return name
-    scale, leaf = name.removeprefix(outputs).split(".")
-    return f"{last}attentions.{scale}.conv_image.{leaf}"
+    return network.first_stages(check_stages(network.config, stages))
 
 
 def cut_model(model: Model, stages: int | None) -> Model:
@@ -73,7 +52,7 @@ def cut_model(model: Model, stages: int | None) -> Model:
     return replace(model, card=_cut_card(model.card, stages), stored=model.card)
 
 
-def load_network(model: Model) -> Maxim:
+def load_network(model: Model) -> RestorationNetwork:
     """Read a model's network, in float32 on the CPU, cut where `cut_model` has said so.
 
     Raises `CheckpointError` as `weights.load` does.
@@ -105,7 +84,7 @@ def write_cut(model: Model, target: Path, stages: int, overwrite: bool = False) 
 
 
 def _cut_card(card: Card, stages: int) -> Card:
-    config = replace(card.network, num_stages=stages)
-    variant = next((name for name, known in VARIANTS.items() if known == config), "custom")
+    config = config_from_dict(config_to_dict(card.network) | {"num_stages": stages})
+    variant = next((name for name, known in variants().items() if known == config), "custom")
     figures = tuple(replace(f, stages=0) for f in card.figures if f.stages == stages)
     return replace(card, network=config, variant=variant, figures=figures, parameters=None)

@@ -17,8 +17,8 @@ from restore.checkpoints import npz, tfjs
 from restore.checkpoints import weights as model_files
 from restore.checkpoints.npz import PREFIX
 from restore.errors import CheckpointError
-from restore.network import Maxim, MaximConfig
-from restore.network.blocks import (
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.blocks import (
     BottleneckBlock,
     ChannelAttentionBlock,
     ConvFusion,
@@ -30,9 +30,16 @@ from restore.network.blocks import (
     MultiAxisBlock,
     SupervisedAttention,
 )
-from restore.network.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm, Resample
-from restore.network.mixing import AxisGmlp, GatingUnit, GridView, MultiAxisGating, SpatialMix
-from restore.network.stage import Gather, Stage
+from restore.networks.maxim.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm, Resample
+from restore.networks.maxim.mixing import (
+    AxisGmlp,
+    GatingUnit,
+    GridView,
+    MultiAxisGating,
+    SpatialMix,
+)
+from restore.networks.maxim.network import Maxim
+from restore.networks.maxim.stage import Gather, Stage
 
 Arrays = Mapping[str, np.ndarray]
 

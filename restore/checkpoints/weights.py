@@ -16,7 +16,8 @@ from restore.checkpoints.card import Card, card_path, read_card
 from restore.checkpoints.quantise import SCALE, expand, quantise
 from restore.errors import CheckpointError
 from restore.files import atomic_path, sha256_of
-from restore.network import Maxim
+from restore.networks import build
+from restore.networks.base import RestorationNetwork
 
 
 def check_target(path: Path, overwrite: bool = False) -> None:
@@ -27,7 +28,7 @@ def check_target(path: Path, overwrite: bool = False) -> None:
         files.check_target(file, overwrite, CheckpointError)
 
 
-def unread(model: Maxim) -> frozenset[str]:
+def unread(model: RestorationNetwork) -> frozenset[str]:
     """Names of the tensors that inference never reads: the coarse outputs of the last stage."""
     outputs = f"stages.{model.config.num_stages - 1}.output_convs."
     return frozenset(
@@ -38,7 +39,7 @@ def unread(model: Maxim) -> frozenset[str]:
 
 
 def save(
-    model: Maxim,
+    model: RestorationNetwork,
     card: Card,
     path: Path,
     dtype: torch.dtype = torch.float32,
@@ -84,8 +85,8 @@ def write_card(card: Card, weights: Path) -> None:
         )
 
 
-def load(path: Path, card: Card | None = None) -> Maxim:
-    """Read a model file into a float32 `Maxim` on the CPU, in evaluation mode.
+def load(path: Path, card: Card | None = None) -> RestorationNetwork:
+    """Read a model file into a float32 network on the CPU, in evaluation mode.
 
     The coarse outputs of the last stage may be absent, all together, and become zeros: inference
     never reads them, and official models are stored without them. Raises `CheckpointError` for a
@@ -95,7 +96,7 @@ def load(path: Path, card: Card | None = None) -> Maxim:
     card = card or read_card(path)
     verify(path, card)
     with torch.device("meta"):
-        model = Maxim(card.network)
+        model = build(card.network)
     shapes = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from restore.checkpoints.card import TILES, Card, Figure, TrainingSet
 from restore.heads import HEADS
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 BASE_URL = "https://storage.googleapis.com/gresearch/maxim/ckpt"
 

@@ -19,9 +19,8 @@ from restore.engine.cuda import Gpu
 from restore.engine.precision import Compute, choose, choose_device
 from restore.engine.threads import settle
 from restore.errors import RestoreError, UsageError
-from restore.network.config import Pair
-from restore.network.layers import keep_weights
-from restore.network.strips import Strips, Whole
+from restore.networks import Pair
+from restore.networks.fast import RowStrips, WholeMaps, keep_weights, knows_windows, optimise
 
 TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
 CUDA = "CUDAExecutionProvider"
@@ -70,10 +69,9 @@ def load(name: str, model: Model, device: str, precision: str) -> Backend:
 
 
 class TorchBackend:
-    """The network itself, in any precision on any device."""
+    """The network made fast, in any precision on any device."""
 
     name = TORCH
-    by_windows = True
     _mode: Callable[[], AbstractContextManager[None]] = torch.inference_mode
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
@@ -82,7 +80,9 @@ class TorchBackend:
         if self.compute.device.type == "cpu":
             settle()
         network = load_network(model)
-        self._network = network.to(self.compute.device, self.compute.dtype)
+        self._plain = network.to(self.compute.device, self.compute.dtype)
+        self._network = optimise(self._plain)
+        self.by_windows = knows_windows(self._network)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
         if self.compute.device.type == "cpu" and self._mode is torch.inference_mode:
@@ -95,35 +95,47 @@ class TorchBackend:
     ) -> np.ndarray:
         if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
             hold = ALL  # what is small enough takes fewer kernels that way
-        walk = self._walk(windows, hold)
         with _memory_errors_told_apart(), self._mode():
             if self._gpu is not None:
-                return self._gpu(lambda x: self._network(x, walk), pictures, (windows, hold))
+                return self._gpu(lambda x: self._run(x, windows, hold), pictures, (windows, hold))
             # Channels last in memory, as the network keeps them. torch shares that memory, and
             # warns where it may not write to it.
             pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
             # Through one dimension: numpy's stride of a single picture may be anything, and torch
             # would go on with it, in slower kernels.
             x = torch.from_numpy(pixels.ravel()).view(pixels.shape)
-            y = self._network(x.to(self.compute.device).permute(0, 3, 1, 2), walk)
+            y = self._run(x.to(self.compute.device).permute(0, 3, 1, 2), windows, hold)
             return y.float().cpu().numpy()
 
-    def _walk(self, windows: Pair, hold: str) -> Whole:
+    def _run(self, x: torch.Tensor, windows: Pair, hold: str) -> torch.Tensor:
+        if not knows_windows(self._network):
+            return self._network(x)
+        return self._network(x, self._walk(windows, hold))
+
+    def _walk(self, windows: Pair, hold: str) -> WholeMaps:
         if hold == ALL:
-            return Whole(windows)
+            return WholeMaps(windows)
         if hold == LEAST:
             on_cpu = self.compute.device.type == "cpu"
-            behind = give_back if on_cpu else None
-            return Strips(self._most // 2, windows, spares=True, behind=behind)
-        return Strips(self._most, windows)
+            after = give_back if on_cpu else None
+            return RowStrips(self._most // 2, windows, recomputes=True, after=after)
+        return RowStrips(self._most, windows)
 
 
 class PlainBackend(TorchBackend):
-    """The same in the plain operators of torch, as training takes them: what the others are
-    compared with, and with `ALL` held what anything that saves memory is."""
+    """The plain network, as it trains: the reference for the other backends, and for their memory.
+
+    It knows neither strips nor windows. Where these are asked for, the fast network runs in torch's
+    own operators.
+    """
 
     name = PLAIN
-    _mode = torch.enable_grad
+    _mode = torch.enable_grad  # excludes oneDNN's operators
+
+    def _run(self, x: torch.Tensor, windows: Pair, hold: str) -> torch.Tensor:
+        if hold == ALL and windows == (1, 1):
+            return self._plain(x)
+        return super()._run(x, windows, hold)
 
 
 class TritonBackend(TorchBackend):
@@ -138,7 +150,7 @@ class TritonBackend(TorchBackend):
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         try:
-            from restore.engine.kernels import check, fuse
+            from restore.networks.fast.triton_kernels import check, fuse
         except ImportError:
             raise RestoreError(
                 f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from restore.network.config import Pair
+from restore.networks import Pair
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from restore.engine.policy import windows
 from restore.engine.tiling import plan
 from restore.errors import RestoreError
 from restore.heads import FAST
-from restore.network.config import Pair
+from restore.networks import Pair
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer

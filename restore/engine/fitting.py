@@ -24,7 +24,7 @@ from restore.engine.tiling import Axis, plan
 from restore.errors import RestoreError
 from restore.media.rows.sink import Sink
 from restore.media.rows.source import Rows
-from restore.network.config import Pair
+from restore.networks import Pair
 
 _log = logging.getLogger("restore")
 _DECIDING = threading.Lock()

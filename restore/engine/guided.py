@@ -20,7 +20,7 @@ import numpy as np
 
 from restore.engine.pixels import to_float
 from restore.media.rows.source import Rows
-from restore.network.config import Pair
+from restore.networks import Pair
 
 RADIUS = 4
 """Of the windows, in pixels of the reduced picture."""

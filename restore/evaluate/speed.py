@@ -36,7 +36,7 @@ from restore.evaluate.timed import (
     version_told,
 )
 from restore.heads import HEADS
-from restore.network import VARIANTS, Maxim, initialise
+from restore.networks import build, initialise, variants
 
 _COUNTED = 256
 """Side of the picture whose operations are counted; the count a pixel is that of any size."""
@@ -159,7 +159,7 @@ def _sees_all(setting: Setting, card: Card) -> bool:
 def _demand(card: Card, dtype: torch.dtype) -> tuple[float, float]:
     """Operations, and bytes read and written, for a pixel."""
     with torch.device("meta"):
-        network = Maxim(card.network).to(dtype).requires_grad_(False)
+        network = build(card.network).to(dtype).requires_grad_(False)
         picture = torch.empty(1, 3, _COUNTED, _COUNTED)
         with FlopCounterMode(display=False) as counter, _Moved() as moved:
             network(picture)
@@ -191,14 +191,14 @@ def located(names: Sequence[str]) -> Iterator[list[store.Model]]:
     for a network of that shape with random weights, which takes as long as a trained one."""
     with TemporaryDirectory() as folder:
         yield [
-            _untrained(name, Path(folder)) if name in VARIANTS else store.locate(name)
+            _untrained(name, Path(folder)) if name in variants() else store.locate(name)
             for name in names
         ] or [store.find(task) for task in HEADS]
 
 
 def _untrained(variant: str, folder: Path) -> store.Model:
     path = folder / f"{variant}.safetensors"
-    network = initialise(Maxim(VARIANTS[variant]), torch.Generator().manual_seed(0))
+    network = initialise(build(variants()[variant]), torch.Generator().manual_seed(0))
     card = Card(name=variant, task=next(iter(HEADS)), network=network.config, sha256="")
     return store.Model(path, weights.save(network, card, path), "file")
 

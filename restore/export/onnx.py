@@ -22,7 +22,7 @@ from restore.checkpoints.cut import load_network
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError, RestoreError
 from restore.files import atomic_path, check_target
-from restore.network import Maxim
+from restore.networks.base import RestorationNetwork
 from restore.version import __version__
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def describe(card: Card) -> dict[str, str]:
     }
 
 
-def _graph(network: Maxim) -> ModelProto:
+def _graph(network: RestorationNetwork) -> ModelProto:
     rows, columns = network.config.size_multiple
     dim = torch.export.Dim
     shapes = {

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from restore.degrade.recipes import RECIPES
 from restore.engine.peak import convolution_peak
 from restore.heads import HEADS
-from restore.network import Maxim, MaximConfig
+from restore.networks import NetworkConfig, build
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import assemble
@@ -111,9 +111,9 @@ def _pictures() -> list[np.ndarray]:
     return list(coarse.repeat(8, axis=1).repeat(8, axis=2))
 
 
-def _forward_operations(network: MaximConfig) -> int:
+def _forward_operations(network: NetworkConfig) -> int:
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        Maxim(network)(torch.empty(1, 3, SIDE, SIDE))
+        build(network)(torch.empty(1, 3, SIDE, SIDE))
     return int(counter.get_total_flops())
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NoReturn
 
 from restore.errors import ConfigError
-from restore.network import MaximConfig
+from restore.networks.maxim import MaximConfig
 from restore.suggestions import did_you_mean
 
 SMALL = MaximConfig(

@@ -12,7 +12,7 @@ import torch
 from restore.checkpoints import weights
 from restore.checkpoints.card import Card, TrainingSet
 from restore.engine.policy import windowed
-from restore.network import VARIANTS, MaximConfig
+from restore.networks import NetworkConfig, variants
 from restore.train.config import SMALL
 from restore.train.loop import Trainer
 from restore.train.planning import Plan
@@ -60,9 +60,9 @@ def export(trainer: Trainer, target: Path, plan: Plan, licence: str) -> Card:
     return weights.save(trainer.ema, card, target, dtype=torch.float16)
 
 
-def variant_of(network: MaximConfig) -> str:
+def variant_of(network: NetworkConfig) -> str:
     """Return the name of a network: "small", an official one such as "S-1", or "custom"."""
-    names = {config: name for name, config in VARIANTS.items()} | {SMALL: "small"}
+    names = {config: name for name, config in variants().items()} | {SMALL: "small"}
     return names.get(network, CUSTOM)
 
 

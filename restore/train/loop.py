@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from restore.engine.precision import bfloat16_is_fast
 from restore.errors import ConfigError, TrainingError
-from restore.network import Maxim, initialise
-from restore.network.layers import nearest_shrink
+from restore.networks import build, initialise
+from restore.networks.base import RestorationNetwork, nearest_shrink
 from restore.train import state
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
@@ -68,7 +68,7 @@ class Trainer:
         sampler: Sampler,
         folder: Path,
         team: Team,
-        start_from: Maxim | None = None,
+        start_from: RestorationNetwork | None = None,
     ):
         check_shares(config, team.size)
         self.config = config
@@ -77,12 +77,12 @@ class Trainer:
         self.team = team
         self.device = team.device
         model = start_from or initialise(
-            Maxim(config.network), torch.Generator().manual_seed(config.seed)
+            build(config.network), torch.Generator().manual_seed(config.seed)
         )
         if model.config != config.network:
             raise TrainingError("the model to start from has another network configuration")
         self.model = model.to(self.device)
-        self.ema = Maxim(config.network).to(self.device)
+        self.ema = build(config.network).to(self.device)
         self.ema.load_state_dict(self.model.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),

@@ -12,7 +12,7 @@ from restore.checkpoints import weights
 from restore.degrade.recipes import RECIPES
 from restore.errors import CheckpointError, ConfigError, UsageError
 from restore.heads import HEADS
-from restore.network import Maxim
+from restore.networks.base import RestorationNetwork
 from restore.train.config import TrainConfig, network_from
 from restore.train.devices import processes
 from restore.train.loop import check_shares
@@ -33,7 +33,7 @@ class Plan:
 
     config: TrainConfig
     sources: tuple[Source, ...]
-    start_from: Maxim | None = None
+    start_from: RestorationNetwork | None = None
     """Model to fine-tune; None for fresh weights."""
     ancestor: Model | None = None
     """File and card of the model to fine-tune."""

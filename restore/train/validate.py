@@ -13,7 +13,7 @@ from torch import Tensor
 from restore.degrade.recipes import Recipe
 from restore.errors import TrainingError
 from restore.files import atomic_path
-from restore.network import Maxim
+from restore.networks.base import RestorationNetwork
 from restore.train.config import TrainConfig
 from restore.train.data import Stock, centre
 from restore.train.sources import Pictures
@@ -56,7 +56,7 @@ class Validation:
         return len(self._cases)
 
     @torch.no_grad()
-    def look(self, model: Maxim, bfloat16: bool) -> tuple[float, np.ndarray]:
+    def look(self, model: RestorationNetwork, bfloat16: bool) -> tuple[float, np.ndarray]:
         """Return the mean PSNR in dB over the pictures, and a sheet of them.
 
         The sheet is H x W x 3 uint8, with one row for each picture: degraded, restored, clean.

@@ -15,7 +15,7 @@ from restore.checkpoints import acquire, store, verdict, weights, zoo
 from restore.checkpoints.card import read_card
 from restore.errors import CheckpointError, DownloadError, ModelNotFoundError, UsageError
 from restore.files import sha256_of
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 NAME = "derain-raindrop"
 PATH = "/Deraining/Raindrop/checkpoint.npz"

@@ -8,7 +8,7 @@ import pytest
 
 from restore.checkpoints.card import Card, Figure, TilePolicy, TrainingSet, read_card
 from restore.errors import CheckpointError
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 CARD = Card(
     name="x",

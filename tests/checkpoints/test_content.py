@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore.checkpoints import content, official, zoo
-from restore.network import VARIANTS, Maxim
+from restore.networks.maxim import VARIANTS
+from restore.networks.maxim.network import Maxim
 
 ARRAYS = packages.small_arrays()
 DIGEST = content.digest(ARRAYS)

@@ -20,14 +20,17 @@ from restore.checkpoints import official, store, weights
 from restore.checkpoints.card import Card, Figure, TilePolicy, TrainingSet, read_card
 from restore.checkpoints.cut import cut, cut_model, load_network, write_cut
 from restore.errors import CheckpointError, UsageError
-from restore.network import VARIANTS, Maxim, MaximConfig, initialise
+from restore.networks import initialise
+from restore.networks.maxim import VARIANTS, MaximConfig
+from restore.networks.maxim.network import Maxim
 
 THREE = replace(TINY, num_stages=3, num_supervision_scales=2)
 NEAR = 1e-5
 
 
 def made(config: MaximConfig, seed: int = 0) -> Maxim:
-    network = initialise(Maxim(config), torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    network = initialise(Maxim(config), generator, quiet_branches=False)
     return network.eval().requires_grad_(False)
 
 

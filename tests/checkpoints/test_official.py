@@ -13,7 +13,8 @@ import torch
 
 from restore.checkpoints import official
 from restore.errors import CheckpointError
-from restore.network import Maxim, MaximConfig
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.network import Maxim
 
 Arrays = dict[str, np.ndarray]
 CASE = golden_cases.load(golden_cases.HERE, "small")

@@ -195,7 +195,8 @@ def test_convert_makes_a_model_that_verifies(tmp_path: Path) -> None:
     import torch
 
     from restore.checkpoints import official, weights
-    from restore.network import VARIANTS, Maxim
+    from restore.networks.maxim import VARIANTS
+    from restore.networks.maxim.network import Maxim
 
     with torch.device("meta"):
         shapes = official.official_shapes(Maxim(VARIANTS["S-1"]))

@@ -14,7 +14,7 @@ from http_server import Answer, Server
 from PIL import Image
 
 from restore.checkpoints import official, zoo
-from restore.network import Maxim
+from restore.networks.maxim.network import Maxim
 
 NAME = "derain-raindrop"
 

@@ -18,11 +18,11 @@ from restore import Restorer
 from restore.checkpoints import store
 from restore.engine import backend
 from restore.errors import RestoreError, UsageError
-from restore.network import Maxim, fused
-from restore.network.layers import Keeping
+from restore.networks.fast import FastMaxim, operators
+from restore.networks.fast.layers import WeightKeeper
 
 needs_operators = pytest.mark.skipif(
-    not fused._available(torch.float32), reason="this build of torch has no fused operators"
+    not operators._available(torch.float32), reason="this build of torch has no fused operators"
 )
 
 
@@ -96,7 +96,7 @@ def test_layers_keep_nothing_that_they_did_not_when_loaded(exported: Exported, h
     run._most = 2**12  # by strips, and by offsets
 
     def kept() -> int:
-        return sum(len(m.kept or {}) for m in run._network.modules() if isinstance(m, Keeping))
+        return sum(len(m.kept or {}) for m in run._network.modules() if isinstance(m, WeightKeeper))
 
     before = kept()
     assert before > 0
@@ -203,14 +203,14 @@ def test_one_picture_lies_in_memory_as_torch_expects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strides: list[tuple[int, ...]] = []
-    forward = Maxim.forward
+    forward = FastMaxim.forward
 
-    def listen(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
+    def listen(self: FastMaxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         strides.append(x.stride())
         return forward(self, x, *walk)
 
     restorer = Restorer("denoise", save_model(tmp_path), device="cpu")
-    monkeypatch.setattr(Maxim, "forward", listen)
+    monkeypatch.setattr(FastMaxim, "forward", listen)
     # numpy's new axis has a stride of 0, with which torch's kernels take up to ten times as long.
     restorer(picture(64, 96, 3))
     assert strides == [(64 * 96 * 3, 1, 96 * 3, 3)]

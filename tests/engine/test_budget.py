@@ -18,7 +18,7 @@ from restore.checkpoints.card import TilePolicy
 from restore.engine import budget, footprint
 from restore.engine.restorer import Restorer
 from restore.errors import RestoreError, UsageError
-from restore.network import Maxim
+from restore.networks.fast import FastMaxim
 
 POLICY = TilePolicy(size=384, overlap=32, whole_up_to=1024 * 1024)
 
@@ -95,16 +95,16 @@ def test_where_memory_runs_out_tiles_are_halved(
     image = noise(200, 300)
     expected = Restorer("denoise", path, device="cpu", tile=96)(image)
     restorer = Restorer("denoise", path, device="cpu", tile=192)
-    forward = Maxim.forward
+    forward = FastMaxim.forward
     sizes: list[int] = []
 
-    def scarce(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
+    def scarce(self: FastMaxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         sizes.append(x.shape[-1])
         if sizes[-1] > 100:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return forward(self, x, *walk)
 
-    monkeypatch.setattr(Maxim, "forward", scarce)
+    monkeypatch.setattr(FastMaxim, "forward", scarce)
     with caplog.at_level(logging.WARNING, "restore"):
         result = restorer(image)
     assert sizes[0] == 192
@@ -112,10 +112,10 @@ def test_where_memory_runs_out_tiles_are_halved(
     assert caplog.messages == ["not enough memory; going on with tiles of 96 pixels a side"]
     np.testing.assert_array_equal(result, expected)
 
-    def barren(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
+    def barren(self: FastMaxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError("none")
 
-    monkeypatch.setattr(Maxim, "forward", barren)
+    monkeypatch.setattr(FastMaxim, "forward", barren)
     with pytest.raises(RestoreError, match="not enough memory for tiles of 96 pixels"):
         restorer(image)
 

@@ -21,7 +21,7 @@ from restore.media import image as media
 from restore.media import large
 from restore.media.rows.png import PngSink
 from restore.media.rows.sink import writing
-from restore.network import Maxim
+from restore.networks.fast import FastMaxim
 
 TILES = TilePolicy(size=96, overlap=16, whole_up_to=96 * 96)
 REDUCED = TilePolicy(size=96, overlap=16, whole_up_to=96 * 96, reduce_to=64)
@@ -72,15 +72,15 @@ def test_where_memory_runs_out_half_way_all_rows_are_written_again(
 ) -> None:
     path, pixels = save_model(tmp_path, tile=TILES), picture()
     halved = Restorer("denoise", path, device="cpu", tile=64, overlap=16)(pixels)
-    forward, sizes = Maxim.forward, []
+    forward, sizes = FastMaxim.forward, []
 
-    def scarce(self: Maxim, x: torch.Tensor, *more: Any) -> torch.Tensor:
+    def scarce(self: FastMaxim, x: torch.Tensor, *more: Any) -> torch.Tensor:
         sizes.append(x.shape[-1])
         if len(sizes) > 4 and sizes[-1] > 64:  # the first rows are in the file by then
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return forward(self, x, *more)
 
-    monkeypatch.setattr(Maxim, "forward", scarce)
+    monkeypatch.setattr(FastMaxim, "forward", scarce)
     restore = Restorer("denoise", path, device="cpu", tile=128, overlap=16)
     source = large.read(stored(tmp_path, pixels), above=100)
     assert source is not None

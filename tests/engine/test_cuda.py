@@ -27,9 +27,8 @@ from restore.engine.cuda import (
     captured,
     host_memory,
 )
-from restore.network import Maxim
-from restore.network.config import Pair
-from restore.network.strips import Strips, Whole
+from restore.networks import Pair
+from restore.networks.fast import FastMaxim, RowStrips, WholeMaps, optimise
 
 CPU = torch.device("cpu")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -199,8 +198,8 @@ def test_too_little_memory_without_graphs_is_the_callers_to_see() -> None:
 
 
 def network_on(device: torch.device, dtype: torch.dtype, windows: Pair = (1, 1)) -> Run:
-    network = tiny_network().to(device, dtype)
-    return lambda x: network(x, Strips(1 << 26, windows))
+    network = optimise(tiny_network().to(device, dtype))
+    return lambda x: network(x, RowStrips(1 << 26, windows))
 
 
 def array(*shape: int, seed: int = 0) -> np.ndarray:
@@ -236,13 +235,15 @@ def test_results_are_float32_and_pictures_channels_last() -> None:
     np.testing.assert_allclose(result, array(1, 3, 8, 16), rtol=2**-8)
 
 
-@pytest.mark.parametrize("walk", [Whole(), Whole((2, 3)), Strips(1 << 26), Strips(4096, (2, 3))])
+@pytest.mark.parametrize(
+    "walk", [WholeMaps(), WholeMaps((2, 3)), RowStrips(1 << 26), RowStrips(4096, (2, 3))]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @torch.inference_mode()
-def test_on_its_way_the_network_reads_no_result(dtype: torch.dtype, walk: Whole) -> None:
+def test_on_its_way_the_network_reads_no_result(dtype: torch.dtype, walk: WholeMaps) -> None:
     # Which no graph could do. Tensors without contents refuse it as well, and to meet those of
     # a CPU.
-    network = tiny_network().to("meta", dtype)
+    network = optimise(tiny_network().to("meta", dtype))
     x = torch.empty(2, 4 * MULTIPLE, 6 * MULTIPLE, 3, device="meta").permute(0, 3, 1, 2)
     assert network(x, walk).shape == x.shape
 
@@ -340,16 +341,16 @@ def test_memory_is_page_locked_for_a_gpu() -> None:
 def test_small_tiles_go_through_a_gpu_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, counts, forward = save_model(tmp_path), list[int](), Maxim.forward
+    model, counts, forward = save_model(tmp_path), list[int](), FastMaxim.forward
     image = np.random.default_rng(1).integers(0, 255, (150, 500, 3), np.uint8, endpoint=True)
     tiles: dict[str, Any] = {"precision": "float32", "tile": 2 * MULTIPLE, "overlap": MULTIPLE // 2}
     expected = Restorer("denoise", model, device="cpu", **tiles)(image)
 
-    def spy(self: Maxim, x: Tensor, *walk: Any) -> Tensor:
+    def spy(self: FastMaxim, x: Tensor, *walk: Any) -> Tensor:
         counts.append(len(x))
         return forward(self, x, *walk)
 
-    monkeypatch.setattr(Maxim, "forward", spy)
+    monkeypatch.setattr(FastMaxim, "forward", spy)
     on_gpu = Restorer("denoise", model, device="cuda", **tiles)
     for _ in range(AFTER + 2):  # the last ones as graphs
         assert np.abs(on_gpu(image).astype(int) - expected).max() <= 1

@@ -26,7 +26,7 @@ from restore.engine.policy import uncut, windowed
 from restore.engine.precision import Compute
 from restore.engine.tiling import plan
 from restore.errors import RestoreError, UsageError
-from restore.network import VARIANTS, MaximConfig
+from restore.networks.maxim import VARIANTS, MaximConfig
 
 GIB = 1 << 30
 NETWORK = VARIANTS["S-2"]

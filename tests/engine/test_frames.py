@@ -17,7 +17,7 @@ from restore.checkpoints.card import TilePolicy
 from restore.engine.frames import AHEAD
 from restore.engine.temporal import Steadier
 from restore.errors import ImageError, UsageError
-from restore.network import Maxim
+from restore.networks.fast import FastMaxim
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +96,13 @@ def test_batches_hold_neighbours_of_one_size(
     restore: Restorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[int] = []
-    forward = Maxim.forward
+    forward = FastMaxim.forward
 
-    def spy(self: Maxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
+    def spy(self: FastMaxim, x: torch.Tensor, *walk: Any) -> torch.Tensor:
         counts.append(len(x))
         return forward(self, x, *walk)
 
-    monkeypatch.setattr(Maxim, "forward", spy)
+    monkeypatch.setattr(FastMaxim, "forward", spy)
     frames = [*clip(5), *clip(2, 20, 20), *clip(1)]
     assert len(list(restore.frames(frames, batch=3))) == 8
     assert counts == [3, 2, 2, 1]

@@ -15,7 +15,7 @@ from restore import Restorer
 from restore.checkpoints import card as cards
 from restore.checkpoints.card import TilePolicy
 from restore.errors import CheckpointError, ImageError, ModelNotFoundError, RestoreError
-from restore.network import Maxim
+from restore.networks.maxim.network import Maxim
 
 DTYPES = [np.uint8, np.uint16, np.float32]
 ODD = (33, 50)  # as every picture here that is to be padded and is not a square

@@ -15,7 +15,7 @@ from restore.checkpoints.card import TilePolicy
 from restore.checkpoints.store import locate
 from restore.errors import RestoreError, UsageError
 from restore.evaluate import speed
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,7 +20,7 @@ from restore.errors import CheckpointError, RestoreError
 from restore.export.onnx import OPSET, cached, export
 from restore.files import sha256_of
 from restore.media.image import read
-from restore.network import Maxim
+from restore.networks.maxim.network import Maxim
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,20 +11,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
-    "network": {"errors", "network"},
+    "networks": {"errors", "networks"},
     "media": {"errors", "files", "media"},
-    "checkpoints": {"errors", "files", "network", "heads", "checkpoints"},
-    "export": {"errors", "files", "network", "heads", "checkpoints", "export"},
-    "engine": {"errors", "network", "heads", "checkpoints", "export", "media", "engine"},
+    "checkpoints": {"errors", "files", "networks", "heads", "checkpoints"},
+    "export": {"errors", "files", "networks", "heads", "checkpoints", "export"},
+    "engine": {"errors", "networks", "heads", "checkpoints", "export", "media", "engine"},
     "batch": {"errors", "files", "media", "batch"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "heads", "media", "inspect"},
     "evaluate": {
-        *("errors", "network", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
+        *("errors", "networks", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
         "evaluate",
     },
     "train": {
-        *("errors", "files", "network", "heads", "checkpoints", "media", "engine", "degrade"),
+        *("errors", "files", "networks", "heads", "checkpoints", "media", "engine", "degrade"),
         "train",
     },
 }

@@ -8,7 +8,7 @@ import pytest
 from tiny_run import CONFIG, NETWORK
 
 from restore.errors import ConfigError
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 from restore.train.config import TrainConfig
 
 

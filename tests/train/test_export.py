@@ -11,7 +11,7 @@ from tiny_run import picture
 from restore.checkpoints.card import Card, Figure, TilePolicy, TrainingSet, read_card
 from restore.engine.policy import windowed
 from restore.files import sha256_of
-from restore.network import VARIANTS, MaximConfig
+from restore.networks.maxim import VARIANTS, MaximConfig
 from restore.train import job
 from restore.train.config import SMALL
 from restore.train.export import variant_of

@@ -22,7 +22,8 @@ from tiny_run import (
 from torch import Tensor
 
 from restore.errors import ConfigError, TrainingError
-from restore.network import Maxim, MaximConfig
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.network import Maxim
 from restore.train import loop
 from restore.train.config import TrainConfig
 from restore.train.devices import Team

@@ -12,7 +12,7 @@ from restore.checkpoints import weights
 from restore.checkpoints.card import read_card
 from restore.errors import CheckpointError, ConfigError, ModelNotFoundError, UsageError
 from restore.files import sha256_of
-from restore.network import VARIANTS
+from restore.networks.maxim import VARIANTS
 from restore.train.config import TrainConfig
 from restore.train.planning import plan
 from restore.train.sources import CLEAN, DISTILL, REHEARSE, Source

@@ -11,7 +11,7 @@ from tiny_run import CONFIG, CPU, clean_pictures, noise, picture, picture_pairs
 
 from restore.degrade.recipes import Recipe
 from restore.errors import TrainingError
-from restore.network import Maxim
+from restore.networks.maxim.network import Maxim
 from restore.train.validate import MOST, Validation, write_sheet
 
 

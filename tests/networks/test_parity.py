@@ -1,4 +1,4 @@
-"""The network computes what the official model computes, module by module.
+"""The network, plain and fast, computes what the official model computes, module by module.
 
 The case in ``tests/golden`` always runs; those of the workplace run where they are.
 """
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from restore.checkpoints import official
-from restore.network import Maxim, MaximConfig
+from restore.networks.fast import optimise
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.network import Maxim
 
 TOLERANCE = 1e-5  # times max(1, max |reference|), float32
 
@@ -24,20 +26,22 @@ def cases() -> list[tuple[Path, str]]:
     return [(folder, name) for folder in folders for name in golden_cases.names(folder)]
 
 
+@pytest.mark.parametrize("form", ["plain", "fast"])
 @pytest.mark.parametrize(
     ("folder", "name"), cases(), ids=lambda value: getattr(value, "name", value)
 )
-def test_every_golden_array(folder: Path, name: str, tmp_path: Path) -> None:
+def test_every_golden_array(folder: Path, name: str, form: str, tmp_path: Path) -> None:
     case = golden_cases.load(folder, name)
     model = official.load(case.write_checkpoint(tmp_path), MaximConfig.from_dict(case.config))
     image = torch.from_numpy(case.image).permute(0, 3, 1, 2)
-    found = record_modules(model, case.expected)
+    tested = model if form == "plain" else optimise(model)
+    found = record_modules(model, tested, case.expected)
     with torch.inference_mode():
+        restored = tested(image).permute(0, 2, 3, 1)
         outputs = model.outputs(image)
-        for s, stage in enumerate(outputs):
-            for k, picture in enumerate(stage):
-                found[f"stage{s}/scale{k}"] = picture.permute(0, 2, 3, 1)
-        restored = model(image).permute(0, 2, 3, 1)
+    for s, stage in enumerate(outputs):
+        for k, picture in enumerate(stage):
+            found[f"stage{s}/scale{k}"] = picture.permute(0, 2, 3, 1)
 
     assert found.keys() == case.expected.keys()
     for key, reference in case.expected.items():
@@ -46,19 +50,23 @@ def test_every_golden_array(folder: Path, name: str, tmp_path: Path) -> None:
     assert_close(restored, case.expected[finest], "forward")
 
 
-def record_modules(model: Maxim, wanted: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    """What each module named ``module/<official path>/<n>`` returns, filled in by the next run."""
+def record_modules(
+    model: Maxim, tested: nn.Module, wanted: dict[str, np.ndarray]
+) -> dict[str, Tensor]:
+    """What each module named ``module/<official path>/<n>`` returns, filled in by the next run of
+    ``tested``, which is the model or its fast form."""
     found: dict[str, Tensor] = {}
     modules = official.official_modules(model)
+    names = {module: name for name, module in model.named_modules()}
 
     def listen(path: str) -> None:
         def keep(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
             for n, value in enumerate(output if isinstance(output, tuple) else (output,)):
                 if (key := f"module/{path}/{n}") in wanted:
-                    # Grid and block mixes return views; what is compared must not change later.
+                    # Mixes return views, and later layers may write over a map.
                     found[key] = value.clone()
 
-        modules[path].register_forward_hook(keep)
+        tested.get_submodule(names[modules[path]]).register_forward_hook(keep)
 
     for path in {key[len("module/") :].rpartition("/")[0] for key in wanted if "module/" in key}:
         listen(path)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from restore.errors import SizeError
-from restore.network import Maxim, MaximConfig, initialise
+from restore.networks import initialise
+from restore.networks.fast import optimise
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.network import Maxim
 
 TINY: dict[str, Any] = {
     "features": 4,
@@ -18,6 +23,10 @@ TINY: dict[str, Any] = {
     "block_size_lr": 4,
     "grid_size_hr": 4,
 }
+
+
+Form = Callable[[nn.Module], nn.Module]
+FORMS = pytest.mark.parametrize("form", [lambda model: model, optimise], ids=["plain", "fast"])
 
 
 def build(quiet_branches: bool = False, **changes: Any) -> Maxim:
@@ -68,6 +77,7 @@ def test_every_configuration_runs(
     with torch.no_grad():
         outputs = model.outputs(x)
         restored = model(x)
+        fast = optimise(model)(x)
     assert len(outputs) == stages
     for stage in outputs:
         sizes = [tuple(image.shape[2:]) for image in stage]
@@ -75,20 +85,46 @@ def test_every_configuration_runs(
         assert sizes == expected[::-1]
     assert restored.shape == x.shape
     assert torch.isfinite(restored).all()
-    torch.testing.assert_close(restored, outputs[-1][-1])
+    assert torch.equal(restored, outputs[-1][-1])
+    # Norms over as few as four channels amplify rounding.
+    assert (fast - restored).abs().max() <= 1e-4 * max(1, float(restored.abs().max()))
+    for count in range(1, stages):
+        with torch.no_grad():
+            shortened = model.first_stages(count)(x)
+        assert torch.equal(shortened, outputs[count - 1][-1])
 
 
+@FORMS
 @pytest.mark.parametrize(("height", "width"), [(15, 16), (16, 17), (8, 16), (0, 16)])
-def test_a_size_that_does_not_fit_says_which_multiple_is_needed(height: int, width: int) -> None:
+def test_a_size_that_does_not_fit_says_which_multiple_is_needed(
+    height: int, width: int, form: Form
+) -> None:
     model = build()
     assert model.config.size_multiple == (16, 16)
     with pytest.raises(SizeError, match="16"):
-        model(torch.zeros(1, 3, height, width))
+        form(model)(torch.zeros(1, 3, height, width))
 
 
-def test_other_channel_counts_are_refused() -> None:
+@FORMS
+def test_other_channel_counts_are_refused(form: Form) -> None:
     with pytest.raises(SizeError, match="N x 3"):
-        build()(torch.zeros(1, 4, 16, 16))
+        form(build())(torch.zeros(1, 4, 16, 16))
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_number_of_stages_that_it_lacks_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match="from 1 to 2"):
+        build(num_stages=2).first_stages(count)
+
+
+def test_a_shortened_network_is_a_network_of_fewer_stages_on_the_same_weights() -> None:
+    model = build(num_stages=2, num_supervision_scales=2).requires_grad_(False)
+    short = model.first_stages(1)
+    assert short.config == MaximConfig(**(TINY | {"num_supervision_scales": 2}))
+    assert model.first_stages(2) is model
+    assert not any(p.requires_grad for p in (*short.parameters(), *model.parameters()))
+    model.stages[0].encoders[0].conv.weight.zero_()
+    assert not short.stages[0].encoders[0].conv.weight.any()
 
 
 def test_forward_computes_nothing_that_nobody_reads() -> None:
@@ -96,7 +132,7 @@ def test_forward_computes_nothing_that_nobody_reads() -> None:
     used: set[str] = set()
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: used.add(name))
-    model(picture(16, 16))  # with gradients: without, norms may become part of other layers
+    model(picture(16, 16))
     leaves = {
         name for name, module in model.named_modules() if list(module.parameters(recurse=False))
     }
@@ -109,11 +145,13 @@ def test_quiet_branches_begin_at_the_identity() -> None:
     x = picture(32, 64)
     with torch.no_grad():
         assert torch.equal(model(x), x)
+        assert torch.equal(optimise(model)(x), x)
     assert any(p.abs().sum() > 0 for p in model.parameters())
 
 
-def test_batches_do_not_mix() -> None:
-    model = build()
+@FORMS
+def test_batches_do_not_mix(form: Form) -> None:
+    model = form(build())
     one, two = picture(16, 32, 1), picture(16, 32, 2)
     with torch.no_grad():
         both = model(torch.cat((one, two)))
@@ -121,16 +159,18 @@ def test_batches_do_not_mix() -> None:
         torch.testing.assert_close(both[1:], model(two))
 
 
-def test_the_memory_layout_of_the_input_does_not_matter() -> None:
-    model, x = build(), picture(16, 32)
+@FORMS
+def test_the_memory_layout_of_the_input_does_not_matter(form: Form) -> None:
+    model, x = form(build()), picture(16, 32)
     with torch.no_grad():
         channels_last = model(x.contiguous(memory_format=torch.channels_last))
         torch.testing.assert_close(channels_last, model(x))
 
 
-def test_bfloat16_keeps_the_picture_in_the_callers_precision() -> None:
+@FORMS
+def test_bfloat16_keeps_the_picture_in_the_callers_precision(form: Form) -> None:
     """With silent branches the result is the input; a round trip through bf16 would show."""
-    model = build(quiet_branches=True).to(torch.bfloat16)
+    model = form(build(quiet_branches=True).to(torch.bfloat16))
     x = picture(16, 16)
     with torch.no_grad():
         assert torch.equal(model(x), x)

@@ -1,6 +1,7 @@
 """What the kernels compute: on the CPU where TRITON_INTERPRET is set, else on the GPU.
 
-`test_kernels.py` runs these in a process of their own, as Triton decides that when it is imported.
+`test_triton_kernels.py` runs these in a process of their own, as Triton decides that when it is
+imported.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from torch import Tensor, nn
 from triton import language as tl
 from triton.runtime import interpreter
 
-from restore.engine import kernels
-from restore.engine.kernels import WIDEST, FusedAxisGmlp, fuse
-from restore.network import Maxim
-from restore.network.config import Pair
-from restore.network.mixing import AxisGmlp, BlockView, GridView, TokenView
-from restore.network.strips import Strips, Whole
+from restore.networks.architecture import Pair
+from restore.networks.fast import RowStrips, WholeMaps, optimise
+from restore.networks.fast import triton_kernels as kernels
+from restore.networks.fast.mixing import FastAxisGmlp
+from restore.networks.fast.triton_kernels import WIDEST, TritonAxisGmlp, fuse
+from restore.networks.maxim.mixing import AxisGmlp, BlockView, GridView, TokenView
 
 DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
 # Kernels round less often than the plain layer, but the interpreter cuts digits off.
@@ -49,7 +50,7 @@ def inference() -> Iterator[None]:
         yield
 
 
-def layer(channels: int, view: TokenView, bias: bool = True, factor: int = 2) -> AxisGmlp:
+def layer(channels: int, view: TokenView, bias: bool = True, factor: int = 2) -> FastAxisGmlp:
     """Every part of which counts."""
     plain = AxisGmlp(channels, factor, view, bias).requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
@@ -57,7 +58,7 @@ def layer(channels: int, view: TokenView, bias: bool = True, factor: int = 2) ->
         parameter.normal_(0, parameter.shape[-1] ** -0.5, generator=generator)
     plain.norm.weight += 1
     plain.gate.norm.weight += 1
-    return plain
+    return FastAxisGmlp(plain)
 
 
 def pixels(*shape: int) -> Tensor:
@@ -65,12 +66,12 @@ def pixels(*shape: int) -> Tensor:
 
 
 def check(
-    plain: AxisGmlp, x: Tensor, window: Pair | None = None, dtype: torch.dtype = torch.float32
+    plain: FastAxisGmlp, x: Tensor, window: Pair | None = None, dtype: torch.dtype = torch.float32
 ) -> None:
     """Near what the plain layer makes in float32 of the same numbers."""
     plain, x = plain.to(DEVICE, dtype), x.to(DEVICE, dtype)
     before = x.clone()
-    result = FusedAxisGmlp(plain)(x, window)
+    result = TritonAxisGmlp(plain)(x, window)
     assert torch.equal(x, before)
     assert (result.dtype, result.is_contiguous()) == (dtype, True)
     expected = plain.cpu().float()(x.cpu().float(), window)
@@ -141,7 +142,7 @@ def test_memory_around_is_neither_read_nor_written(
     x = fenced(pixels(1, 6, 10, 20).to(DEVICE))
     with monkeypatch.context() as patch:
         patch.setattr(Tensor, "new_empty", new_empty)
-        result = FusedAxisGmlp(plain)(x)
+        result = TritonAxisGmlp(plain)(x)
     torch.testing.assert_close(result, plain(x), rtol=0, atol=1e-5)
     assert len(made) == 3
     for values in made:
@@ -163,46 +164,47 @@ def test_a_map_may_be_a_part_of_another(half: int, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(("view", "window"), [(BLOCKS, None), (GRIDS, None), (GRIDS, (12, 16))])
 def test_maps_that_are_not_whole_groups_are_refused(view: TokenView, window: Pair | None) -> None:
     with pytest.raises(RuntimeError, match="don't multiply up"):
-        FusedAxisGmlp(layer(16, view).to(DEVICE))(pixels(1, 12, 16, 16).to(DEVICE), window)
+        TritonAxisGmlp(layer(16, view).to(DEVICE))(pixels(1, 12, 16, 16).to(DEVICE), window)
 
 
 def test_the_network_keeps_its_parameters() -> None:
-    network = tiny_network().to(DEVICE)
-    before = dict(network.state_dict(keep_vars=True))
+    plain = tiny_network().to(DEVICE)
+    before = dict(plain.state_dict(keep_vars=True))
+    network = optimise(plain)
     assert fuse(network) is network
     after = network.state_dict(keep_vars=True)
-    assert list(after) == list(before)
+    assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before)
-    layers = [module for module in network.modules() if isinstance(module, AxisGmlp)]
+    layers = [module for module in network.modules() if isinstance(module, FastAxisGmlp)]
     assert layers
-    assert all(isinstance(layer, FusedAxisGmlp) for layer in layers)
+    assert all(isinstance(layer, TritonAxisGmlp) for layer in layers)
 
 
 def test_layers_too_wide_for_a_tile_stay_plain() -> None:
-    network = tiny_network()
+    network = optimise(tiny_network())
     network.wide, network.wider = (
-        AxisGmlp(4, inner // 2, BLOCKS, False) for inner in (WIDEST, WIDEST + 2)
+        FastAxisGmlp(AxisGmlp(4, inner // 2, BLOCKS, False)) for inner in (WIDEST, WIDEST + 2)
     )
     fuse(network)
-    assert type(network.wide) is FusedAxisGmlp
-    assert type(network.wider) is AxisGmlp
+    assert type(network.wide) is TritonAxisGmlp
+    assert type(network.wider) is FastAxisGmlp
 
 
-@pytest.mark.parametrize("walk", [Whole(), Strips(512, (2, 1))])
-def test_a_network_computes_the_same(walk: Whole) -> None:
+@pytest.mark.parametrize("walk", [WholeMaps(), RowStrips(512, (2, 1))])
+def test_a_network_computes_the_same(walk: WholeMaps) -> None:
     side = MULTIPLE * walk.windows[0]
     x = torch.rand(1, 3, side, MULTIPLE, generator=torch.Generator().manual_seed(2))
-    expected = tiny_network()(x, walk)
-    result = fuse(tiny_network().to(DEVICE))(x.to(DEVICE), walk).cpu()
+    expected = optimise(tiny_network())(x, walk)
+    result = fuse(optimise(tiny_network().to(DEVICE)))(x.to(DEVICE), walk).cpu()
     assert (result - x).abs().max() > 0.01
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-5)
 
 
-def quiet_network(dtype: torch.dtype = torch.float32) -> Maxim:
+def quiet_network(dtype: torch.dtype = torch.float32) -> nn.Module:
     """A fused one that adds nothing to a picture, and whose axis gMLPs add little to a map."""
-    network = fuse(tiny_network(identity=True).to(DEVICE, dtype))
+    network = fuse(optimise(tiny_network(identity=True).to(DEVICE, dtype)))
     for module in network.modules():
-        if isinstance(module, AxisGmlp):
+        if isinstance(module, FastAxisGmlp):
             for parameter in module.out_project.parameters():
                 parameter.copy_(pixels(*parameter.shape) / 1000)
     return network
@@ -210,7 +212,7 @@ def quiet_network(dtype: torch.dtype = torch.float32) -> Maxim:
 
 @pytest.mark.parametrize("dtype", kernels.NEAR, ids=str)
 def test_right_layers_pass_the_check(dtype: torch.dtype) -> None:
-    kernels.check(fuse(tiny_network().to(DEVICE, dtype)))
+    kernels.check(fuse(optimise(tiny_network().to(DEVICE, dtype))))
 
 
 def test_right_layers_pass_the_check_that_add_little() -> None:
@@ -230,33 +232,33 @@ def test_right_layers_pass_the_check_that_add_little() -> None:
 def test_a_wrong_layer_is_found_however_little_it_adds(
     view: type[TokenView], windowed: bool, factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = FusedAxisGmlp.forward
+    right = TritonAxisGmlp.forward
 
-    def wrong(layer: FusedAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
+    def wrong(layer: TritonAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
         y = right(layer, x, window)
         if isinstance(layer.gate.view, view) and (window is not None) == windowed:
             y[1] += factor * (y[1] - x[1])
         return y
 
     network = quiet_network()
-    monkeypatch.setattr(FusedAxisGmlp, "forward", wrong)
+    monkeypatch.setattr(TritonAxisGmlp, "forward", wrong)
     with pytest.raises(ArithmeticError, match=rf"\A{view.__name__} of 4 x 4, \d+ channels: off by"):
         kernels.check(network)
 
 
 def test_one_layer_of_each_kind_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     network = nn.ModuleList(
-        FusedAxisGmlp(layer(channels, view).to(DEVICE))
+        TritonAxisGmlp(layer(channels, view).to(DEVICE))
         for view in (GridView((4, 4)), BlockView((4, 4)), GridView((4, 2)), GridView((4, 4)))
         for channels in (4, 8)
     )
     seen: list[tuple[Any, ...]] = []
 
-    def noted(layer: FusedAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
+    def noted(layer: TritonAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
         view = layer.gate.view
         seen.append((type(view), view.size, x.shape[3], window is None))
-        return AxisGmlp.forward(layer, x, window)
+        return FastAxisGmlp.forward(layer, x, window)
 
-    monkeypatch.setattr(FusedAxisGmlp, "forward", noted)
+    monkeypatch.setattr(TritonAxisGmlp, "forward", noted)
     kernels.check(network)
     assert len(seen) == len(set(seen)) == 3 * 2 * 2

@@ -7,16 +7,16 @@ import math
 import torch
 from torch import nn
 
-from restore.network.blocks import (
+from restore.networks.maxim.blocks import (
     ChannelAttentionBlock,
     DenseChannelAttentionBlock,
     MultiAxisBlock,
     SupervisedAttention,
 )
-from restore.network.layers import Dense, LayerNorm
-from restore.network.maxim import Maxim
-from restore.network.mixing import AxisGmlp, MultiAxisGating, SpatialMix
-from restore.network.stage import Stage
+from restore.networks.maxim.layers import Dense, LayerNorm
+from restore.networks.maxim.mixing import AxisGmlp, MultiAxisGating, SpatialMix
+from restore.networks.maxim.network import Maxim
+from restore.networks.maxim.stage import Stage
 
 # Flax draws LeCun-normal weights from a normal truncated at two sigma, widened so that the
 # variance is 1 / fan_in all the same.
@@ -26,13 +26,14 @@ GMLP_STD = 0.02
 Linear = Dense | nn.Conv2d | nn.ConvTranspose2d
 
 
-def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = True) -> Maxim:
-    """Draw the official initialisation in place, and return the model.
+def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = True) -> None:
+    """Draw the official initialisation in place.
 
     Normal(0.02) for the dense layers of the gMLPs and for every spatial mix, LeCun normal for
     the other dense layers and convolutions; biases zero, except ones for the spatial mixes of the
-    cross-gating. ``quiet_branches`` starts the last layer of each residual branch, and those
-    that make pictures, at zero, ours: training then begins at the identity and gets on faster.
+    cross-gating. ``quiet_branches`` is our addition: the last layer of each residual branch and
+    the layers that make images start at zero. Training then begins at the identity and converges
+    faster.
     """
     with torch.no_grad():
         for module in model.modules():
@@ -55,7 +56,6 @@ def initialise(model: Maxim, generator: torch.Generator, quiet_branches: bool = 
         if quiet_branches:
             for last in _branch_ends(model):
                 nn.init.zeros_(last.weight)
-    return model
 
 
 def _branch_ends(model: Maxim) -> list[Dense | nn.Conv2d]:

@@ -1,7 +1,8 @@
-"""Fused operators do what the plain ones do, wherever they may be used."""
+"""Fast operators and layers agree with the plain ones, and step aside where they are not usable."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
@@ -9,9 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.network import fused
-from restore.network.fused import GELU, Activation
-from restore.network.layers import Conv, Dense, Grow, LayerNorm, keep_weights
+from restore.networks.fast import operators as fused
+from restore.networks.fast.layers import (
+    FastConv,
+    FastDense,
+    FastGrow,
+    FastLayerNorm,
+    WeightKeeper,
+    keep_weights,
+)
+from restore.networks.fast.operators import GELU, Activation
+from restore.networks.maxim.layers import Conv, Dense, Grow, LayerNorm
 
 Layer = TypeVar("Layer", bound=torch.nn.Module)
 
@@ -72,16 +81,16 @@ def test_a_fused_dense_layer_is_the_plain_one(
 
 
 @needs_operators
-def test_plain_operators_where_fused_ones_must_not_be() -> None:
+def test_operators_are_not_usable_with_gradients_autocasting_or_other_formats() -> None:
     x, weight, _, _ = operands(torch.float32, 1)
-    assert fused.plain_operators(x, weight)  # with gradients
+    assert not fused.usable(x, weight)  # with gradients
     with torch.inference_mode():
-        assert not fused.plain_operators(x, weight)
-        assert not fused.plain_operators(x.bfloat16(), weight.bfloat16())
-        assert fused.plain_operators(x.bfloat16(), weight)
-        assert fused.plain_operators(x.double(), weight.double())
+        assert fused.usable(x, weight)
+        assert fused.usable(x.bfloat16(), weight.bfloat16())
+        assert not fused.usable(x.bfloat16(), weight)
+        assert not fused.usable(x.double(), weight.double())
         with torch.autocast("cpu", torch.bfloat16):
-            assert fused.plain_operators(x, weight)
+            assert not fused.usable(x, weight)
 
 
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
@@ -107,12 +116,14 @@ def test_products_and_norms_are_the_plain_ones(bias: bool, dtype: torch.dtype) -
 
 
 def test_a_norm_before_a_dense_layer_becomes_part_of_it() -> None:
-    norm, dense = LayerNorm(32), Dense(32, 8)
+    plain_norm, plain_dense = LayerNorm(32), Dense(32, 8)
     generator = torch.Generator().manual_seed(3)
-    for parameter in (*norm.parameters(), *dense.parameters()):
+    for parameter in (*plain_norm.parameters(), *plain_dense.parameters()):
         torch.nn.init.normal_(parameter, generator=generator)
     x = torch.randn(1, 4, 6, 32, generator=generator)
-    plain = dense(x, GELU, norm=norm)
+    norm, dense = FastLayerNorm(plain_norm), FastDense(plain_dense)
+    plain = GELU(plain_dense(plain_norm(x)))
+    torch.testing.assert_close(dense(x, GELU, norm=norm), plain)  # with gradients
     with torch.inference_mode():
         torch.testing.assert_close(dense(x, GELU, norm=norm), plain, rtol=1e-5, atol=1e-5)
         parts = [dense(x, norm=norm, outputs=half) for half in (slice(0, 4), slice(4, 8))]
@@ -133,8 +144,10 @@ def filled(layer: Layer) -> Layer:
 @needs_operators
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
 def test_kept_weights_give_what_fresh_ones_give(dtype: torch.dtype) -> None:
-    norm, dense = filled(LayerNorm(32)).to(dtype), filled(Dense(32, 8)).to(dtype)
-    conv, grow = filled(Conv(32, 8)).to(dtype), filled(Grow(32, 8)).to(dtype)
+    norm = FastLayerNorm(filled(LayerNorm(32)).to(dtype))
+    dense = FastDense(filled(Dense(32, 8)).to(dtype))
+    conv = FastConv(filled(Conv(32, 8)).to(dtype))
+    grow = FastGrow(filled(Grow(32, 8)).to(dtype))
     x = torch.randn(2, 4, 6, 32, generator=torch.Generator().manual_seed(4)).to(dtype)
     near = {"rtol": NEAR[dtype], "atol": 10 * NEAR[dtype]}
 
@@ -159,9 +172,12 @@ def test_kept_weights_give_what_fresh_ones_give(dtype: torch.dtype) -> None:
         assert all(layer.kept[key] is made[key] for key in made)
 
 
-@pytest.mark.parametrize("kind", [Dense, Conv, Grow])
-def test_kept_weights_are_no_parameters_and_need_no_gradients(kind: type[Conv]) -> None:
-    layer = filled(kind(32, 8))
+@pytest.mark.parametrize(("kind", "fast"), [(Dense, FastDense), (Conv, FastConv), (Grow, FastGrow)])
+def test_kept_weights_are_no_parameters_and_need_no_gradients(
+    kind: type[Conv], fast: Callable[[torch.nn.Module], WeightKeeper]
+) -> None:
+    plain_layer = filled(kind(32, 8))
+    layer = fast(plain_layer)
     keep_weights(layer)
     names = set(layer.state_dict())
     x = torch.randn(1, 4, 6, 32)
@@ -169,6 +185,7 @@ def test_kept_weights_are_no_parameters_and_need_no_gradients(kind: type[Conv]) 
         fused_one = layer(x)
     assert set(layer.state_dict()) == names
     plain = layer(x)  # the plain operators, on the weights themselves
+    assert torch.equal(plain, plain_layer(x))
     torch.testing.assert_close(plain.detach(), fused_one, rtol=1e-5, atol=1e-4)
     plain.sum().backward()
     assert layer.weight.grad is not None
@@ -180,11 +197,11 @@ def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(fused, "packed", missing)
     fused._available.cache_clear()
-    dense, x = filled(Dense(32, 8)), torch.randn(1, 4, 6, 32)
+    dense, x = FastDense(filled(Dense(32, 8))), torch.randn(1, 4, 6, 32)
     try:
         keep_weights(dense)
         with torch.inference_mode():
-            assert fused.plain_operators(x)
+            assert not fused.usable(x)
             y = dense(x, GELU)
     finally:
         fused._available.cache_clear()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restore.errors import ConfigError
-from restore.network import VARIANTS, MaximConfig
+from restore.networks.maxim import VARIANTS, MaximConfig
 
 
 def test_the_variants_are_the_six_of_the_paper() -> None:

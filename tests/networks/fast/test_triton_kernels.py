@@ -11,17 +11,16 @@ import pytest
 import torch
 from command import one_error_line, restore
 from models import MULTIPLE, save_model
-from torch import Tensor
+from torch import Tensor, nn
 
 from restore.checkpoints import store
 from restore.engine import backend
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import AFTER, Gpu, Run, captured
 from restore.errors import RestoreError, UsageError
-from restore.network import Maxim
-from restore.network.config import Pair
+from restore.networks.architecture import Pair
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CASES = Path(__file__).with_name("kernel_cases.py")
 CONSUMER = 99 * 1024
 """Bytes of the memory that a program has on a GPU's processor: those of the smallest ones."""
@@ -71,7 +70,7 @@ def test_kernels_compile_for_gpus_that_are_not_here(
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from restore.engine import kernels
+    from restore.networks.fast import triton_kernels as kernels
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     bytes_a_value = {"bf16": 2, "fp32": 4}[number]
@@ -98,7 +97,7 @@ def load(folder: Path, **options: Any) -> backend.Backend:
 
 def test_a_missing_triton_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", None)
-    monkeypatch.delitem(sys.modules, "restore.engine.kernels", raising=False)
+    monkeypatch.delitem(sys.modules, "restore.networks.fast.triton_kernels", raising=False)
     message = r"\Abackend triton needs triton, which .* brings; use --backend torch\Z"
     with pytest.raises(RestoreError, match=message):
         load(tmp_path)
@@ -135,9 +134,9 @@ def test_what_goes_wrong_in_the_check_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("triton", reason="triton comes with torch for CUDA alone")
-    from restore.engine import kernels
+    from restore.networks.fast import triton_kernels as kernels
 
-    def check(network: Maxim) -> None:
+    def check(network: nn.Module) -> None:
         raise error
 
     monkeypatch.setattr(kernels, "check", check)

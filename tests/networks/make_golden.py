@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import golden_cases
 
 from restore.checkpoints import official
-from restore.network import Maxim, MaximConfig
+from restore.networks.maxim import MaximConfig
+from restore.networks.maxim.network import Maxim
 
 CONFIG = {
     "features": 4,

@@ -1,11 +1,11 @@
-"""Convolutions and dense layers that apply what follows them before their result leaves the
-processor's cache, and matrix products that use all of the processor.
+"""oneDNN's operators: layers that apply what follows them while the result is still cached.
 
-On a CPU, oneDNN does the first for activations, and in bfloat16 for sums, which saves a pass over
-memory each; its kernels for dense layers are 2 to 3.5 times as fast as the matrix product behind
-``F.linear`` at these widths, and for products in float32 2 to 3 times, on processors of AMD.
-torch reaches both through operators of its compiler. Where they are missing, or gradients,
-autocasting or tracing need the plain operators, those are used: the results agree to rounding.
+On a CPU, oneDNN applies activations, and in bfloat16 sums, within a convolution or dense layer,
+which saves one pass over memory each. Its kernels for dense layers are 2 to 3.5 times as fast as
+the matrix product behind ``F.linear`` at these widths; for float32 matrix products on AMD
+processors they are 2 to 3 times as fast. torch reaches both through operators of its compiler.
+`usable` says where they may be used; elsewhere layers use torch's plain operators, which agree to
+rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Activation:
-    """As oneDNN's operator names it; ``slope`` is that of the leaky ReLU."""
+    """An activation, as oneDNN's operators name it; ``slope`` belongs to the leaky ReLU."""
 
     name: str
     slope: float | None = None
@@ -48,7 +48,7 @@ def convolution(
     padding: int,
     activation: Activation | None = None,
 ) -> Tensor:
-    """``activation(conv2d(x))``; N x C x H x W, channels last in memory. ``weight`` may be
+    """Compute ``activation(conv2d(x))``; N x C x H x W, channels last in memory. ``weight`` may be
     packed."""
     around = ([padding] * 2, [stride] * 2, [1, 1], 1)
     run = torch.ops.mkldnn._convolution_pointwise
@@ -62,7 +62,7 @@ def dense(
     activation: Activation | None = None,
     plus: Tensor | None = None,
 ) -> Tensor:
-    """``activation(linear(x)) + plus``; ... x C. ``weight`` may be packed."""
+    """Compute ``activation(linear(x)) + plus``; ... x C. ``weight`` may be packed."""
     run = torch.ops.mkldnn._linear_pointwise
     adds = plus is not None and activation is None and plus.is_contiguous()
     if adds and x.dtype == torch.bfloat16:
@@ -73,27 +73,27 @@ def dense(
 
 
 def packed(weight: Tensor) -> Tensor:
-    """A matrix for `dense`, out x in, in the order in which oneDNN goes through it."""
+    """Reorder a matrix for `dense`, out x in, as oneDNN reads it."""
     return torch.ops.mkldnn._reorder_linear_weight(weight)
 
 
 def packed_kernel(weight: Tensor, stride: int, padding: int) -> Tensor:
-    """The same for `convolution`, with whose stride and padding it comes."""
+    """Reorder a kernel for `convolution` with this stride and padding."""
     around = ([padding] * 2, [stride] * 2, [1, 1], 1)
     return torch.ops.mkldnn._reorder_convolution_weight(weight, *around)
 
 
 def matrix_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
-    """``a @ b`` of matrices, plus ``bias`` along the rows."""
-    # In bfloat16 torch takes oneDNN's product itself.
-    if a.dtype == torch.bfloat16 or plain_operators(a, b):
+    """Compute ``a @ b`` of matrices, plus ``bias`` along the rows."""
+    # In bfloat16 torch uses oneDNN's product itself.
+    if a.dtype == torch.bfloat16 or not usable(a, b):
         return a @ b if bias is None else torch.addmm(bias[:, None], a, b)
     product = dense(a, b.t(), None)
     return product if bias is None else product.add_(bias[:, None])
 
 
 def followed(y: Tensor, activation: Activation | None, plus: Tensor | None = None) -> Tensor:
-    """``activation(y) + plus``, as far as there are any."""
+    """Compute ``activation(y) + plus``, where given."""
     y = y if activation is None else activation(y)
     return y if plus is None else y + plus
 
@@ -101,7 +101,7 @@ def followed(y: Tensor, activation: Activation | None, plus: Tensor | None = Non
 def _attributes(
     activation: Activation | None, dtype: torch.dtype
 ) -> tuple[str, list[float], str | None]:
-    """How oneDNN's operators are told what follows."""
+    """The arguments that tell oneDNN's operators which activation follows."""
     if activation is None:
         return "none", [], None
     scalars = [] if activation.slope is None else [activation.slope]
@@ -111,19 +111,19 @@ def _attributes(
 def _form(activation: Activation, dtype: torch.dtype) -> str | None:
     if activation.name != "gelu":
         return None
-    # The exact form is within 5e-4 of the tanh form, which is less than bfloat16 can tell apart at
-    # most values, and takes half the time.
+    # The exact form is within 5e-4 of the tanh form, which is below the rounding of bfloat16 at
+    # most values, and runs in half the time.
     return "tanh" if dtype == torch.float32 else "none"
 
 
 def normalised(x: Tensor, eps: float, arranged: Arrange | None = None) -> Tensor:
-    """Over the last dimension: mean 0 and variance 1. For tensors that need no gradient.
+    """Normalise over the last dimension to mean 0 and variance 1, without gradients.
 
-    The result is contiguous in the order that ``arranged`` gives. torch's kernel takes twice as
-    long for rows as short as ours.
+    The result is contiguous in the order that ``arranged`` gives. torch's kernel is half as fast
+    for rows as short as ours.
     """
     channels = x.shape[-1]
-    if x.dtype == torch.bfloat16:  # whose sums torch converts, where a product need not
+    if x.dtype == torch.bfloat16:  # torch converts the terms of a sum, not those of a product
         mean = x.reshape(-1, channels) @ x.new_full((channels,), 1 / channels)
         x = x - mean.view(*x.shape[:-1], 1)
     else:
@@ -137,13 +137,12 @@ def normalised(x: Tensor, eps: float, arranged: Arrange | None = None) -> Tensor
 
 
 def window_means(x: Tensor, down: int, across: int) -> Tensor:
-    """N x H x W x C, cut into ``down`` x ``across`` windows, to the mean of each: N x down x across
-    x C."""
+    """Return the means of ``down`` x ``across`` windows of N x H x W x C: N x down x across x C."""
     n, height, width, channels = x.shape
-    if plain_operators(x):
+    if not usable(x):
         return x.view(n, down, -1, across, width // across, channels).mean(dim=(2, 4))
-    # By rows first: both dimensions at once take 4 times as long. In bfloat16 torch's sums take
-    # 30 times as long as a product with ones; the second are few, and in float32.
+    # By rows first: both dimensions at once are 4 times slower. In bfloat16 torch's sums are 30
+    # times slower than a product with ones; the second sums are few, and in float32.
     rows = x.view(n * height * across, width // across, channels)
     sums = x.new_ones(1, width // across) @ rows if x.dtype == torch.bfloat16 else rows.sum(dim=1)
     sums = sums.view(n, down, height // down, across, channels).sum(dim=2, dtype=torch.float32)
@@ -155,22 +154,26 @@ def is_normalised_fast(x: Tensor) -> bool:
     return x.dtype == torch.float32 or x.shape[-1] % 32 == 0
 
 
-def plain_operators(x: Tensor, weight: Tensor | None = None) -> bool:
-    """Whether something needs the plain operators, which do not write over their inputs."""
+def usable(x: Tensor, weight: Tensor | None = None) -> bool:
+    """Whether oneDNN's operators, and writing over maps, are allowed for ``x``.
+
+    They are not with gradients, autocasting, tracing, other devices, other or mixed number formats,
+    or a build of torch that lacks them.
+    """
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return True
+        return False
     return (
-        x.device.type != "cpu"
-        or (weight is not None and x.dtype != weight.dtype)
-        or x.dtype not in (torch.float32, torch.bfloat16)
-        or torch.is_autocast_enabled("cpu")
-        or not _available(x.dtype)
+        x.device.type == "cpu"
+        and (weight is None or x.dtype == weight.dtype)
+        and x.dtype in (torch.float32, torch.bfloat16)
+        and not torch.is_autocast_enabled("cpu")
+        and _available(x.dtype)
     )
 
 
 @functools.cache
 def _available(dtype: torch.dtype) -> bool:
-    """Whether this build of torch has the operators, and they do what the plain ones do."""
+    """Whether this build of torch has the operators, and they agree with the plain ones."""
     generator = torch.Generator().manual_seed(0)
     x, plus = (torch.randn(1, 4, 4, 8, generator=generator).to(dtype) for _ in range(2))
     weight = torch.randn(8, 8, generator=generator).to(dtype) / 4

@@ -1,11 +1,11 @@
-"""The axis gMLP in two kernels, written in Triton, for CUDA GPUs.
+"""The axis gMLP in two Triton kernels, for CUDA GPUs.
 
-Plain torch passes over memory for nearly every step of that layer, some twenty times; here the
+Plain torch passes over memory for nearly every step of that layer, some twenty times. Here the
 first kernel reads a map and writes two, and the second reads three and writes one. Checked on CPUs,
 in Triton's interpreter: no GPU has run it yet, and the sizes of tiles are not tuned. `check` says
-whether a machine computes it right.
+whether a machine computes it correctly.
 
-Maps are matrices, pixels x channels, with all pictures one below the other. A group is the tokens
+Maps are matrices, pixels x channels, with all images one below the other. A group is the tokens
 that one matrix mixes: as many rows and columns apart as a grid's cells are long, or 1 in a block.
 Sums are float32, and no float32 is rounded to TF32.
 """
@@ -19,41 +19,41 @@ import triton
 from torch import Tensor, nn
 from triton import language as tl
 
-from restore.network import Maxim
-from restore.network.config import Pair
-from restore.network.mixing import AxisGmlp
+from restore.networks.architecture import Pair
+from restore.networks.fast.mixing import FastAxisGmlp
+from restore.networks.fast.windows import split, token_distance, tokens_first
 
 WIDEST = 512
 """The most channels of which a tile fits into the memory of every GPU's processors."""
 NEAR = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}
-"""Of the most that a layer adds to its input: how far off its result may be."""
+"""Largest error of a result, as a fraction of the largest change that a layer makes."""
 _LEAST = 16
 """Sides of the smallest matrix product there is."""
 _DEPTH = 32
 
 
-def fuse(network: Maxim) -> Maxim:
-    """The network itself, for inference alone, with its axis gMLPs computed by the kernels here.
+def fuse(network: nn.Module) -> nn.Module:
+    """Swap the axis gMLPs of an optimised network for the kernels here, and return the network.
 
-    Parameters and their names stay. Layers of more than `WIDEST` channels stay as they are.
+    Parameters and their names stay. Layers of more than `WIDEST` channels are not swapped.
     """
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, AxisGmlp) and max(child.out_project.weight.shape) <= WIDEST:
-                setattr(module, name, FusedAxisGmlp(child))
+            if isinstance(child, FastAxisGmlp) and max(child.out_project.weight.shape) <= WIDEST:
+                setattr(module, name, TritonAxisGmlp(child))
     return network
 
 
 def check(network: nn.Module) -> None:
-    """Compare the fused layers with the same ones, plain and in float64: one for each view, size of
+    """Compare the layers with the same ones in torch and in float64: one for each view, size of
     its groups, and widths.
 
-    Each takes noise, in the precision of its parameters: two maps of 4 x 6 groups, first as they
-    are, then with grids confined to 2 x 2 windows. Raises `ArithmeticError` where a result is off
-    by more than `NEAR` of what the layer adds to its input, rounding of the result apart; and
-    whatever Triton raises where it cannot compile or run a kernel.
+    The input of each is noise, in the precision of its parameters: two maps of 4 x 6 groups, first
+    as they are, then with grids confined to 2 x 2 windows. Raises `ArithmeticError` where the error
+    of a result is more than `NEAR` of the change that the layer makes, rounding of the result
+    apart; and Triton's own errors where it cannot compile or run a kernel.
     """
-    layers = [layer for layer in network.modules() if isinstance(layer, FusedAxisGmlp)]
+    layers = [layer for layer in network.modules() if isinstance(layer, TritonAxisGmlp)]
     kinds = {
         (type(layer.gate.view), layer.gate.view.size, layer.out_project.weight.shape): layer
         for layer in layers
@@ -63,15 +63,15 @@ def check(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _compare(layer: FusedAxisGmlp) -> None:
+def _compare(layer: TritonAxisGmlp) -> None:
     weight, view = layer.out_project.weight, layer.gate.view
     (channels, _), (h, w) = weight.shape, view.size
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, 4 * h, 6 * w, 2 * channels, generator=generator).to(weight)
     exact = copy.deepcopy(layer).double()
-    # Halves of the channels of a wider map are what the network hands over.
+    # In the network, a map is one half of the channels of a wider one.
     for x, window in zip(noise.chunk(2, dim=-1), (None, (2 * h, 3 * w)), strict=True):
-        expected = AxisGmlp.forward(exact, x.double(), window)
+        expected = FastAxisGmlp.forward(exact, x.double(), window)
         off = (layer(x, window) - expected).abs().max()
         added = (expected - x).abs().max()
         rounding = torch.finfo(x.dtype).eps * expected.abs().max()
@@ -82,27 +82,28 @@ def _compare(layer: FusedAxisGmlp) -> None:
             )
 
 
-class FusedAxisGmlp(AxisGmlp):
+class TritonAxisGmlp(FastAxisGmlp):
     """The same layer, with the same parameters, in float32, bfloat16 or float16, without
     gradients."""
 
-    def __init__(self, plain: AxisGmlp):
-        nn.Module.__init__(self)  # all that a plain one makes is there
-        self.norm = plain.norm
-        self.in_project = plain.in_project
-        self.gate = plain.gate
-        self.out_project = plain.out_project
+    def __init__(self, layer: FastAxisGmlp):
+        nn.Module.__init__(self)  # the parts of the layer are used as they are
+        self.norm = layer.norm
+        self.in_project = layer.in_project
+        self.gate = layer.gate
+        self.out_project = layer.out_project
 
     def forward(self, x: Tensor, window: Pair | None = None) -> Tensor:
         view = self.gate.view
-        # Refused here where groups are not whole: the kernels would leave the map.
-        groups = view.tokens_first(view.split(x, window))[0, 0, ..., 0].numel()
+        # Fails where groups are not whole: the kernels would read outside of the map.
+        groups = tokens_first(view, split(view, x, window))[0, 0, ..., 0].numel()
         pixels = x.flatten(0, 2)  # without a copy, for a part of the channels as well
         if pixels.stride(1) != 1:
             pixels = pixels.contiguous()
         with torch.cuda.device_of(x):  # where Triton launches
             u, v = self._into_gates(pixels)
-            y = self._mixed(pixels, u, v, groups, view.apart(x, window), x.shape[2])
+            distance = token_distance(view, x, window)
+            y = self._mixed(pixels, u, v, groups, distance, x.shape[2])
         return y.view(x.shape)
 
     def _into_gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,7 +120,7 @@ class FusedAxisGmlp(AxisGmlp):
         return u, v
 
     def _mixed(
-        self, x: Tensor, u: Tensor, v: Tensor, groups: int, apart: Pair, width: int
+        self, x: Tensor, u: Tensor, v: Tensor, groups: int, distance: Pair, width: int
     ) -> Tensor:
         channels, inner = self.out_project.weight.shape
         y = x.new_empty(len(x), channels)
@@ -127,14 +128,14 @@ class FusedAxisGmlp(AxisGmlp):
         mix[(groups * tiles["parts"],)](
             *(x, u, v, y, self.gate.mix.weight, self.gate.mix.bias),
             *(self.out_project.weight, self.out_project.bias),
-            *(x.stride(0), width, *apart),
+            *(x.stride(0), width, *distance),
             **tiles,
         )
         return y
 
 
 def gates_tiles(channels: int, inner: int, bytes_a_value: int) -> dict[str, int]:
-    """What `into_gates` is compiled for; ``inner`` is how many channels mix."""
+    """Constants that `into_gates` is compiled with; ``inner`` channels are mixed."""
     all_inner = _side(inner)
     return {
         "channels": channels,
@@ -148,7 +149,7 @@ def gates_tiles(channels: int, inner: int, bytes_a_value: int) -> dict[str, int]
 
 
 def mix_tiles(size: Pair, channels: int, inner: int, bytes_a_value: int) -> dict[str, int]:
-    """What `mix` is compiled for; ``size`` is that of a group, in tokens."""
+    """Constants that `mix` is compiled with; ``size`` is that of a group, in tokens."""
     tokens, all_channels = size[0] * size[1], _side(channels)
     rows = min(_side(tokens), _rows(all_channels, bytes_a_value))
     return {
@@ -166,7 +167,7 @@ def mix_tiles(size: Pair, channels: int, inner: int, bytes_a_value: int) -> dict
 
 
 def _side(count: int) -> int:
-    """Of a tile that holds so many: Triton's are powers of two."""
+    """Return the side of a tile for ``count`` numbers: Triton's are powers of two."""
     return max(_LEAST, triton.next_power_of_2(count))
 
 
@@ -176,12 +177,12 @@ def _rows(columns: int, bytes_a_value: int) -> int:
 
 
 def _options(columns: int) -> dict[str, int]:
-    # Triton 3.9 warns where nobody says whether products and sums may be one operation.
+    # Triton 3.9 warns unless told whether products and sums may be one operation.
     return {"num_warps": 4 if columns <= 64 else 8, "enable_fp_fusion": True}
 
 
-# Below, arguments are addresses, None for a tensor that is not there, and numbers; what is
-# tl.constexpr is compiled in. Rows and columns beyond a map's or matrix's are zeros.
+# Arguments of kernels are addresses, None for an absent tensor, and numbers; tl.constexpr arguments
+# are compiled in. Rows and columns beyond those of a map or matrix are zeros.
 
 
 @triton.jit
@@ -226,7 +227,7 @@ def into_gates(
     depth: tl.constexpr,
 ):
     """LayerNorm, dense layer and GELU: one half of the channels to ``u``, and the LayerNorm of the
-    other to ``v``. A program takes ``rows`` of the ``count`` pixels."""
+    other to ``v``. A program computes ``rows`` of the ``count`` pixels."""
     pixel = (tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows))[:, None]
     is_pixel = pixel < count
     c = tl.arange(0, all_channels)[None, :]
@@ -283,7 +284,7 @@ def mix(
     depth: tl.constexpr,
 ):
     """Mix, gate and dense layer, plus ``x``, to ``y``: maps that are ``width`` pixels wide. A
-    program takes ``rows`` of a group's tokens, which are ``down`` rows and ``across`` columns
+    program computes ``rows`` of a group's tokens, which are ``down`` rows and ``across`` columns
     apart."""
     tokens: tl.constexpr = token_rows * token_columns
     group = tl.program_id(0).to(tl.int64) // parts

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from restore.errors import ConfigError
-
-Pair = tuple[int, int]
+from restore.networks.architecture import Pair
 
 _AT_LEAST_ONE = (
     "features",
@@ -43,7 +42,7 @@ class MaximConfig:
     configurations carry it; the official network never reads it, so neither do we.
 
     ``stem_factor`` is ours: r > 1 folds r x r pixels into channels before the U-Net and back
-    after it (pixel-unshuffle), which is what makes the small models fast. Official variants have 1.
+    after it (pixel-unshuffle), which makes the small models fast. Official variants have 1.
 
     Raises `ConfigError`, naming the field, for a value that no network can have.
     """

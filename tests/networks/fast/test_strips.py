@@ -1,4 +1,4 @@
-"""A network in strips does what it does at once, in less memory."""
+"""A network made fast computes the same as the plain one, and in strips in less memory."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from hypothesis import strategies as st
 
 from restore.engine.footprint import PEAK
 from restore.errors import SizeError
-from restore.network import VARIANTS, Maxim, MaximConfig, initialise
-from restore.network.strips import Strips, Whole
+from restore.networks import initialise
+from restore.networks.fast import FastMaxim, RowStrips, WholeMaps
+from restore.networks.maxim import VARIANTS, MaximConfig
+from restore.networks.maxim.network import Maxim
 
 NEAR = 1e-5
 
 
-def build(**changes: object) -> Maxim:
+def build(**changes: object) -> FastMaxim:
     sizes = {"block_size_hr": (2, 4), "block_size_lr": 2, "grid_size_hr": (4, 2)}
     config = MaximConfig(**({"features": 4} | sizes | changes))  # type: ignore[arg-type]
-    return initialise(Maxim(config), torch.Generator().manual_seed(3), quiet_branches=False).eval()
+    return FastMaxim(initialise(Maxim(config), torch.Generator().manual_seed(3), False).eval())
 
 
 def picture(height: int, width: int, count: int = 1) -> torch.Tensor:
@@ -39,7 +41,7 @@ def picture(height: int, width: int, count: int = 1) -> torch.Tensor:
     count=st.integers(1, 2),
     most=st.sampled_from([1, 200, 1000, 5000]),
     windows=st.sampled_from([(1, 1), (1, 2), (3, 1), (2, 2)]),
-    spares=st.booleans(),
+    recomputes=st.booleans(),
 )
 def test_strips_give_what_the_whole_gives(
     depth: int,
@@ -50,7 +52,7 @@ def test_strips_give_what_the_whole_gives(
     count: int,
     most: int,
     windows: tuple[int, int],
-    spares: bool,
+    recomputes: bool,
 ) -> None:
     model = build(
         depth=depth,
@@ -63,19 +65,20 @@ def test_strips_give_what_the_whole_gives(
     rows, columns = model.config.size_multiple
     x = picture(2 * rows * windows[0], columns * windows[1], count)
     with torch.inference_mode():
-        whole = model(x, Whole(windows))
-        strips = model(x, Strips(most, windows, spares))
+        whole = model(x, WholeMaps(windows))
+        strips = model(x, RowStrips(most, windows, recomputes))
     # Norms over as few as four channels enlarge what rounding does.
     torch.testing.assert_close(strips, whole, rtol=10 * NEAR, atol=10 * NEAR)
 
 
 @pytest.mark.parametrize("windows", [(1, 1), (2, 2)])
 def test_strips_of_an_official_network(windows: tuple[int, int]) -> None:
-    model = initialise(Maxim(VARIANTS["S-1"]), torch.Generator().manual_seed(1), False).eval()
+    plain = initialise(Maxim(VARIANTS["S-1"]), torch.Generator().manual_seed(1), False).eval()
+    model = FastMaxim(plain)
     x = picture(128, 192 if windows == (1, 1) else 256)
     with torch.inference_mode():
-        whole = model(x, Whole(windows))
-        strips = model(x, Strips(1 << 16, windows, True))
+        whole = model(x, WholeMaps(windows))
+        strips = model(x, RowStrips(1 << 16, windows, True))
     assert (strips - whole).abs().max() <= NEAR * max(1, float(whole.abs().max()))
 
 
@@ -85,7 +88,7 @@ def test_a_window_sees_only_itself_but_for_convolutions() -> None:
     other = x.clone()
     other[:, :, :, 192:] += 1  # of the second window, far from its border
     with torch.inference_mode():
-        apart = (model(x, Whole((1, 2))) - model(other, Whole((1, 2))))[..., :16]
+        apart = (model(x, WholeMaps((1, 2))) - model(other, WholeMaps((1, 2))))[..., :16]
         together = (model(x) - model(other))[..., :16]
     # Convolutions cross the border, and what they bring the mixes behind them spread.
     assert float(apart.abs().max()) < 0.2 * float(together.abs().max())
@@ -95,22 +98,25 @@ def test_a_size_that_windows_do_not_divide_is_refused() -> None:
     model = build(depth=1)
     rows, columns = model.config.size_multiple
     with pytest.raises(SizeError, match=str(2 * rows)):
-        model(picture(rows, 2 * columns), Whole((2, 2)))
+        model(picture(rows, 2 * columns), WholeMaps((2, 2)))
 
 
 MEASURED = f"""{PEAK}
 import torch
-from restore.network import VARIANTS, Maxim, initialise
-from restore.network.strips import WHOLE, Strips
+from restore.networks import initialise
+from restore.networks.fast import RowStrips, optimise
+from restore.networks.maxim import VARIANTS
+from restore.networks.maxim.network import Maxim
 torch.set_num_threads(1)
 model = initialise(Maxim(VARIANTS["S-1"]), torch.Generator().manual_seed(0)).eval()
 model.requires_grad_(False)
 exact = sys.argv[1] == "exact"
-walk = Strips(1 << 18, spares=True) if exact else WHOLE
-with torch.inference_mode(exact):  # outside of it, torch's own operators are used
-    model(torch.rand(1, 3, 64, 64), walk)
+walk = [RowStrips(1 << 18, recomputes=True)] if exact else []
+model = optimise(model) if exact else model
+with torch.inference_mode(exact):
+    model(torch.rand(1, 3, 64, 64), *walk)
     before = peak()
-    model(torch.rand(1, 3, 512, 512), walk)
+    model(torch.rand(1, 3, 512, 512), *walk)
 print(peak() - before)
 """
 
