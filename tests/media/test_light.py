@@ -20,9 +20,8 @@ from pictures import copied, smooth
 from PIL import Image
 
 from restore.media import formats, light
-from restore.media.formats import DEPTHS, FULL, ICC, LINEAR
 from restore.media.image import check_fits, read, write
-from restore.media.picture import Picture
+from restore.media.picture import DEPTHS, FULL, ICC, LINEAR, Picture
 from restore.media.transparency import filled
 
 LEVELS = np.arange(65536, dtype=np.uint16).reshape(256, 256)

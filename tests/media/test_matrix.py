@@ -1,7 +1,7 @@
 """Every format x depth x channels x alpha x what travels along x orientation.
 
-They are those of `restore.media.formats`: a new format, or a new promise of an old one, is in here
-by being there.
+The formats are those of `restore.media.formats`. A new one, or a new promise of an old one, is
+tested without a change here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from pictures import coverage, smooth
 from PIL import ExifTags, Image
 
 from restore.media import formats
-from restore.media.formats import CALLED, DEPTHS, DPI, EXIF, FORMATS, FULL, ICC, XMP, Format
+from restore.media.formats import FORMATS
+from restore.media.formats.format import Format
 from restore.media.image import check_fits, read, size, write
-from restore.media.picture import Picture
+from restore.media.picture import CALLED, DEPTHS, DPI, EXIF, FULL, ICC, XMP, Picture
 
 README = Path(__file__).parents[2] / "README.md"
-WRITABLE = list(dict.fromkeys(f for f in FORMATS.values() if f.writable))
+WRITABLE = [f for f in FORMATS if f.writable]
 # Wide ones: whoever converts pixels by them, or takes them for sRGB, is found out.
 COLOUR_PROFILE, GREY_PROFILE = icc.rgb(1.8), icc.grey(1.8)
 HEIGHT, WIDTH = 14, 19
@@ -221,37 +222,9 @@ def test_a_profile_of_grey_does_not_get_onto_colours(tmp_path: Path) -> None:
         assert (again.pixels.ndim == 2) == format_.grey
 
 
-def table() -> str:
-    """The formats as the README shows them."""
-    head = (
-        "format",
-        "files",
-        "bits a channel",
-        "transparency",
-        *CALLED.values(),
-        "pixels",
-        "needs",
-    )
-    rows = [head, ("---",) * len(head)]
-    for format_ in dict.fromkeys(FORMATS.values()):
-        kept = ["yes" if key in format_.keeps else "" for key in CALLED]
-        alpha = "yes" if format_.alpha and format_ is not formats.GIF else ""
-        if format_ is formats.GIF:
-            alpha = "on or off"
-        pixels = "read only" if not format_.writable else "lossy" if format_.lossy else "exact"
-        if format_ is formats.WEBP:
-            pixels = "lossy, or exact as the input"
-        if format_ is formats.GIF:
-            pixels = "256 colours"
-        extra = f"`restore[{format_.extra}]`" if format_.extra else ""
-        files, bits = " ".join(format_.suffixes), ", ".join(format_.depths)
-        rows.append((format_.name, files, bits, alpha, *kept, pixels, extra))
-    return "\n".join(" ".join(f"| {' | '.join(row)} |".split()) for row in rows)
-
-
 def test_the_readme_shows_the_formats_as_they_are() -> None:
     found = re.search(
         r"<!-- formats -->\n(.*?)\n<!-- /formats -->", README.read_text(encoding="utf-8"), re.DOTALL
     )
     assert found, "README.md has no table of formats"
-    assert found[1] == table()
+    assert found[1] == formats.table()
