@@ -25,7 +25,7 @@ def picture(data: np.ndarray, info: dict[str, Any], notes: tuple[str, ...] = ())
         data = data[..., 0]
     if channels > 4:
         raise ImageError(
-            f"holds {channels} channels; grey or RGB, with or without alpha, are known"
+            f"holds {channels} channels; grey or RGB, with or without alpha, are supported"
         )
     pixels = data if channels in (1, 3) else data[..., 0] if channels == 2 else data[..., :3]
     alpha = data[..., -1] if channels in (2, 4) else None

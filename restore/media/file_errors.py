@@ -43,7 +43,7 @@ def explained(path: Path) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise ImageError(f"{path}: a tile in it claims too many pixels; refused") from None
     except MemoryError:
-        raise ImageError(f"{path}: needs more memory than there is") from None
+        raise ImageError(f"{path}: requires more memory than is available") from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {line(error.strerror or error)}") from error
     except LookupError as error:  # its text is only the missing key or index

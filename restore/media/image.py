@@ -90,7 +90,7 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
     if asked and asked not in format_.depths:
         able = sorted(s for s in formats.WRITABLE if asked in BY_SUFFIX[s].depths)
         raise ImageError(
-            f"{path}: {format_.name} has no {asked} bits a channel; use one of {', '.join(able)}"
+            f"{path}: {format_.name} has no {asked} bits per channel; use one of {', '.join(able)}"
         )
     return tuple(_lost(picture, format_))
 
@@ -118,20 +118,20 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
     if written.itemsize < picture.pixels.dtype.itemsize and not info.get("bit_depth"):
         bits = {dtype: depth for depth, dtype in DEPTHS.items()}
         before, after = bits[picture.pixels.dtype], bits[written]
-        yield f"{before} bits a channel become {after}, which is what {name} has"
+        yield f"{before} bits per channel become {after}, the most that {name} holds"
     for key, called in CALLED.items():
         if key in info and key not in format_.keeps:
-            yield f"{name} has no place for the {called}"
+            yield f"{name} cannot store the {called}"
     for other in FORMATS:
         if other is not format_:
             for part in other.private(info):
-                yield f"{name} has no place for {part}"
+                yield f"{name} cannot store {part}"
     if ICC in format_.keeps and ICC in info and not _fits_profile(picture, format_):
-        yield f"{name} has no grey, and so no place for the colour profile of a grey picture"
+        yield f"{name} has no greyscale, and cannot store the colour profile of a grey picture"
     if IPTC in info and IPTC not in format_.keeps:
-        yield f"{name} has no place for IPTC's captions"
+        yield f"{name} cannot store IPTC's captions"
     if info.get("quality") and not format_.lossy:
-        yield f"{name} has no quality to choose"
+        yield f"{name} is lossless: the quality has no effect"
     yield from format_.lost(picture)
 
 

@@ -230,7 +230,7 @@ def test_a_file_that_is_cut_short_is_known_before_any_work(tmp_path: Path, suffi
         source.write_bytes(whole[: int(len(whole) * part)])
         complaint = refusal(source, tmp_path / "out.mkv")
         assert "is cut short: of " in complaint
-        assert f"{source.stat().st_size:,} are there" in complaint
+        assert f"{source.stat().st_size:,} are present" in complaint
     source.write_bytes(whole[:30])
     assert "\n" not in refusal(source, tmp_path / "out.mkv")
 
@@ -304,9 +304,9 @@ def test_a_single_picture_is_no_clip(tmp_path: Path) -> None:
     for name, kind in (("a.png", "RGB"), ("p.png", "P"), ("a.tif", "CMYK"), ("a.gif", "P")):
         picture.convert(kind).save(tmp_path / name, icc_profile=profile)
         complaint = refusal(tmp_path / name, tmp_path / "out.mkv")
-        assert f"{name}: is one picture, not a clip; of several, numbered like frames/" in complaint
+        assert f"{name}: is one picture, not a clip; a clip can be made of numbered" in complaint
     picture.save(tmp_path / "a.webp", save_all=True, append_images=[Image.fromarray(scene(1))])
-    assert "make an animated .png of it" in refusal(tmp_path / "a.webp", tmp_path / "out.mkv")
+    assert "convert it to an animated .png" in refusal(tmp_path / "a.webp", tmp_path / "out.mkv")
 
 
 def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
@@ -353,8 +353,8 @@ def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
     for wishes, complaint in (
         (EncodeOptions("none"), "codec is 'none'"),
         (EncodeOptions("ffv1", 3), "ffv1 has no such scale"),
-        (EncodeOptions(crf=99), "crf is 99; libx264 takes 0 to 51"),
-        (EncodeOptions(pixel_format="yuv9"), "pix-fmt is 'yuv9'; libx264 takes yuv420p"),
+        (EncodeOptions(crf=99), "crf is 99; libx264 supports 0 to 51"),
+        (EncodeOptions(pixel_format="yuv9"), "pix-fmt is 'yuv9'; libx264 supports yuv420p"),
     ):
         with pytest.raises(UsageError, match=complaint):
             settle(source, tmp_path / "out.mkv", wishes)

@@ -62,7 +62,7 @@ def test_texts_and_gamma_of_a_png_are_kept_byte_for_byte(
         == read(tmp_path / "in.png").info["png_chunks"]
     )
     assert check_fits(read(tmp_path / "in.png"), "out.jpg")[-1] == (
-        "JPEG has no place for the texts of a PNG"
+        "JPEG cannot store the texts of a PNG"
     )
 
 
@@ -289,7 +289,7 @@ def test_a_depth_that_a_format_has_not_is_refused(tmp_path: Path, depth: str) ->
             write(picture, target)
             assert read(target).pixels.dtype == DEPTHS[depth]
         elif format_.writable:
-            with pytest.raises(ImageError, match=f"{format_.name} has no {depth} bits a channel"):
+            with pytest.raises(ImageError, match=f"{format_.name} has no {depth} bits per channel"):
                 check_fits(picture, target)
 
 
@@ -362,7 +362,7 @@ def test_captions_are_kept(tmp_path: Path, source: str) -> None:
         assert read(tmp_path / f"out{suffix}").info["iptc"] == CAPTIONS
     with Image.open(tmp_path / "out.jpg") as file:
         assert file.info["photoshop"][0x0404] == CAPTIONS
-    assert check_fits(picture, tmp_path / "out.png") == ("PNG has no place for IPTC's captions",)
+    assert check_fits(picture, tmp_path / "out.png") == ("PNG cannot store IPTC's captions",)
     long = Picture(smooth(), None, {"iptc": bytes(70_000)})
     assert "too long for JPEG" in check_fits(long, tmp_path / "long.jpg")[0]
     write(long, tmp_path / "long.jpg")
@@ -373,5 +373,5 @@ def test_a_bigtiff_says_what_it_loses(tmp_path: Path) -> None:
     extra = {"bigtiff": True, "extratags": [(274, "H", 1, 6, True)]}
     tifffile.imwrite(path, smooth(), photometric="rgb", metadata=None, **extra)
     picture = read(path)
-    assert picture.notes == ("is a BigTIFF, of which EXIF is not kept",)
+    assert picture.notes == ("is a BigTIFF; its EXIF is not kept",)
     np.testing.assert_array_equal(picture.pixels, np.rot90(smooth(), -1))

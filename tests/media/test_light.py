@@ -169,7 +169,7 @@ def test_colours_that_chunks_alone_describe_are_missed(tmp_path: Path) -> None:
     for more, missed in ((wide, True), (usual, False), (usual + wide, True), (LINEAR_GAMMA, False)):
         (tmp_path / "in.png").write_bytes(with_chunks(content, {}, more))
         picture = read(tmp_path / "in.png")
-        said = "TIFF has no place for a PNG's gamma and primaries: colours may change"
+        said = "TIFF cannot store a PNG's gamma and primaries: colours may change"
         assert (said in check_fits(picture, "out.tif")) == missed
         assert check_fits(picture, "out.png") == ()
         copied(tmp_path / "in.png", tmp_path / "out.png")

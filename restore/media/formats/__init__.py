@@ -89,7 +89,7 @@ def known() -> str:
 
 def table() -> str:
     """Return the table of formats in Markdown, as the README shows it."""
-    first, last = ("format", "files", "bits a channel", "transparency"), ("pixels", "needs")
+    first, last = ("format", "files", "bits per channel", "transparency"), ("pixels", "needs")
     head = (*first, *CALLED.values(), *last)
     rows = [head, ("---",) * len(head), *map(_row, FORMATS)]
     return "\n".join(" ".join(f"| {' | '.join(row)} |".split()) for row in rows)

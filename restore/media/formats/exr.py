@@ -53,7 +53,9 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     wanted = ("Y",) if "R" not in planes else ("R", "G", "B")
     missing = [name for name in wanted if name not in planes]
     if missing:
-        raise ImageError(f"has the channels {', '.join(sorted(planes))}; R, G, B or Y are known")
+        raise ImageError(
+            f"has the channels {', '.join(sorted(planes))}; R, G, B or Y are supported"
+        )
     half = planes[wanted[0]].dtype == np.float16
     chosen = [*wanted, "A"] if "A" in planes else list(wanted)
     data = np.dstack([planes[name] for name in chosen]).astype(np.float32)

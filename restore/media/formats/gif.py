@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from restore.media.video.animation import Animation
 
 _NAME = "GIF"
-_FEW_COLOURS = "GIF has no more than 256 colours"
+_FEW_COLOURS = "GIF has at most 256 colours"
 _TRANSPARENT = 255
 """The palette entry used for transparent pixels."""
 _CLEARED = 2
@@ -48,7 +48,7 @@ class GifAnimation(AnimationFormat):
 
     def lost(self, animation: Animation) -> Iterator[str]:
         if animation.soft:
-            yield "GIF has pixels seen or not seen: transparency in part is lost"
+            yield "GIF has no partial transparency: pixels become opaque or fully transparent"
         if animation.format != _NAME:
             yield _FEW_COLOURS
 

@@ -47,10 +47,10 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     content = stream.read()
     channels, depth = struct.unpack_from(">HB", _code_stream(content), 40)
     if channels > _MOST_CHANNELS:
-        raise ImageError(f"holds {channels} channels; no more than {_MOST_CHANNELS} are known")
+        raise ImageError(f"holds {channels} channels; at most {_MOST_CHANNELS} are supported")
     data = imagecodecs.jpeg2k_decode(_without_profile(content))
     if data.dtype not in (DEPTHS["8"], DEPTHS["16"]):
-        raise ImageError(f"holds {data.dtype} pixels; 8 and 16 bits are known")
+        raise ImageError(f"holds {data.dtype} pixels; 8 and 16 bits are supported")
     white, full = np.iinfo(data.dtype).max, (2 << (depth & 0x7F)) - 1
     if full != white:
         data = np.rint(np.minimum(data, full) * (white / full)).astype(data.dtype)

@@ -105,7 +105,7 @@ def decode(
     elif mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
         wanted = "RGBA" if has_alpha else "RGB"
     else:
-        raise ImageError(f"holds {mode} pixels; grey, RGB and CMYK are known")
+        raise ImageError(f"holds {mode} pixels; grey, RGB and CMYK are supported")
     return assembly.picture(_array(image, wanted), own, notes)
 
 
@@ -125,7 +125,7 @@ def _array(image: Image.Image, mode: str) -> np.ndarray:
 def frames(file: ImageFile.ImageFile) -> tuple[str, ...]:
     """Return a note if the file holds more than one image."""
     count = getattr(file, "n_frames", 1)
-    return (f"holds {count} pictures; the first one is taken",) if count > 1 else ()
+    return (f"holds {count} pictures; only the first is read",) if count > 1 else ()
 
 
 def carried(

@@ -150,7 +150,7 @@ class PngAnimation(AnimationFormat):
     def notes(self, path: Path) -> tuple[str, ...]:
         with open(path, "rb") as file:
             deep = file.read(LENGTH_OF_HEADER)[-1] == 16  # the depth in IHDR
-        return ("16 bits a channel become 8: animations are restored in 8",) if deep else ()
+        return ("16 bits per channel become 8: animations are restored in 8",) if deep else ()
 
     def durations(self, animation: Animation) -> list[float]:
         return list(animation.moving_durations)  # APNG stores fractions of a millisecond

@@ -114,7 +114,9 @@ def _pixels_of(page: Any) -> np.ndarray:
     if data.dtype == np.uint16 and 8 < bits <= 16:
         full = (1 << bits) - 1
         return data if bits == 16 else np.rint(data * (65535 / full)).astype(np.uint16)
-    raise ImageError(f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are known")
+    raise ImageError(
+        f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are supported"
+    )
 
 
 def _decode_by_tifffile(
@@ -129,10 +131,10 @@ def _decode_by_tifffile(
         page = file.pages.first
         data, info = pixels(page), _info(page)
         if page.dtype == np.float64:
-            notes.append("64 bits a channel become 32f")
+            notes.append("64 bits per channel become 32f")
         extras, turn, big = page.extrasamples, _orientation(page), file.is_bigtiff
         if len(file.pages) > 1:
-            notes.append(f"holds {len(file.pages)} pictures; the first one is taken")
+            notes.append(f"holds {len(file.pages)} pictures; only the first is read")
     data, inks = _coloured(_name(page.photometric), data, info, notes)
     alpha = _alpha(extras, 0 if data.ndim == 2 else data.shape[2] - inks)
     # Scanners store channels other than alpha, such as infrared.
@@ -141,9 +143,9 @@ def _decode_by_tifffile(
         data = data[..., :inks]
     if alpha == EXTRASAMPLE.ASSOCALPHA:
         data = assembly.without_multiplied_alpha(data)
-        notes.append("its colours were multiplied by their alpha, and are not any more")
+        notes.append("its premultiplied colours were divided by their alpha")
     if big:
-        notes.append("is a BigTIFF, of which EXIF is not kept")
+        notes.append("is a BigTIFF; its EXIF is not kept")
     else:
         notes += read_exif(stream, info)
     return assembly.picture(assembly.upright(data, turn), info, tuple(notes))
@@ -205,7 +207,7 @@ def _coloured(
         data, info[ICC], note = srgb_of_cmyk(np.ascontiguousarray(data[..., :4]), info[ICC])
         notes.append(note)
         return data, 3
-    raise ImageError(f"holds {kind} pixels of {data.dtype}; grey, RGB and CMYK are known")
+    raise ImageError(f"holds {kind} pixels of {data.dtype}; grey, RGB and CMYK are supported")
 
 
 def encode(picture: Picture) -> bytes:

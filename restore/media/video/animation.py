@@ -159,7 +159,7 @@ def check_fits(like: Animation, target: Path) -> tuple[str, ...]:
     for key in like.kept:
         if key not in format_.animation.keeps:
             called = CALLED.get(key, key)
-            notes.append(f"an animated {format_.name} has no place for the {called}")
+            notes.append(f"an animated {format_.name} cannot store the {called}")
     return (*notes, *format_.animation.lost(like))
 
 

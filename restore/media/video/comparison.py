@@ -56,7 +56,7 @@ def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> I
         stamps = (p.dts if p.pts is None else p.pts for p in result.demux(stream) if p.size)
         found = sorted(stamp * stream.time_base for stamp in stamps if stamp is not None)
     if len(found) != len(wanted):
-        raise ImageError(f"{name}: came out with {len(found)} frames instead of {len(wanted)}")
+        raise ImageError(f"{name}: has {len(found)} frames instead of {len(wanted)}")
     worst = max(abs(a - b) for a, b in zip(wanted, found, strict=True))
     if worst:
         yield (
@@ -67,12 +67,12 @@ def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> I
 
 def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Iterator[str]:
     for name in _missing(source.metadata, result.metadata, of_the_old_file):
-        yield f"{suffix} has no place for the tag {name!r}: left out"
+        yield f"{suffix} cannot store the tag {name!r}: left out"
     container = CONTAINERS[suffix.lower()]
     pair = source.streams[old.stream], result.streams[new.stream]
     tags = [words(stream, container) for stream in pair]
     for name in _missing(tags[0], tags[1], of_the_old_packets):
-        yield f"{suffix} has no place for the picture stream's tag {name!r}: left out"
+        yield f"{suffix} cannot store the video stream's tag {name!r}: left out"
     streams = kept(source, old, container)
     for kind in ("video", "audio", "subtitle"):
         olds = [s for s in streams if s.type == kind]
@@ -82,7 +82,7 @@ def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Itera
                 for what in _lost(before, after, container, len(olds) > 1):
                     yield f"{suffix} does not keep the {what} of {kind} stream {before.index}"
     if len(source.chapters()) > len(result.chapters()):
-        yield f"{suffix} has no place for chapters: left out"
+        yield f"{suffix} cannot store chapters: left out"
 
 
 def _lost(before: Any, after: Any, container: str, several: bool) -> Iterator[str]:

@@ -75,7 +75,7 @@ def encoder_options(
 def _bounded(encoder: str, wish: float | None, default: int, best: int, worst: int) -> str:
     value = default if wish is None else wish
     if not best <= value <= worst:
-        raise UsageError(f"crf is {value:g}; {encoder} takes {best} to {worst}")
+        raise UsageError(f"crf is {value:g}; {encoder} supports {best} to {worst}")
     return f"{value:g}"
 
 

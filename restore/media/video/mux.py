@@ -280,7 +280,7 @@ def _finish(
         output.start_encoding()
         if (pictures.codec_context.extradata or b"") != segments[0].header:
             raise ImageError(
-                f"{name}: the encoder has changed since it began; start again with --overwrite"
+                f"{name}: the encoder has changed since the run began; start again with --overwrite"
             )
         shown = timed(segments, clip.time_base)
         waiting: Any = next(shown, None)

@@ -74,7 +74,7 @@ class Layout:
     def loses(self, other: Layout) -> str:
         """Name what a frame in this layout loses in the other one; empty if nothing."""
         if other.bits < self.bits:
-            return f"{self.bits} bits a channel"
+            return f"{self.bits} bits per channel"
         if self.kind != GREY and other.kind == GREY:
             return "colour"
         if self.kind == RGB and other.kind == YUV:

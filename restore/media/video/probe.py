@@ -35,10 +35,10 @@ def probe(path: Path) -> Clip:
         rate = _rate(stream, path)
         frame = next(decoded(container, stream, path), None)
         if frame is None:
-            raise ImageError(f"{path}: its picture stream holds no frame that can be decoded")
+            raise ImageError(f"{path}: its video stream holds no frame that can be decoded")
         if frame.interlaced_frame:
             raise ImageError(
-                f"{path}: is interlaced; deinterlace it first, say with ffmpeg -vf bwdif"
+                f"{path}: is interlaced; deinterlace it first, for example with ffmpeg -vf bwdif"
             )
         with _naming(path):
             layout(frame.format.name)
@@ -86,12 +86,12 @@ def _check_moving(container: Any, path: Path) -> None:
     if single or (name in ("gif", "apng") and not detect.is_animated(path)):
         if detect.is_animated(path):
             raise ImageError(
-                f"{path}: this kind of animation cannot be read as a clip; make an "
-                "animated .png of it first, which can"
+                f"{path}: this animation format cannot be read as a clip; convert it to an "
+                "animated .png first"
             )
         raise ImageError(
-            f"{path}: is one picture, not a clip; of several, numbered like frames/%05d.png, a "
-            "clip can be made"
+            f"{path}: is one picture, not a clip; a clip can be made of numbered pictures, such as "
+            "frames/%05d.png"
         )
 
 

@@ -89,8 +89,8 @@ class ImageSequence:
         richer = _richer(picture, self.clip.pixel_format)
         if richer:
             raise ImageError(
-                f"{path}: has {richer}, which {first} has not; the first picture decides, "
-                "so convert that one, or this"
+                f"{path}: has {richer}, which {first} has not; the first picture sets the format, "
+                "so convert one of them"
             )
         return as_frame(picture, self.clip.pixel_format)
 
@@ -130,7 +130,7 @@ class AnimationFrames:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        kept = (f"a clip has no place for the {CALLED.get(k, k)}" for k in self.animation.kept)
+        kept = (f"a clip cannot store the {CALLED.get(k, k)}" for k in self.animation.kept)
         return (*self.animation.notes, *kept)
 
     def frames(self) -> Iterator[av.VideoFrame]:
@@ -178,16 +178,16 @@ def _richer(picture: Picture, form: str) -> str:
     if seen and not shape.alpha:
         return "transparency"
     deep = picture.pixels.dtype != np.uint8 and shape.bits == 8
-    return "more bits a channel" if deep else ""
+    return "more bits per channel" if deep else ""
 
 
 def _without_place(picture: Picture) -> Iterator[str]:
     yield from picture.notes
     for name in (ICC, EXIF, XMP):
         if picture.info.get(name):
-            yield f"a clip has no place for the {CALLED[name]} of a picture"
+            yield f"a clip cannot store the {CALLED[name]} of a picture"
     if picture.pixels.dtype == np.float32:
-        yield "32f bits a channel become 16, which is what a clip has"
+        yield "32f bits per channel become 16, the most that a clip holds"
 
 
 def as_frame(picture: Picture, form: str) -> av.VideoFrame:
@@ -252,12 +252,12 @@ def not_in_pictures(clip: Clip) -> Iterator[str]:
     if clip.pixel_aspect != 1:
         yield (
             f"its pixels are {float(clip.pixel_aspect):.4g} times as wide as high, "
-            "which the pictures do not tell: they look too "
+            "which image files cannot store: they look too "
             f"{'narrow' if clip.pixel_aspect > 1 else 'wide'}"
         )
     if clip.colour.transfer in _HDR:
         yield (
-            f"is HDR ({_HDR[clip.colour.transfer]}), which the pictures do not tell: they look pale"
+            f"is HDR ({_HDR[clip.colour.transfer]}), which image files cannot store: they look pale"
         )
     elif clip.colour.primaries == _BT2020:
-        yield "has the colours of BT.2020, which the pictures do not tell: they look pale"
+        yield "has the colours of BT.2020, which image files cannot store: they look pale"

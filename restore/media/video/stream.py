@@ -101,6 +101,6 @@ def main_stream(container: Any, path: Path) -> Any:
         disposition = stream.disposition
         if not any(disposition & type(disposition)[name] for name in _NOT_MOVING):
             if stream.codec_context is None:
-                raise ImageError(f"{path}: its picture stream cannot be decoded here")
+                raise ImageError(f"{path}: its video stream cannot be decoded here")
             return stream
     raise ImageError(f"{path}: has no video stream")

@@ -45,7 +45,7 @@ def check_not_truncated(path: Path) -> None:
     # Some writers leave the size 0 or all ones if they cannot seek back.
     if there < end < 0xFFFFFFFF or (there < end and start[:4] != b"RIFF"):
         raise ImageError(
-            f"{path}: is cut short: of {end:,} bytes {there:,} are there; "
+            f"{path}: is cut short: of {end:,} bytes {there:,} are present; "
             "get the whole file, or save what is left with ffmpeg -i IN -c copy OUT"
         )
 
@@ -115,7 +115,7 @@ class GapDetector:
             notes.append(
                 f"{self._clip.path} has no frames for {float(apart):.2f} s after "
                 f"{float(start):.2f} s{f', and {more} gaps more' if more else ''}: "
-                "perhaps it is damaged there"
+                "it may be damaged there"
             )
         said = self._clip.end
         if said - self._end > _MISSING * max(1 / self._clip.rate, self._apart):
