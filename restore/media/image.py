@@ -88,7 +88,7 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
     _check_alpha(picture, path, format_)
     asked = picture.info.get("bit_depth")
     if asked and asked not in format_.depths:
-        able = sorted(s for s in formats.WRITABLE if asked in BY_SUFFIX[s].depths)
+        able = sorted(s for s in formats.PROPOSED if asked in BY_SUFFIX[s].depths)
         raise ImageError(
             f"{path}: {format_.name} has no {asked} bits per channel; use one of {', '.join(able)}"
         )

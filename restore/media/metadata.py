@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
+from restore.media import exif_block, exif_of_tiff
+
 _STORAGE_TAGS = frozenset(
     (
         *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 292, 293, 317),
@@ -34,14 +36,6 @@ ODDITIES = (
 """Errors raised by Pillow's metadata parsers on damaged data."""
 
 
-def exif_of_tiff(stream: BinaryIO) -> Image.Exif:
-    """Read the tags of a TIFF, or of a raw file with a TIFF header."""
-    exif = Image.Exif()
-    stream.seek(0)
-    exif.load_from_fp(stream)
-    return exif
-
-
 def orientation_of(exif: Image.Exif) -> int:
     """Return the orientation, 1 to 8; 1 if the tag is missing or invalid."""
     value = exif.get(ExifTags.Base.Orientation, 1)
@@ -53,18 +47,24 @@ def turned(height: int, width: int, orientation: int) -> tuple[int, int]:
     return (width, height) if orientation in _SIDEWAYS else (height, width)
 
 
-def drop_resolution(exif: Image.Exif) -> None:
-    """Remove the resolution, which a TIFF stores among the tags of its pixels."""
-    for tag in _RESOLUTION:
-        exif.pop(tag, None)
+def kept(block: bytes) -> bytes | None:
+    """Return an EXIF block for pixels that have been turned upright, byte for byte except for the
+    thumbnail and tags about the old file.
+
+    Returns None if no other tag is left. Raises `ValueError` if the block is damaged.
+    """
+    return exif_block.without(block, _STORAGE_TAGS, _RESOLUTION)
+
+
+def kept_of_tiff(stream: BinaryIO) -> bytes | None:
+    """Collect the tags of a TIFF, or of a raw file with a TIFF header, that are not about its
+    pixels, as `kept` returns them. Raises `ValueError` if they are damaged."""
+    dropped = (*_STORAGE_TAGS, *_RESOLUTION, ExifTags.Base.Orientation)
+    return exif_of_tiff.block_of(stream, frozenset(dropped)) or None
 
 
 def written(exif: Image.Exif) -> bytes | None:
-    """Serialise EXIF for pixels that have been turned upright.
-
-    Drops the thumbnail and tags about the old file. Returns None if no other tag is left. Raises
-    `ODDITIES`.
-    """
+    """Serialise EXIF that is not stored as a block, as `kept` returns it. Raises `ODDITIES`."""
     for tag in (ExifTags.Base.Orientation, *_STORAGE_TAGS):
         exif.pop(tag, None)
     if set(exif) <= set(_RESOLUTION):  # formats store the resolution in fields of their own

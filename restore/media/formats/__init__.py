@@ -42,10 +42,12 @@ FORMATS = (
 )
 """All formats, in the order of the README."""
 
-BY_SUFFIX = {suffix: format_ for format_ in FORMATS for suffix in format_.suffixes}
+BY_SUFFIX = {suffix: format_ for format_ in FORMATS for suffix in format_.endings}
 SUFFIXES = frozenset(BY_SUFFIX)
 """Endings of file names that may be images."""
 WRITABLE = frozenset(suffix for suffix, format_ in BY_SUFFIX.items() if format_.writable)
+PROPOSED = frozenset(suffix for f in FORMATS if f.writable for suffix in f.suffixes)
+"""Endings that messages propose."""
 ANIMATED = {
     suffix: format_
     for format_ in FORMATS
@@ -59,7 +61,7 @@ def recognised(head: bytes, suffix: str) -> Format | None:
     """Return the format of a file by its first bytes, or by its suffix for formats without a
     signature; None if no format matches."""
     for format_ in FORMATS:
-        if format_.by_suffix and suffix in format_.suffixes:
+        if format_.by_suffix and suffix in format_.endings:
             return format_
     return next((format_ for format_ in FORMATS if format_.recognises(head)), None)
 
@@ -83,8 +85,8 @@ def checked_ending(name: str) -> str:
 
 
 def known() -> str:
-    """List the suffixes that can be written, for messages."""
-    return ", ".join(sorted(WRITABLE))
+    """List the usual suffixes that can be written, for messages."""
+    return ", ".join(sorted(PROPOSED))
 
 
 def table() -> str:
@@ -99,5 +101,5 @@ def _row(format_: Format) -> tuple[str, ...]:
     kept = ["yes" if key in format_.keeps else "" for key in CALLED]
     pixels = "lossy" if format_.lossy else "exact" if format_.writable else "read only"
     extra = f"`restore[{format_.extra}]`" if format_.extra else ""
-    files, bits = " ".join(format_.suffixes), ", ".join(format_.depths)
+    files, bits = " ".join(format_.endings), ", ".join(format_.depths)
     return (format_.name, files, bits, format_.alpha, *kept, format_.pixels or pixels, extra)

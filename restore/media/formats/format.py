@@ -28,6 +28,7 @@ class Format:
 
     ``name``: as Pillow calls it, if Pillow supports it.
     ``suffixes``: endings of file names, lower case; the usual one first.
+    ``aliases``: rarer endings, read and written but not proposed in messages.
     ``recognises``: whether a file starting with these bytes has this format.
     ``decode``: read the first image, upright; the second argument is the most pixels allowed.
     Raises `ImageError`, and any error of the library used.
@@ -59,6 +60,7 @@ class Format:
     encode: Callable[[Picture], bytes] | None = None
     size: Callable[[BinaryIO, int], tuple[int, int]] | None = None
     by_suffix: bool = False
+    aliases: tuple[str, ...] = ()
     depths: tuple[str, ...] = ("8",)
     grey: bool = True
     alpha: str = FULL_ALPHA
@@ -73,6 +75,11 @@ class Format:
     animation: AnimationFormat | None = None
     extra: str = ""
     library: str = ""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """All endings of file names of this format."""
+        return self.suffixes + self.aliases
 
     @property
     def writable(self) -> bool:

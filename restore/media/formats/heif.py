@@ -6,7 +6,6 @@ import io
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from restore.media import assembly, metadata
 from restore.media.colour import rgb
@@ -36,9 +35,8 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     info[XMP] = metadata.upright_xmp(info[XMP] or b"")
     notes: tuple[str, ...] = ()
     try:
-        exif = Image.Exif()
-        exif.load(file.info.get("exif"))
-        info[EXIF] = metadata.written(exif)
+        block = file.info.get(EXIF)
+        info[EXIF] = metadata.kept(block) if block else None
     except metadata.ODDITIES:
         notes = (metadata.DAMAGED,)
     return assembly.picture(np.asarray(file), info, notes)
@@ -65,6 +63,7 @@ HEIF = Format(
     recognises,
     decode,
     encode,
+    aliases=(".hif",),
     grey=False,
     keeps=_KEEPS,
     lossy=True,

@@ -1,4 +1,7 @@
-"""JPEG: 8 bits, by Pillow, written with the input's quality and subsampling."""
+"""JPEG: 8 bits, by Pillow, written with the input's quality and subsampling.
+
+`jpeg_deep` reads JPEG of 12 bits and lossless JPEG.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Any, BinaryIO
 
 from PIL import ImageFile
 
-from restore.media import iptc
+from restore.media import assembly, iptc, metadata
 from restore.media.formats import pillow_helpers
 from restore.media.formats.format import NO_ALPHA, Format, check_size
+from restore.media.formats.jpeg_deep import Frame, frame_of, pixels_of, stand_in
 from restore.media.picture import CALLED, DPI, EXIF, ICC, IPTC, XMP, Picture
 
 _NAME = "JPEG"
@@ -26,11 +30,37 @@ def recognises(head: bytes) -> bool:
 def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     """Decode the first image. Pillow calls a JPEG followed by further images, as many phones write
     it, MPO."""
+    frame = frame_of(stream)
+    if frame is not None and frame.is_deep:
+        check_size(frame.height, frame.width, max_pixels)
+        return _decode_deep(stream, frame)
     with pillow_helpers.identified(stream, _NAME) as file:
         check_size(file.height, file.width, max_pixels)
-        info = _compression(file)
-        info[IPTC] = iptc.of_resources(file.info.get("photoshop"))
-        return pillow_helpers.decode(file, info, notes=())
+        return pillow_helpers.decode(file, _compression(file) | _captions(file), notes=())
+
+
+def _decode_deep(stream: BinaryIO, frame: Frame) -> Picture:
+    data = pixels_of(stream, frame)
+    with pillow_helpers.identified(stand_in(stream), _NAME) as file:
+        file.load()
+        kept, turn, notes = pillow_helpers.carried(file)
+        own = {ICC: file.info.get(ICC), DPI: metadata.resolution(file.info.get(DPI))}
+        info = own | {"comment": file.info.get("comment")} | _captions(file) | kept
+    return assembly.picture(assembly.upright(data, turn), info, notes)
+
+
+def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
+    frame = frame_of(stream)
+    if frame is None or not frame.is_deep:
+        return pillow_helpers.sizer(_NAME)(stream, max_pixels)
+    with pillow_helpers.identified(stand_in(stream), _NAME) as file:
+        file.load()
+        _, turn, _ = pillow_helpers.carried(file)
+    return metadata.turned(frame.height, frame.width, turn)
+
+
+def _captions(file: ImageFile.ImageFile) -> dict[str, Any]:
+    return {IPTC: iptc.of_resources(file.info.get("photoshop"))}
 
 
 def _compression(file: ImageFile.ImageFile) -> dict[str, Any]:
@@ -76,7 +106,8 @@ JPEG = Format(
     recognises,
     decode,
     encode,
-    size=pillow_helpers.sizer(_NAME),
+    size=size,
+    aliases=(".jpe", ".jfif", ".mpo"),
     alpha=NO_ALPHA,
     keeps=(ICC, EXIF, XMP, DPI, IPTC),
     longest=65500,

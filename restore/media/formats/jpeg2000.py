@@ -119,7 +119,7 @@ def _carried(content: bytes) -> tuple[dict[str, Any], int, tuple[str, ...]]:
                 exif = Image.Exif()
                 exif.load(body[16:])
                 turn = metadata.orientation_of(exif)
-                info[EXIF] = metadata.written(exif)
+                info[EXIF] = metadata.kept(body[16:])
             except metadata.ODDITIES:
                 notes = (metadata.DAMAGED,)
     return info, turn, notes

@@ -71,29 +71,25 @@ def sizer(name: str) -> Callable[[BinaryIO, int], tuple[int, int]]:
     return size_by_pillow
 
 
-def _unchanged(exif: Image.Exif) -> None:
-    pass
-
-
 def decode(
     file: ImageFile.ImageFile,
     info: dict[str, Any] | None = None,
     *,
     notes: tuple[str, ...] | None = None,
-    adjust: Callable[[Image.Exif], None] = _unchanged,
+    exif_of: Callable[[], bytes | None] | None = None,
 ) -> Picture:
     """Decode the first image of an identified file.
 
     Args:
         info: additions to `Picture.info`, which replace values of the file.
         notes: notes on the file; by default a note if it holds several images.
-        adjust: changes the EXIF tags before they are kept.
+        exif_of: returns the EXIF to keep, for formats that do not store it as a block.
     """
     notes = frames(file) if notes is None else notes
     profile, mode = file.info.get(ICC), file.mode
     own: dict[str, Any] = {ICC: profile, DPI: metadata.resolution(file.info.get(DPI))}
     file.load()
-    kept, turn, lost = carried(file, adjust)
+    kept, turn, lost = carried(file, exif_of)
     notes, own = (*notes, *lost), own | kept | (info or {})
     image = file.transpose(_TURNS[turn]) if turn in _TURNS else file
     if mode == "CMYK":
@@ -129,7 +125,7 @@ def frames(file: ImageFile.ImageFile) -> tuple[str, ...]:
 
 
 def carried(
-    file: ImageFile.ImageFile, adjust: Callable[[Image.Exif], None] = _unchanged
+    file: ImageFile.ImageFile, exif_of: Callable[[], bytes | None] | None = None
 ) -> tuple[dict[str, Any], int, tuple[str, ...]]:
     """Read EXIF and XMP of a file that has been loaded.
 
@@ -142,8 +138,7 @@ def carried(
     try:
         exif = file.getexif()
         turn = metadata.orientation_of(exif)
-        adjust(exif)
-        info[EXIF] = metadata.written(exif)
+        info[EXIF] = exif_of() if exif_of else _exif_of(file, exif)
     except metadata.ODDITIES:
         notes = (metadata.DAMAGED,)
     packet = file.info.get("xmp") or file.info.get("XML:com.adobe.xmp")
@@ -151,6 +146,12 @@ def carried(
         as_bytes = packet.encode() if isinstance(packet, str) else packet
         info[XMP] = metadata.upright_xmp(as_bytes)
     return info, turn, notes
+
+
+def _exif_of(file: ImageFile.ImageFile, exif: Image.Exif) -> bytes | None:
+    """Return the EXIF to keep. Only in old PNGs, as a text, it is not stored as a block."""
+    block = file.info.get(EXIF)
+    return metadata.kept(block) if block else metadata.written(exif)
 
 
 def size(file: ImageFile.ImageFile) -> tuple[int, int]:

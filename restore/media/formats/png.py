@@ -167,6 +167,7 @@ PNG = Format(
     decode,
     encode,
     size=size,
+    aliases=(".apng",),
     depths=("8", "16"),
     keeps=(ICC, EXIF, XMP, DPI, LINEAR, CHUNKS),
     private=private,

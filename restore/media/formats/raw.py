@@ -35,7 +35,7 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
         raise ImageError("is damaged, or of a camera that LibRaw does not know") from error
     notes = ("was developed with the camera's white balance, as sRGB",)
     try:
-        exif = metadata.written(metadata.exif_of_tiff(stream))
+        exif = metadata.kept_of_tiff(stream)
     except metadata.ODDITIES:  # some raw formats have no TIFF header
         return assembly.picture(data, {}, (*notes, "its EXIF could not be read and is not kept"))
     return assembly.picture(data, {EXIF: exif}, notes)

@@ -64,13 +64,15 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
             return _decode_by_tifffile(stream)
     with pillow_helpers.identified(stream, _NAME) as file:
         check_size(file.height, file.width, max_pixels)
-        return _decode_by_pillow(file)
+        return _decode_by_pillow(stream, file)
 
 
-def _decode_by_pillow(file: ImageFile.ImageFile) -> Picture:
+def _decode_by_pillow(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
     captions = iptc.of_tag(file.tag_v2.get(iptc.TIFF_TAG))  # type: ignore[attr-defined]
     with silence_stderr():  # libtiff prints errors besides returning them
-        return pillow_helpers.decode(file, {IPTC: captions}, adjust=metadata.drop_resolution)
+        return pillow_helpers.decode(
+            file, {IPTC: captions}, exif_of=lambda: metadata.kept_of_tiff(stream)
+        )
 
 
 def _orientation(page: Any) -> int:

@@ -7,9 +7,8 @@ import struct
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
 
-from restore.media import iptc, metadata
+from restore.media import exif_block, iptc, metadata
 from restore.media.picture import DEPTHS, DPI, EXIF, ICC, IPTC, XMP
 
 XMP_TAG = 700
@@ -43,43 +42,26 @@ def read_exif(stream: BinaryIO, info: dict[str, Any]) -> tuple[str, ...]:
     """Put the tags of a TIFF that are not about its pixels into ``info``. Returns notes on damaged
     tags."""
     try:
-        exif = metadata.exif_of_tiff(stream)
-        metadata.drop_resolution(exif)
-        info[EXIF] = metadata.written(exif)
-    except metadata.ODDITIES:
+        info[EXIF] = metadata.kept_of_tiff(stream)
+    except ValueError:
         return (metadata.DAMAGED,)
     return ()
 
 
 def byte_order(info: dict[str, Any]) -> Any:
     """Return the byte order of the EXIF, in which a TIFF that will hold it must be written."""
-    return _byte_order(_exif(info))
+    return exif_block.byte_order(info[EXIF]) if info.get(EXIF) else "<"
 
 
 def put_exif(file: BinaryIO, info: dict[str, Any]) -> None:
-    """Add the EXIF of ``info`` to a TIFF written in its byte order."""
-    exif = _exif(info)
-    if len(exif):
-        _put_in(file, exif)
+    """Add the EXIF of ``info`` to a TIFF written in its byte order.
 
-
-def _exif(info: dict[str, Any]) -> Image.Exif:
-    exif = Image.Exif()
-    exif.load(info.get(EXIF, b""))
-    return exif
-
-
-def _byte_order(exif: Image.Exif) -> Any:
-    return ">" if exif.endian == ">" else "<"
-
-
-def _put_in(file: BinaryIO, exif: Image.Exif) -> None:
-    """Append EXIF and its sub-directories, and a new first directory that merges old and new tags.
-
-    Tags refer to offsets in the file, so nothing is moved. A BigTIFF (over 4 GB), whose tags are
-    longer, is left unchanged.
+    Appends the block, with its offsets moved, and a new first directory that merges old and new
+    tags. A BigTIFF (over 4 GB), whose tags are longer, is left unchanged.
     """
-    order = _byte_order(exif)
+    if not info.get(EXIF):
+        return
+    order = byte_order(info)
     file.seek(0)
     magic, at = struct.unpack(f"{order}2xHI", file.read(8))
     if magic != 42:
@@ -87,9 +69,8 @@ def _put_in(file: BinaryIO, exif: Image.Exif) -> None:
     own, following = _entries(file, at, order)
     start = file.seek(0, io.SEEK_END)
     start += file.write(b"\0" * (start % 2))
-    # Pillow writes a header of 14 bytes before the directory; offsets count from `start`.
-    file.write(exif.tobytes(start)[14:])
-    added, _ = _entries(file, start, order)
+    block, added = exif_block.embedded(info[EXIF], start)
+    file.write(block)
     merged = added | own
     end = file.seek(0, io.SEEK_END)
     end += file.write(b"\0" * (end % 2))

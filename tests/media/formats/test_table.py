@@ -41,7 +41,7 @@ def test_the_readme_shows_the_table_of_formats() -> None:
 
 
 def test_no_two_formats_share_a_name_or_a_suffix() -> None:
-    suffixes = [suffix for format_ in FORMATS for suffix in format_.suffixes]
+    suffixes = [suffix for format_ in FORMATS for suffix in format_.endings]
     assert len(set(suffixes)) == len(suffixes)
     assert len(NAMES) == len(FORMATS)
     moving = [s for f in FORMATS if f.animation is not None for s in f.animation.suffixes]
