@@ -19,7 +19,7 @@ from restore.cli.options import (
 )
 from restore.cli.task import apply, read
 from restore.errors import UsageError
-from restore.media.video import kinds
+from restore.media.video import detect
 
 
 def auto(
@@ -42,9 +42,9 @@ def auto(
 
     from restore.checkpoints import store
     from restore.inspect import inspect, suggest
-    from restore.media.copy import copy
+    from restore.media.image import copy
 
-    moving = kinds.is_clip(source) or kinds.is_clip(target) or kinds.is_animated(source)
+    moving = detect.is_clip(source) or detect.is_clip(target) or detect.is_animated(source)
     if moving or source.is_dir() or target.is_dir():
         raise UsageError("auto takes one picture; name a head for a folder, clip or animation")
     reporter = Reporter(json, quiet)

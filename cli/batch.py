@@ -20,7 +20,7 @@ from restore.errors import UsageError
 
 if TYPE_CHECKING:
     from restore.batch.run import Outcome
-    from restore.media.choices import Choices
+    from restore.media.io_options import IoOptions
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at a folder that is watched: it has settled when both agree."""
@@ -71,7 +71,7 @@ def restore_many(
     output: Path,
     reporter: Reporter,
     options: Options,
-    choices: "Choices",
+    choices: "IoOptions",
     overwrite: bool,
     **restorer_options: Any,
 ) -> None:

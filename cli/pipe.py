@@ -10,7 +10,7 @@ from restore.cli.console import Reporter
 from restore.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from restore.media.choices import Choices
+    from restore.media.io_options import IoOptions
     from restore.media.picture import Picture
 
 PIPE = Path("-")
@@ -22,7 +22,7 @@ def refuse(paths: Iterable[Path]) -> None:
         raise UsageError("- is for one picture; name files and a folder")
 
 
-def read(choices: "Choices") -> "Picture":
+def read(choices: "IoOptions") -> "Picture":
     """The picture on standard input. Raises `ImageError`."""
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; send a picture into it")
@@ -50,9 +50,9 @@ def ending(format_: str) -> str:
 
 def named(picture: "Picture", ending: str) -> Path:
     """What to call standard output: with the ``ending`` asked for, or one of the input's format."""
-    from restore.media.formats import FORMATS
+    from restore.media.formats import BY_SUFFIX
 
-    own = (s for s, kind in FORMATS.items() if kind.name == picture.info["format"])
+    own = (s for s, kind in BY_SUFFIX.items() if kind.name == picture.info["format"])
     return Path(f"standard output{ending or next(own)}")
 
 

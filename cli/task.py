@@ -38,7 +38,7 @@ from restore.errors import UsageError
 from restore.heads import Head
 
 if TYPE_CHECKING:
-    from restore.media.choices import Choices
+    from restore.media.io_options import IoOptions
     from restore.media.picture import Picture
 
     Save = Callable[[Picture], object]
@@ -87,7 +87,7 @@ def command(head: Head) -> Callable[..., None]:
         debug: Debug = False,
     ) -> None:
         from restore.batch.plan import is_batch, refuse_absent
-        from restore.media.choices import Choices
+        from restore.media.io_options import IoOptions
 
         reporter = Reporter(json, quiet)
         quality, encode_quality = split_quality(quality, encode_quality, reporter)
@@ -105,7 +105,7 @@ def command(head: Head) -> Callable[..., None]:
             "strength": strength,
             "ensemble": ensemble,
         }
-        choices = Choices(bit_depth, encode_quality, max_pixels)
+        choices = IoOptions(bit_depth, encode_quality, max_pixels)
         many = batch.Options(
             recursive, suffix, format_, skip_existing, workers, fail_fast, dry_run, watch
         )
@@ -113,7 +113,7 @@ def command(head: Head) -> Callable[..., None]:
         video.refuse_several(sources, target)
         if video.is_clip(sources, target):
             many.refuse_unless_default()
-            if choices != Choices():
+            if choices != IoOptions():
                 raise UsageError("--bit-depth, --encode-quality and --max-pixels are for pictures")
             video.restore_clip(
                 head.name, sources[0], target, reporter, moving, overwrite, **restorer
@@ -146,7 +146,7 @@ def read(
     target: Path,
     overwrite: bool,
     reporter: Reporter,
-    choices: "Choices | None" = None,
+    choices: "IoOptions | None" = None,
     ending: str = "",
     by_rows: bool = False,
 ) -> tuple["Picture", "Save"]:
@@ -154,9 +154,9 @@ def read(
     what to do with the result, once all that can be refused without torch has been, and what will
     be lost has been said."""
     from restore.media import image as media
-    from restore.media.choices import Choices
+    from restore.media.io_options import IoOptions
 
-    choices = choices or Choices()
+    choices = choices or IoOptions()
     if target != pipe.PIPE:
         media.check_target(target, overwrite)
     rows_for = target if by_rows else None

@@ -15,7 +15,7 @@ from restore.cli import waiting
 from restore.cli.console import INTERRUPTED, Reporter
 from restore.cli.options import given
 from restore.errors import ImageError, UsageError
-from restore.media.video import kinds
+from restore.media.video import detect
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,23 +66,23 @@ def is_clip(sources: Sequence[Path], target: Path) -> bool:
     if len(sources) != 1:
         return False
     (source,) = sources
-    if kinds.is_clip(source) or kinds.is_pattern(source):
+    if detect.is_clip(source) or detect.is_pattern(source):
         return True
-    if kinds.is_clip(target) or kinds.is_pattern(target):
+    if detect.is_clip(target) or detect.is_pattern(target):
         return str(source) != "-"
-    moving = target.suffix.lower() in kinds.ANIMATIONS
-    return moving and not target.is_dir() and kinds.is_animated(source)
+    moving = detect.can_be_animated(target)
+    return moving and not target.is_dir() and detect.is_animated(source)
 
 
 def refuse_several(sources: Sequence[Path], target: Path) -> None:
     """Raise `UsageError` for clips among several inputs, by a pattern such as ``*.mp4``, or on
     standard input or output."""
-    clips = [path for path in (*sources, target) if kinds.is_clip(path)]
+    clips = [path for path in (*sources, target) if detect.is_clip(path)]
     if clips and any(str(path) == "-" for path in (*sources, target)):
         raise UsageError(f"{clips[0]}: - is for pictures; name a file")
     for source in sources:
         several = len(sources) > 1 or (any(c in str(source) for c in "*?[") and not source.exists())
-        if kinds.is_clip(source) and several:
+        if detect.is_clip(source) and several:
             raise UsageError(f"{source}: clips are restored one at a time")
 
 
@@ -100,9 +100,9 @@ def restore_clip(
     if target.is_dir():
         target = target / source.name
     run = _Run(task, source, target, reporter, options, overwrite, restorer)
-    if kinds.is_pattern(target):
+    if detect.is_pattern(target):
         run.into_pictures()
-    elif kinds.is_animated(source) and target.suffix.lower() in kinds.ANIMATIONS:
+    elif detect.is_animated(source) and detect.can_be_animated(target):
         run.into_animation()
     else:
         run.into_clip()
@@ -122,17 +122,17 @@ class _Run:
         from restore.batch.clip import Interrupted, Policy, settle
         from restore.batch.clip import restore_clip as work
         from restore.files import check_target
-        from restore.media.video.codecs import Wishes, choose
+        from restore.media.video.encoders import EncodeOptions, choose
         from restore.media.video.sequence import as_clip, moving
 
         options = self.options
         check_target(self.target, self.overwrite, ImageError)
-        wishes = Wishes(options.codec, options.crf, options.pix_fmt)
+        wishes = EncodeOptions(options.codec, options.crf, options.pix_fmt)
         source: Any
-        if self.source.is_dir() or kinds.is_pattern(self.source):
+        if self.source.is_dir() or detect.is_pattern(self.source):
             source = as_clip(self.source, _rate(options.fps))
             encoding = choose(source.clip, self.target, wishes)
-        elif kinds.animation_format(self.source) == "WEBP":  # which FFmpeg cannot read
+        elif detect.is_read_by_pillow_only(self.source):
             options.refuse_unless_default("fps", what="for numbered pictures; IN has its own times")
             source = moving(self.source)
             encoding = choose(source.clip, self.target, wishes)
@@ -170,7 +170,7 @@ class _Run:
         from restore.batch.clip import Policy
         from restore.batch.frames import extract, extract_animation, restore_numbered
         from restore.media.formats import of_target
-        from restore.media.video.clip import probe
+        from restore.media.video.probe import probe
 
         options = self.options
         options.refuse_unless_default(
@@ -181,9 +181,9 @@ class _Run:
         of_target(self.target)  # complains before anything is loaded
         work: Callable[..., Any]
         source: Any = self.source
-        if source.is_dir() or kinds.is_pattern(source):
+        if source.is_dir() or detect.is_pattern(source):
             work = restore_numbered
-        elif kinds.animation_format(source) == "WEBP":  # which FFmpeg cannot read
+        elif detect.is_read_by_pillow_only(source):
             work = extract_animation
         else:
             work, source = extract, probe(source)

@@ -18,7 +18,8 @@ import pillow_heif
 import tifffile
 from PIL import ExifTags, Image
 
-from restore.media.formats import DPI, EXIF, ICC, XMP, Format
+from restore.media.formats.format import Format
+from restore.media.picture import DPI, EXIF, ICC, XMP
 
 PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="%d">said</a></x:xmpmeta>'
 RESOLUTION = (300.0, 150.0)

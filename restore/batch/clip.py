@@ -22,15 +22,15 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.files import atomic_path, check_target, claimed, sha256_of
-from restore.media.video import clip as clips
-from restore.media.video import codecs, segments
-from restore.media.video.clip import Clip
-from restore.media.video.codecs import Encoding, Wishes, ticks
-from restore.media.video.compare import differences
-from restore.media.video.explain import reason
-from restore.media.video.frames import Shot
+from restore.media.video import decode, encoders, segments
+from restore.media.video.comparison import differences
+from restore.media.video.encoders import EncodeOptions, Encoding, ticks
+from restore.media.video.ffmpeg_errors import reason
 from restore.media.video.mux import assemble, left_out
-from restore.media.video.whole import Watch
+from restore.media.video.probe import probe
+from restore.media.video.rgb_frame import RgbFrame
+from restore.media.video.stream import Clip
+from restore.media.video.truncation import GapDetector
 
 Restore = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
 Report = Callable[[int, int], None]
@@ -75,7 +75,7 @@ class File:
     notes: tuple[str, ...] = ()
 
     def frames(self) -> Iterator[Any]:
-        return clips.frames(self.clip)
+        return decode.frames(self.clip)
 
     def digest(self) -> str:
         # All of it: to read a clip takes nothing beside restoring it.
@@ -127,10 +127,10 @@ def restore_clip(
 ) -> Made:
     """Restore the pictures of a clip; everything else is copied.
 
-    ``restore`` gets H x W x 3 float32 arrays (see `Shot`) and returns as many, of the same shape,
-    in the same order; it may read ahead. ``key`` holds what else than the input and the encoding
-    decides about the result: model and options. ``memory`` is what it remembers: taken down after
-    each segment, before the next frame is asked for.
+    ``restore`` gets H x W x 3 float32 arrays (see `RgbFrame`) and returns as many, of the same
+    shape, in the same order; it may read ahead. ``key`` holds what else than the input and the
+    encoding decides about the result: model and options. ``memory`` is what it remembers: taken
+    down after each segment, before the next frame is asked for.
 
     Raises `ImageError` for a clip that cannot be read, written or resumed, whatever ``restore``
     raises, and `Interrupted` for Ctrl-C. The output appears whole or not at all; segments that are
@@ -295,7 +295,7 @@ class _Job:
         self.source, self.target, self.encoding, self.work = source, target, encoding, work
         self.memory, self.report = memory, report
         self.notes: list[str] = []
-        self._waiting: deque[Shot] = deque()  # what is being restored, in order
+        self._waiting: deque[RgbFrame] = deque()  # what is being restored, in order
 
     def run(self, restore: Restore, finished: list[segments.Segment]) -> list[segments.Segment]:
         """All segments. Of those that are finished the frames are decoded and passed by."""
@@ -325,14 +325,14 @@ class _Job:
             raise ImageError(f"{self.source.clip.path}: holds no frame that can be decoded")
         return done
 
-    def _writer(self, path: Path) -> segments.Writer:
+    def _writer(self, path: Path) -> segments.SegmentWriter:
         with _space(self.target):
-            return segments.Writer(self.source.clip, self.encoding, path)
+            return segments.SegmentWriter(self.source.clip, self.encoding, path)
 
     def _inputs(self, passed: int) -> Iterator[np.ndarray]:
         clip, fixed = self.source.clip, self.encoding.container == "avi"
         tick = ticks(clip, self.encoding.container)
-        watch = Watch(clip)
+        watch = GapDetector(clip)
         for number, frame in enumerate(self.source.frames()):
             if fixed and (frame.pts * clip.time_base / tick).denominator > 1:
                 raise ImageError(
@@ -342,7 +342,7 @@ class _Job:
             self._notice(frame, number)
             watch.see(frame)
             if number >= passed:
-                shot = Shot(frame)
+                shot = RgbFrame(frame)
                 self._waiting.append(shot)
                 yield shot.rgb
         self.notes += watch.notes()
@@ -354,10 +354,10 @@ class _Job:
                 self.notes.append(f"frame {number} is {what}, perhaps others: restored as decoded")
 
 
-def settle(path: Path, target: Path, wishes: Wishes) -> tuple[File, Encoding]:
-    """The clip at ``path`` and how it is encoded for ``target``. Raises as `clips.probe` and
-    `codecs.choose` do."""
+def settle(path: Path, target: Path, wishes: EncodeOptions) -> tuple[File, Encoding]:
+    """The clip at ``path`` and how it is encoded for ``target``. Raises as `probe` and
+    `encoders.choose` do."""
     if os.path.realpath(path) == os.path.realpath(target):
         raise ImageError(f"{target}: is the input; name another output")
-    clip = clips.probe(path)
-    return File(clip), codecs.choose(clip, target, wishes)
+    clip = probe(path)
+    return File(clip), encoders.choose(clip, target, wishes)

@@ -15,11 +15,11 @@ from restore.errors import ImageError
 from restore.media import formats
 from restore.media import image as media
 from restore.media.picture import Picture
-from restore.media.video import animation, clip
-from restore.media.video.clip import Clip
-from restore.media.video.frames import Shot
-from restore.media.video.kinds import numbered, numbers
-from restore.media.video.sequence import Notes, as_picture, not_in_pictures, paths
+from restore.media.video import animation, decode
+from restore.media.video.detect import numbered, numbers
+from restore.media.video.rgb_frame import RgbFrame
+from restore.media.video.sequence import NotesOfFiles, as_picture, not_in_pictures, paths
+from restore.media.video.stream import Clip
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def restore_numbered(
     _refuse(target, list(found), list(found.values()))
     _refuse_existing(target, list(found), policy)
     wanted = {n: path for n, path in found.items() if not _is_there(target, n, policy)}
-    notes = Notes()
+    notes = NotesOfFiles()
     for done, (number, path) in enumerate(wanted.items()):
         progress(done, len(wanted))
         picture, place = media.read(path), numbered(target, number)
@@ -57,16 +57,16 @@ def extract(source: Clip, target: Path, restore: Restore, policy: Policy, progre
     known = [n for n in numbers(target) if 1 <= n <= (source.frames or n)]
     _refuse_existing(target, known, policy)
     made = there = 0
-    notes = Notes()
+    notes = NotesOfFiles()
     notes.add(source.path, not_in_pictures(source))
-    for number, frame in enumerate(clip.frames(source), 1):
+    for number, frame in enumerate(decode.frames(source), 1):
         progress(number - 1, max(source.frames, number))
         # A file may hold more frames than it says.
         _refuse_existing(target, [number], policy)
         if _is_there(target, number, policy):
             there += 1
             continue
-        place, shot = numbered(target, number), Shot(frame)
+        place, shot = numbered(target, number), RgbFrame(frame)
         if not made:  # before any work
             before = as_picture(source, np.clip(shot.rgb, 0, 1), shot.alpha)
             notes.add(source.path, media.check_fits(before, place))
@@ -104,7 +104,7 @@ def extract_animation(
     _refuse(target, list(all_), [source])
     _refuse_existing(target, list(all_), policy)
     made = 0
-    notes = Notes()
+    notes = NotesOfFiles()
     notes.add(source, moving.notes)
     for number, picture in zip(all_, moving.pictures(), strict=True):
         progress(number - 1, len(all_))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from restore.errors import ImageError, UsageError
 from restore.media.formats import SUFFIXES, checked_ending
-from restore.media.video.kinds import is_clip
+from restore.media.video.detect import is_clip
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from restore.errors import ImageError, RestoreError
 from restore.files import sha256_of_stream
 from restore.media import image as media
 from restore.media import large
-from restore.media.choices import Choices
+from restore.media.io_options import IoOptions
 from restore.media.picture import Picture
 from restore.pipe import piped
 
@@ -56,7 +56,7 @@ class Policy:
     overwrite: bool = False
 
 
-_AS_IT_IS = Choices()
+_AS_IT_IS = IoOptions()
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

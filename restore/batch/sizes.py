@@ -43,7 +43,7 @@ def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pa
 def size_and_count(source: Any) -> tuple[Pair, int] | None:
     """(height, width) of the frames of a `Clip`, animation, pattern or folder, and their number;
     None where the file does not say."""
-    from restore.media.video.clip import Clip
+    from restore.media.video.stream import Clip
 
     if isinstance(source, Clip):
         return (source.size, source.frames) if source.frames else None
@@ -56,7 +56,7 @@ def size_and_count(source: Any) -> tuple[Pair, int] | None:
 def _of_animation(path: Path) -> tuple[Pair, int]:
     from PIL import Image
 
-    from restore.media.opening import opened
+    from restore.media.file_errors import opened
 
     with opened(path) as stream, Image.open(stream) as file:
         return (file.height, file.width), getattr(file, "n_frames", 1)

@@ -22,9 +22,8 @@ from restore.engine.padding import padded
 from restore.engine.policy import EXACT, OFF, is_fitted, windows
 from restore.engine.tiling import Axis, plan
 from restore.errors import RestoreError
-from restore.media.rows.sink import Sink
-from restore.media.rows.source import Rows
 from restore.networks import Pair
+from restore.rows import Rows, Sink
 
 _log = logging.getLogger("restore")
 _DECIDING = threading.Lock()

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 
 from restore.engine.pixels import to_float
-from restore.media.rows.source import Rows
 from restore.networks import Pair
+from restore.rows import Rows
 
 RADIUS = 4
 """Of the windows, in pixels of the reduced picture."""

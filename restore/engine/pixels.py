@@ -8,7 +8,7 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.media.colour import rgb
-from restore.media.rows.source import Rows
+from restore.rows import Rows
 
 _STRIP = 16
 """Rows that are worked on together: a large picture is not copied to be looked at, and what is made

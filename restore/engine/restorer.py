@@ -34,8 +34,7 @@ from restore.engine.symmetries import turn, turn_back
 from restore.engine.temporal import Steadier
 from restore.engine.tiling import Band, Place, plan, run_tiled
 from restore.errors import CheckpointError, RestoreError, UsageError
-from restore.media.rows.sink import Sink
-from restore.media.rows.source import Rows
+from restore.rows import Rows, Sink
 
 _log = logging.getLogger("restore")
 Progress = Callable[[int, int], None]

@@ -35,11 +35,12 @@ def frames(path: Path) -> Iterator[np.ndarray]:
         for picture in folder.pictures(path):
             yield media.read(picture).in_8_bits().pixels
         return
-    from restore.media.video import clip
-    from restore.media.video.frames import Shot
+    from restore.media.video import decode
+    from restore.media.video.probe import probe
+    from restore.media.video.rgb_frame import RgbFrame
 
-    for frame in clip.frames(clip.probe(path)):
-        yield Shot(frame).rgb
+    for frame in decode.frames(probe(path)):
+        yield RgbFrame(frame).rgb
 
 
 @dataclass(frozen=True)

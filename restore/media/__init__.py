@@ -1,1 +1,1 @@
-"""Pictures in and out of files. Never imports torch."""
+"""Images and clips, read from files and written to files. Never imports torch."""

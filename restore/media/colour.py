@@ -1,4 +1,4 @@
-"""Between grey, colour and ink."""
+"""Conversions between greyscale, RGB and CMYK."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ import numpy as np
 
 
 def rgb(image: np.ndarray) -> np.ndarray:
-    """H x W x 3, of whatever dtype: a grey picture (H x W) three times, another as it is."""
+    """Return H x W x 3 of any dtype: a greyscale image (H x W) repeated, any other unchanged."""
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
 
 def srgb_of_cmyk(ink: np.ndarray, profile: bytes | None) -> tuple[np.ndarray, bytes | None, str]:
-    """H x W x 4 (uint8 or uint16, full scale is full ink) to H x W x 3 of the same type, the
-    profile it is in, and a note.
+    """Convert CMYK to RGB.
 
-    By the profile where there is one that works (relative colorimetric), else by
-    (1 - ink) (1 - black), which is what programs without a profile show.
+    Uses the profile with relative colorimetric intent. Without a valid profile, uses
+    (1 - ink) (1 - black), as programs without colour management do.
+
+    Args:
+        ink: H x W x 4, uint8 or uint16; full scale is full ink.
+
+    Returns:
+        H x W x 3 of the same type, its profile, and a note for the user.
     """
     if profile:
         try:
             return _by_profile(ink, profile), _srgb_profile(), "CMYK was converted to sRGB"
-        except Exception:  # noqa: BLE001 - a profile is a program of sorts, and may be broken
+        except Exception:  # noqa: BLE001 - a damaged profile raises errors of many types
             pass
     full = np.iinfo(ink.dtype).max
     light = full - ink.astype(np.uint32)
     mixed = (light[..., :3] * light[..., 3:].astype(np.uint64) + full // 2) // full
-    note = "CMYK without a profile that works was converted to RGB; colours are approximate"
+    note = "CMYK without a valid profile was converted to RGB; colours are approximate"
     return mixed.astype(ink.dtype), None, note
 
 
@@ -46,7 +51,7 @@ def _by_profile(ink: np.ndarray, profile: bytes) -> np.ndarray:
 
 
 def is_of_grey(profile: bytes) -> bool:
-    """Whether an ICC profile (ICC.1 7.2.8) is one of grey pictures."""
+    """Whether an ICC profile (ICC.1 7.2.8) describes greyscale images."""
     return profile[16:20] == b"GRAY"
 
 

@@ -1,4 +1,4 @@
-"""Folders of pictures."""
+"""Folders of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from restore.media.formats import SUFFIXES
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The pictures directly in a folder, by name. Raises `ImageError` if there are none."""
+    """List the images directly in a folder, sorted by name. Raises `ImageError` if there are
+    none."""
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
@@ -19,9 +20,9 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def pairs(inputs: Path, targets: Path) -> list[tuple[Path, Path]]:
-    """Pictures of the same name, whatever their suffix, in two folders; in order of name.
+    """Pair images of two folders by name without ending, sorted by name.
 
-    Raises `ImageError` naming one without a partner, or two of one name in a folder.
+    Raises `ImageError` naming an image without a partner, or two images of one name in a folder.
     """
     sides = [_by_name(folder) for folder in (inputs, targets)]
     for name in sorted(sides[0].keys() ^ sides[1].keys()):

@@ -1,4 +1,4 @@
-"""Large pictures: read and written by rows where both ends can, as the whole ones are otherwise."""
+"""Large images, read and written by rows if both formats can, with the results of `image`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,15 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.media import formats, image
-from restore.media.formats import DEPTHS, FORMATS
-from restore.media.opening import begins, opened
-from restore.media.picture import Picture
-from restore.media.rows import png, tiff
-from restore.media.rows.sink import Sink, writing
-from restore.media.rows.source import Rows
+from restore.media.file_errors import head_of, opened
+from restore.media.file_sink import writing
+from restore.media.formats import BY_SUFFIX
+from restore.media.picture import DEPTHS, Picture
+from restore.rows import Rows
 
 ABOVE = 24_000_000
-"""Pixels from which on a picture is large."""
+"""Images with more pixels are large."""
 _DEPTHS = (DEPTHS["8"], DEPTHS["16"])
-_SINKS: dict[formats.Format, type[Sink]] = {
-    kind.format: kind for kind in (png.PngSink, tiff.TiffSink)
-}
 
 
 def read(
@@ -33,25 +29,26 @@ def read(
     max_pixels: int | None = None,
     above: int = ABOVE,
 ) -> Picture | None:
-    """`image.read` of a picture of more than ``above`` pixels whose rows can be read when they are
-    needed: its ``pixels`` and ``alpha`` are `Rows`, which raise `ImageError` where they turn out to
-    be damaged. None for any other, and where what is said of the pixels is damaged."""
+    """Open an image of more than ``above`` pixels by rows.
+
+    Its ``pixels`` and ``alpha`` are `Rows`, which raise `ImageError` if they turn out to be
+    damaged. Returns None for any other image, and if the header is damaged.
+    """
     path = Path(path)
-    if path.suffix.lower() in formats.RAW.suffixes:
-        return None
     with suppress(ImageError), opened(path, stream) as file:
-        file.fileno()  # what is in memory already need not be read by rows
-        for kind in (png, tiff):
-            if begins(file, kind.MAGIC):
-                return kind.by_rows(path, file, above + 1, max_pixels or image.MAX_PIXELS)
+        file.fileno()  # a stream in memory has none, and need not be read by rows
+        format_ = formats.recognised(head_of(file), path.suffix.lower())
+        if format_ is not None and format_.by_rows is not None:
+            found = format_.by_rows(path, file, above + 1, max_pixels or image.MAX_PIXELS)
+            return None if found is None else found.with_info(format=format_.name)
     return None
 
 
 def goes_by_rows(picture: Picture, target: Path, above: int = ABOVE) -> bool:
-    """Whether `restore` can write what becomes of a picture of more than ``above`` pixels: in the
-    picture's own depth, and with nothing to be converted or filled in."""
-    format_ = FORMATS.get(target.suffix.lower())
-    if format_ not in _SINKS or prod(picture.pixels.shape[:2]) <= above:
+    """Whether `restore` can write the result for a picture of more than ``above`` pixels: in its
+    own depth, without converting light or filling hidden colours."""
+    format_ = BY_SUFFIX.get(target.suffix.lower())
+    if format_ is None or format_.sink is None or prod(picture.pixels.shape[:2]) <= above:
         return False
     dtype = picture.pixels.dtype
     if dtype not in _DEPTHS or image.depth_written(picture, format_) != dtype:
@@ -60,7 +57,7 @@ def goes_by_rows(picture: Picture, target: Path, above: int = ABOVE) -> bool:
 
 
 def _hides(picture: Picture) -> bool:
-    """Whether colours lie under full transparency, which are filled in from all around."""
+    """Whether the picture has fully transparent pixels. Filling them requires the whole image."""
     alpha: Any = picture.alpha
     if isinstance(alpha, Rows):
         return alpha.holds_zero
@@ -77,8 +74,8 @@ def through(
     mark: str = "",
     ready: Callable[[Path], object] = lambda temporary: None,
 ) -> Picture | None:
-    """`Picture.through`, as ``better`` makes it, which is still to be written; or None, where the
-    picture `goes_by_rows` and `restore` has written it, as ``by_rows`` makes it."""
+    """Restore a picture by ``better`` and return it, still to be written; or, if it
+    `goes_by_rows`, restore it by ``by_rows``, write it and return None."""
     if by_rows is None or not goes_by_rows(picture, path, above):
         return picture.through(better)
     restore(picture, path, by_rows, mark, ready)
@@ -92,11 +89,18 @@ def restore(
     mark: str = "",
     ready: Callable[[Path], object] = lambda temporary: None,
 ) -> None:
-    """Write what ``better(pixels, into=sink)`` makes of a picture that `goes_by_rows`, each row as
-    soon as it is there; ``mark``, ``ready`` and what is raised are those of `image.write`, and what
-    ``better`` itself raises."""
+    """Write the result of ``better(pixels, into=sink)`` for a picture that `goes_by_rows`, each row
+    as soon as it is complete.
+
+    Args:
+        mark, ready: as for `image.write`.
+
+    Raises:
+        ImageError: as `image.write` does.
+    """
     image.check_fits(picture, path)
-    kind = _SINKS[formats.of_target(path)]
+    kind = formats.of_target(path).sink
+    assert kind is not None  # see `goes_by_rows`
     with (
         image.placed(path, mark, ready) as temporary,
         writing(kind, temporary, picture, path) as sink,

@@ -1,7 +1,7 @@
-"""Between light and its encoding.
+"""The sRGB transfer function, and detection of linear profiles.
 
-Files hold either numbers proportional to light (linear) or, nearly always, numbers spaced as the
-eye sees. The networks know the latter.
+Files hold either values proportional to light (linear) or, nearly always, values spaced roughly as
+the eye perceives brightness (encoded). Networks are trained on encoded values.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import struct
 
 import numpy as np
 
-# What files hold may be any float, NaN and infinity among them, which stay what they are.
+# Files may hold any float. NaN and infinity pass through unchanged.
 _any_float = np.errstate(over="ignore", invalid="ignore")
 
 
 @_any_float
 def encode(light: np.ndarray) -> np.ndarray:
-    """Linear float32 to the sRGB curve (IEC 61966-2-1), mirrored below zero."""
+    """Apply the sRGB curve (IEC 61966-2-1) to linear float32, mirrored below zero."""
     size = np.abs(light)
     curve = 1.055 * np.power(size, np.float32(1 / 2.4)) - 0.055
     return np.copysign(np.where(size <= 0.0031308, 12.92 * size, curve), light).astype(np.float32)
@@ -24,15 +24,15 @@ def encode(light: np.ndarray) -> np.ndarray:
 
 @_any_float
 def decode(encoded: np.ndarray) -> np.ndarray:
-    """The inverse of `encode`; infinity where there is no float so large."""
+    """Invert `encode`. Results too large for float32 become infinity."""
     size = np.abs(encoded)
     curve = np.power((size + 0.055) / 1.055, np.float32(2.4))
     return np.copysign(np.where(size <= 0.04045, size / 12.92, curve), encoded).astype(np.float32)
 
 
 def is_linear(profile: bytes) -> bool:
-    """Whether an ICC profile says that numbers are proportional to light: its tone curves (ICC.1
-    10.6 and 10.18) are the identity. False where it has none, or is damaged."""
+    """Whether all tone curves of an ICC profile (ICC.1 10.6 and 10.18) are the identity. False
+    for profiles without curves and for damaged ones."""
     try:
         (count,) = struct.unpack_from(">I", profile, 128)
         tags = [struct.unpack_from(">4sII", profile, 132 + 12 * i) for i in range(min(count, 200))]
@@ -50,6 +50,6 @@ def _is_identity(curve: bytes) -> bool:
     if curve[:4] != b"curv" or len(curve) < 12 + 2 * count:
         return False
     values = np.frombuffer(curve, ">u2", count, 12)
-    if count < 2:  # none is the identity, one is a power of 8.8 bits
+    if count < 2:  # no value is the identity; one is an exponent with 8 fractional bits
         return count == 0 or int(values[0]) == 1 << 8
     return bool(np.abs(values - np.linspace(0, 65535, count)).max() <= 64)

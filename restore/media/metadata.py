@@ -1,4 +1,4 @@
-"""What stands around the pixels: EXIF, XMP, resolution. Damage in it costs it, not the picture."""
+"""EXIF, XMP and resolution. Damaged metadata is dropped; the pixels are still read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
+from restore.media import exif_block, exif_of_tiff
+
 _STORAGE_TAGS = frozenset(
     (
         *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 277, 278, 279, 284, 292, 293, 317),
@@ -17,78 +19,79 @@ _STORAGE_TAGS = frozenset(
         *(532, 700, 33723, 34377, 34675, 37724),
     )
 )
-"""What EXIF and TIFF say of how and where the old pixels are stored, which would be false of the
-new; and profiles and Photoshop's layers, embedded as if they were tags."""
+"""Tags of EXIF and TIFF that describe how and where the old pixels are stored, and profiles and
+Photoshop layers embedded as tags. None of them is true of the new file."""
 
 _RESOLUTION = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
 _ORIENTATION_IN_XMP = re.compile(rb"(tiff:Orientation(?:>|\s*=\s*[\"']))[2-8]")
 
 DAMAGED = "its EXIF is damaged and not kept"
 _SIDEWAYS = frozenset((5, 6, 7, 8))
-"""The orientations that exchange height and width."""
+"""Orientations that exchange height and width."""
 
 ODDITIES = (
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
     *(OSError, EOFError, SyntaxError, struct.error),
 )
-"""What Pillow's parsers of metadata raise where it makes no sense."""
-
-
-def exif_of_tiff(stream: BinaryIO) -> Image.Exif:
-    """The tags of a TIFF, or of anything that begins as one does."""
-    exif = Image.Exif()
-    stream.seek(0)
-    exif.load_from_fp(stream)
-    return exif
+"""Errors raised by Pillow's metadata parsers on damaged data."""
 
 
 def orientation_of(exif: Image.Exif) -> int:
-    """1 to 8; 1 where there is none."""
+    """Return the orientation, 1 to 8; 1 if the tag is missing or invalid."""
     value = exif.get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 
 
 def turned(height: int, width: int, orientation: int) -> tuple[int, int]:
-    """(height, width) of a picture stored on its side, when it stands upright."""
+    """Return (height, width) after an image has been turned upright."""
     return (width, height) if orientation in _SIDEWAYS else (height, width)
 
 
-def drop_resolution(exif: Image.Exif) -> None:
-    """Of a TIFF, which has it among the tags of its pixels."""
-    for tag in _RESOLUTION:
-        exif.pop(tag, None)
+def kept(block: bytes) -> bytes | None:
+    """Return an EXIF block for pixels that have been turned upright, byte for byte except for the
+    thumbnail and tags about the old file.
+
+    Returns None if no other tag is left. Raises `ValueError` if the block is damaged.
+    """
+    return exif_block.without(block, _STORAGE_TAGS, _RESOLUTION)
+
+
+def kept_of_tiff(stream: BinaryIO) -> bytes | None:
+    """Collect the tags of a TIFF, or of a raw file with a TIFF header, that are not about its
+    pixels, as `kept` returns them. Raises `ValueError` if they are damaged."""
+    dropped = (*_STORAGE_TAGS, *_RESOLUTION, ExifTags.Base.Orientation)
+    return exif_of_tiff.block_of(stream, frozenset(dropped)) or None
 
 
 def written(exif: Image.Exif) -> bytes | None:
-    """EXIF as it is to be written beside pixels that have been turned upright, without the
-    thumbnail and what concerns the old file; None where nothing is left. Raises `ODDITIES`."""
+    """Serialise EXIF that is not stored as a block, as `kept` returns it. Raises `ODDITIES`."""
     for tag in (ExifTags.Base.Orientation, *_STORAGE_TAGS):
         exif.pop(tag, None)
-    if set(exif) <= set(_RESOLUTION):  # which the format itself has a place for
+    if set(exif) <= set(_RESOLUTION):  # formats store the resolution in fields of their own
         return None
     return exif.tobytes()
 
 
 def upright_xmp(packet: bytes) -> bytes:
-    """An XMP packet that calls the picture upright, which its pixels are by now."""
+    """Set the orientation in an XMP packet to upright."""
     return _ORIENTATION_IN_XMP.sub(rb"\g<1>1", packet)
 
 
 def resolution(stated: object) -> tuple[float, float] | None:
-    """Dots an inch, across and down, if they are such that other formats can hold them."""
+    """Return dots per inch (across, down), or None if other formats cannot store the values."""
     try:
         x, y = (float(v) for v in stated)  # type: ignore[attr-defined]
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    if (x, y) == (1, 1):  # what Pillow makes up for a TIFF that states none
+    if (x, y) == (1, 1):  # Pillow's default for a TIFF without a resolution
         return None
     return (x, y) if all(math.isfinite(v) and 0 < v < 65535 for v in (x, y)) else None
 
 
-def riff_chunks(content: bytes) -> Iterator[bytes]:
-    """The names of a WebP's parts."""
-    at = 12
-    while at + 8 <= len(content):
-        name, size = struct.unpack_from("<4sI", content, at)
-        yield name
-        at += 8 + size + size % 2
+def riff_chunks(content: bytes, start: int = 12, end: int = -1) -> Iterator[tuple[bytes, int, int]]:
+    """List the chunks of a RIFF file (WebP): name, start and end of the content."""
+    end = len(content) if end < 0 else end
+    while start + 8 <= end:
+        name, size = struct.unpack_from("<4sI", content, start)
+        yield name, start + 8, min(start + 8 + size, end)
+        start += 8 + size + size % 2

@@ -1,4 +1,4 @@
-"""What a picture is, between its file and the engine."""
+"""An image between its file and the engine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,34 @@ from typing import Any
 import numpy as np
 
 from restore.media import light
-from restore.media.formats import DEPTHS, FULL, ICC, LINEAR
 from restore.media.transparency import filled
+
+DEPTHS: dict[str, np.dtype] = {
+    "8": np.dtype(np.uint8),
+    "16": np.dtype(np.uint16),
+    "32f": np.dtype(np.float32),
+}
+"""Bits per channel by the name users give them, from shallow to deep."""
+FULL = {DEPTHS["8"]: 255, DEPTHS["16"]: 65535, DEPTHS["32f"]: 1}
+"""The value of white in each type."""
+
+ICC, EXIF, XMP, DPI, IPTC = "icc_profile", "exif", "xmp", "dpi", "iptc"
+LINEAR = "linear"
+"""Keys of `Picture.info`."""
+CALLED = {ICC: "colour profile", EXIF: "EXIF", XMP: "XMP", DPI: "resolution"}
+"""Names of metadata in messages and in the table of formats."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """``pixels``: H x W or H x W x 3, uint8, uint16 or float32 with white at 1; ``alpha``: H x W of
-    the same type, or None. Both may be `Rows` in place of arrays, where `large.read` has made it.
+    """An image and its metadata.
 
-    ``info`` holds what travels along: icc_profile, exif, xmp, dpi, whether the numbers are
-    linear in light where the file says so, the file's format and how it was compressed.
-    ``notes`` says what of the file is not in here.
+    ``pixels``: H x W or H x W x 3, uint8, uint16 or float32 with white at 1.
+    ``alpha``: H x W of the same type, or None.
+    Both are `Rows` instead of arrays in pictures returned by `large.read`.
+    ``info``: metadata: icc_profile, exif, xmp, dpi, iptc; whether values are linear in light, if
+    the file states it; the file's format and its compression settings.
+    ``notes``: one sentence for each part of the file that was not read.
     """
 
     pixels: np.ndarray
@@ -39,16 +55,16 @@ class Picture:
 
     @property
     def is_linear(self) -> bool:
-        """Whether the numbers are proportional to light: as the file says, else if they are
-        floats, which is the custom."""
+        """Whether values are proportional to light: as the file states; if it does not, floats
+        are linear by convention."""
         return _says_linear(self.info, self.pixels.dtype)
 
     def through(self, restore: Callable[[np.ndarray], np.ndarray]) -> Picture:
-        """The picture as ``restore`` makes it of encoded pixels in the same shape and type.
+        """Apply ``restore``, which maps encoded pixels to pixels of the same shape and type.
 
-        Linear pixels are encoded for it, and the difference it makes is taken back to light. It
-        sees floats clipped to black and white; what lies beyond stays. Colours under full
-        transparency neither count nor change.
+        Linear pixels are encoded first, and the change is converted back to linear light.
+        ``restore`` sees floats clipped to [0, 1]; the excess is added again afterwards. Colours
+        under full transparency are hidden from ``restore`` and keep their values.
         """
         seen = self.pixels if self.alpha is None else filled(self.pixels, self.alpha)
         if self.is_linear or seen.dtype == DEPTHS["32f"]:
@@ -70,12 +86,13 @@ class Picture:
         return _scaled(values + change, pixels.dtype)
 
     def at_depth(self, dtype: np.dtype) -> Picture:
-        """The same in another type, rounded where it is coarser; floats without a profile are
-        linear then, integers encoded."""
+        """Convert to another type, rounding to nearest. Without a profile, floats become linear
+        and integers become encoded."""
         return self.stated(self.info, dtype)
 
     def stated(self, info: dict[str, Any], dtype: np.dtype) -> Picture:
-        """The same in another type and with another ``info``: linear or encoded as that says."""
+        """Convert to another type and another ``info``; values become linear or encoded as that
+        ``info`` states."""
         pixels = self.pixels
         if self.is_linear != _says_linear(info, dtype):
             convert = light.encode if self.is_linear else light.decode
@@ -84,7 +101,7 @@ class Picture:
         return replace(self, pixels=_scaled(pixels, dtype), alpha=alpha, info=info)
 
     def in_8_bits(self) -> Picture:
-        """The same in uint8, rounded."""
+        """Convert to uint8, rounding to nearest."""
         return self.at_depth(DEPTHS["8"])
 
 
@@ -99,14 +116,14 @@ def _same(values: np.ndarray) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Numbers of one type in another, white to white; clipped and rounded for integers, of which
-    NaN becomes 0."""
+    """Convert to another type with white mapped to white. Integers are clipped and rounded; NaN
+    becomes 0."""
     if values.dtype == dtype:
         return values
     if dtype == DEPTHS["32f"]:
         return values.astype(np.float32) / np.float32(FULL[values.dtype])
     if values.dtype == DEPTHS["32f"]:
-        # In float64: float32 cannot tell all 65,536 levels from their neighbours' halves.
+        # In float64: float32 cannot separate all 65,536 levels from the midpoints between them.
         return np.rint(np.clip(np.nan_to_num(values), 0, 1) * np.float64(FULL[dtype])).astype(dtype)
     if dtype == DEPTHS["16"]:
         return values.astype(np.uint16) * np.uint16(257)

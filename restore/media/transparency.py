@@ -1,4 +1,4 @@
-"""Colours that nobody sees."""
+"""Colours under full transparency."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import numpy as np
 
 
 def filled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """``pixels`` (H x W or H x W x 3) with each fully transparent one (``alpha`` 0, H x W) as its
-    nearest visible one, so that what was hidden does not bleed over the edge. As given where
-    nothing is hidden, or everything."""
+    """Replace fully transparent pixels by their nearest visible one.
+
+    A network then sees no edge between hidden and visible colours. Returns ``pixels`` itself where
+    no pixel is hidden or all are.
+
+    Args:
+        pixels: H x W or H x W x 3.
+        alpha: H x W; 0 is fully transparent.
+    """
     hidden = alpha == 0
     if not hidden.any() or hidden.all():
         return pixels
@@ -17,7 +23,7 @@ def filled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     _, nearest = cv2.distanceTransformWithLabels(
         hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    # OpenCV numbers the visible pixels in an order of its own.
+    # OpenCV numbers the visible pixels in an undocumented order.
     place = np.empty(nearest.max() + 1, np.intp)
     place[nearest[~hidden]] = np.flatnonzero(~hidden)
     result = pixels.copy()

@@ -14,7 +14,7 @@ import numpy as np
 
 from restore.batch.clip import Policy, restore_clip, settle
 from restore.media.video import segments
-from restore.media.video.codecs import Wishes
+from restore.media.video.encoders import EncodeOptions
 
 segments.FRAMES = 8
 
@@ -40,7 +40,7 @@ class Fading:
 
 def main(source: Path, target: Path, resume: bool) -> None:
     fading = Fading()
-    file, encoding = settle(source, target, Wishes())
+    file, encoding = settle(source, target, EncodeOptions())
     policy = Policy(resume=resume)
     made = restore_clip(file, target, encoding, fading, {}, memory=fading, policy=policy)
     print(made.frames, made.resumed)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from restore.batch.clip import Made, Restore, restore_clip, settle
 from restore.errors import ImageError
-from restore.media.video.codecs import Wishes
+from restore.media.video.encoders import EncodeOptions
 
 HARNESS = Path(__file__).with_name("clip_harness.py")
 IRREGULAR = tuple(int(t) for t in np.cumsum([90, 512, 300, 1200, 512, 20, 700, 3000, 64, 640] * 2))
@@ -29,8 +29,10 @@ def darker(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     return (np.clip(image, 0, 1) * np.float32(0.5) for image in images)
 
 
-def run(source: Path, target: Path, restore: Restore = same, wishes: Wishes | None = None) -> Made:
-    file, encoding = settle(source, target, wishes or Wishes())
+def run(
+    source: Path, target: Path, restore: Restore = same, asked: EncodeOptions | None = None
+) -> Made:
+    file, encoding = settle(source, target, asked or EncodeOptions())
     return restore_clip(file, target, encoding, restore, {})
 
 
@@ -161,7 +163,7 @@ def test_the_shape_of_pixels_is_kept_where_only_the_container_tells(
         if suffix == ".webm":
             source = make(tmp_path / "silent.mp4", Recipe(height=64, aspect=Fraction(15, 11)))
         target = tmp_path / f"out{suffix}"
-        assert run(source, target, wishes=Wishes(codec)).notes == ()
+        assert run(source, target, asked=EncodeOptions(codec)).notes == ()
         with av.open(str(target)) as clip:
             stream = clip.streams.video[0]
             assert stream.sample_aspect_ratio == Fraction(15, 11)
@@ -239,22 +241,22 @@ def test_another_container_takes_what_it_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "suffix", "codec", "pixel_format"),
+    ("asked", "suffix", "codec", "pixel_format"),
     [
-        (Wishes("hevc", 20), ".mkv", "hevc", "yuv420p"),
-        (Wishes("libsvtav1"), ".mp4", "av1", "yuv420p"),
-        (Wishes(pixel_format="yuv444p"), ".mp4", "h264", "yuv444p"),
-        (Wishes("ffv1", None, "yuv420p10le"), ".mkv", "ffv1", "yuv420p10le"),
-        (Wishes("prores"), ".mov", "prores", "yuv422p10le"),
-        (Wishes("mjpeg", 5), ".avi", "mjpeg", "yuvj420p"),
-        (Wishes("vp8"), ".webm", "vp8", "yuv420p"),
+        (EncodeOptions("hevc", 20), ".mkv", "hevc", "yuv420p"),
+        (EncodeOptions("libsvtav1"), ".mp4", "av1", "yuv420p"),
+        (EncodeOptions(pixel_format="yuv444p"), ".mp4", "h264", "yuv444p"),
+        (EncodeOptions("ffv1", None, "yuv420p10le"), ".mkv", "ffv1", "yuv420p10le"),
+        (EncodeOptions("prores"), ".mov", "prores", "yuv422p10le"),
+        (EncodeOptions("mjpeg", 5), ".avi", "mjpeg", "yuvj420p"),
+        (EncodeOptions("vp8"), ".webm", "vp8", "yuv420p"),
     ],
 )
-def test_wishes_are_granted(
-    tmp_path: Path, wishes: Wishes, suffix: str, codec: str, pixel_format: str
+def test_encode_options_are_applied(
+    tmp_path: Path, asked: EncodeOptions, suffix: str, codec: str, pixel_format: str
 ) -> None:
     source = make(tmp_path / "in.mp4", Recipe(height=64, stamps=tuple(range(0, 3072, 512))))
-    run(source, tmp_path / f"out{suffix}", wishes=wishes)
+    run(source, tmp_path / f"out{suffix}", asked=asked)
     with av.open(str(tmp_path / f"out{suffix}")) as clip:
         context = clip.streams[0].codec_context
         assert av.Codec(context.name, "r").canonical_name == codec
@@ -280,7 +282,7 @@ def test_sound_tracks_keep_their_titles_and_languages(tmp_path: Path) -> None:
         languages = [tag["language"] for tag in tags[1:]]
         assert languages == (list(spoken) if number == 0 else ["eng", "ger", "dut"])
         before = target
-    lost = run(source, tmp_path / "out.avi", wishes=Wishes("mpeg4")).notes
+    lost = run(source, tmp_path / "out.avi", asked=EncodeOptions("mpeg4")).notes
     assert ".avi does not keep the language of audio stream 2" in lost
 
 
@@ -319,7 +321,7 @@ def test_a_rate_that_the_file_does_not_say_is_measured(tmp_path: Path) -> None:
                     packet.stream = stream
                     output.mux(packet)
         target.unlink(missing_ok=True)
-        run(source, target, wishes=Wishes("h264"))
+        run(source, target, asked=EncodeOptions("h264"))
         with av.open(str(target)) as clip:
             assert clip.streams[0].average_rate == 10
             assert clip.streams[0].duration * clip.streams[0].time_base == Fraction(len(times), 10)

@@ -24,7 +24,7 @@ from restore.batch.clip import Interrupted, Made, Policy, restore_clip, settle, 
 from restore.errors import ImageError, RestoreError, UsageError
 from restore.files import claimed
 from restore.media.video import segments
-from restore.media.video.codecs import Wishes
+from restore.media.video.encoders import EncodeOptions
 
 HARNESS = Path(__file__).with_name("clip_harness.py")
 LONG = Recipe(stamps=tuple(range(0, 60 * 512, 512)), sounds=("eng",), sound_codec="aac")
@@ -46,7 +46,7 @@ def stopping(after: int, error: BaseException) -> Callable[..., Iterator[np.ndar
 
 
 def run(source: Path, target: Path, restore: Any = None, **rest: Any) -> Made:
-    file, encoding = settle(source, target, rest.pop("wishes", Wishes()))
+    file, encoding = settle(source, target, rest.pop("wishes", EncodeOptions()))
     key = rest.pop("key", {"model": "none"})
     restore = restore or stopping(-1, AssertionError())
     return restore_clip(file, target, encoding, restore, key, **rest)
@@ -79,7 +79,7 @@ def test_only_the_same_job_goes_on(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="cannot be resumed: another model than"):
         run(source, target, key={"model": "another"}, **go_on)
     with pytest.raises(ImageError, match="another encoding than"):
-        run(source, target, wishes=Wishes(crf=30), **go_on)
+        run(source, target, wishes=EncodeOptions(crf=30), **go_on)
     damaged = work_folder(target) / "000001.segment"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert run(source, target, **go_on).resumed == 8  # what is behind it is made again
@@ -178,10 +178,10 @@ def test_two_runs_do_not_make_one_file(tmp_path: Path) -> None:
 # Bad input
 
 
-def refusal(source: Path, target: Path, wishes: Wishes | None = None) -> str:
+def refusal(source: Path, target: Path, wishes: EncodeOptions | None = None) -> str:
     """The one line by which a clip is refused; nothing is left behind but what it speaks of."""
     with pytest.raises(ImageError) as refused:
-        run(source, target, wishes=wishes or Wishes())
+        run(source, target, wishes=wishes or EncodeOptions())
     assert "\n" not in str(refused.value)
     assert not target.exists()
     assert work_folder(target).exists() == ("--resume goes on" in str(refused.value))
@@ -230,7 +230,7 @@ def test_a_file_that_is_cut_short_is_known_before_any_work(tmp_path: Path, suffi
         source.write_bytes(whole[: int(len(whole) * part)])
         complaint = refusal(source, tmp_path / "out.mkv")
         assert "is cut short: of " in complaint
-        assert f"{source.stat().st_size:,} are there" in complaint
+        assert f"{source.stat().st_size:,} are present" in complaint
     source.write_bytes(whole[:30])
     assert "\n" not in refusal(source, tmp_path / "out.mkv")
 
@@ -304,9 +304,9 @@ def test_a_single_picture_is_no_clip(tmp_path: Path) -> None:
     for name, kind in (("a.png", "RGB"), ("p.png", "P"), ("a.tif", "CMYK"), ("a.gif", "P")):
         picture.convert(kind).save(tmp_path / name, icc_profile=profile)
         complaint = refusal(tmp_path / name, tmp_path / "out.mkv")
-        assert f"{name}: is one picture, not a clip; of several, numbered like frames/" in complaint
+        assert f"{name}: is one picture, not a clip; a clip can be made of numbered" in complaint
     picture.save(tmp_path / "a.webp", save_all=True, append_images=[Image.fromarray(scene(1))])
-    assert "make an animated .png of it" in refusal(tmp_path / "a.webp", tmp_path / "out.mkv")
+    assert "convert it to an animated .png" in refusal(tmp_path / "a.webp", tmp_path / "out.mkv")
 
 
 def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
@@ -333,28 +333,28 @@ def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
     odd = make(tmp_path / "odd.mkv", Recipe("ffv1", height=33, width=35, stamps=(0, 512)))
     assert run(odd, tmp_path / "odd-out.mkv").frames == 2
     assert frames(tmp_path / "odd-out.mkv")[0].width == 35
-    complaint = refusal(odd, target, Wishes("h264"))
+    complaint = refusal(odd, target, EncodeOptions("h264"))
     assert "libx264 cannot encode 35 x 33 yuv420p; an odd size may need" in complaint
-    made = run(odd, target, wishes=Wishes("h264", None, "yuv444p"))
+    made = run(odd, target, wishes=EncodeOptions("h264", None, "yuv444p"))
     assert made.frames == 2
     target.unlink()
     one = make(tmp_path / "one.mkv", Recipe("ffv1", height=1, width=1, stamps=(0, 512)))
     assert run(one, tmp_path / "one-out.mkv").frames == 2
-    assert "cannot encode 1 x 1" in refusal(one, target, Wishes("h264"))
+    assert "cannot encode 1 x 1" in refusal(one, target, EncodeOptions("h264"))
     deep = make(tmp_path / "deep.mkv", Recipe("ffv1", "yuv420p10le", stamps=(0, 512)))
-    complaint = refusal(deep, tmp_path / "out.webm", Wishes("vp9"))
+    complaint = refusal(deep, tmp_path / "out.webm", EncodeOptions("vp9"))
     assert "libvpx-vp9 cannot hold yuv420p10le without loss" in complaint
-    complaint = refusal(source, tmp_path / "out.avi", Wishes("hevc"))
+    complaint = refusal(source, tmp_path / "out.avi", EncodeOptions("hevc"))
     assert ".avi cannot hold hevc; use .mkv, or choose another --codec" in complaint
-    complaint = refusal(source, tmp_path / "out.mkv", Wishes("png"))
+    complaint = refusal(source, tmp_path / "out.mkv", EncodeOptions("png"))
     assert ".mkv cannot hold png; use .mov, or choose another --codec" in complaint
     complaint = refusal(source, tmp_path / "out.ts")
     assert ".ts can be read, but not written; name an output with one of .mp4" in complaint
     for wishes, complaint in (
-        (Wishes("none"), "codec is 'none'"),
-        (Wishes("ffv1", 3), "ffv1 has no such scale"),
-        (Wishes(crf=99), "crf is 99; libx264 takes 0 to 51"),
-        (Wishes(pixel_format="yuv9"), "pix-fmt is 'yuv9'; libx264 takes yuv420p"),
+        (EncodeOptions("none"), "codec is 'none'"),
+        (EncodeOptions("ffv1", 3), "ffv1 has no such scale"),
+        (EncodeOptions(crf=99), "crf is 99; libx264 supports 0 to 51"),
+        (EncodeOptions(pixel_format="yuv9"), "pix-fmt is 'yuv9'; libx264 supports yuv420p"),
     ):
         with pytest.raises(UsageError, match=complaint):
             settle(source, tmp_path / "out.mkv", wishes)
@@ -362,10 +362,10 @@ def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
 
 def test_a_codec_without_an_encoder_is_one_line(tmp_path: Path) -> None:
     """Of a decoder that has no encoder, a frame is enough: a YUV4MPEG header would not do."""
-    from restore.media.video.clip import probe
-    from restore.media.video.codecs import choose
+    from restore.media.video.encoders import choose
+    from restore.media.video.probe import probe
 
     clip = replace(probe(make(tmp_path / "in.mp4")), codec="vc1")
     with pytest.raises(ImageError, match="no encoder for vc1 here; choose another with --codec"):
-        choose(clip, tmp_path / "out.mkv", Wishes())
+        choose(clip, tmp_path / "out.mkv", EncodeOptions())
     assert frame(0, "gray").width == 64

@@ -25,10 +25,11 @@ from restore.batch.frames import (
 from restore.errors import ImageError
 from restore.media.image import read
 from restore.media.video import animation
-from restore.media.video.clip import Clip, probe
-from restore.media.video.codecs import Wishes, choose
-from restore.media.video.kinds import animation_format, numbers
+from restore.media.video.detect import animation_format, numbers
+from restore.media.video.encoders import EncodeOptions, choose
+from restore.media.video.probe import probe
 from restore.media.video.sequence import as_clip, as_picture, moving
+from restore.media.video.stream import Clip
 
 
 def same(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -77,7 +78,7 @@ def test_a_folder_is_numbered_from_1_and_what_is_lost_is_said_once(tmp_path: Pat
             folder / f"{number}.tif", scene(number).astype(np.uint16) * 257, photometric="rgb"
         )
     done = restore_numbered(folder, tmp_path / "f%d.jpg", same, Policy(), quiet)
-    note = "16 bits a channel become 8, which is what JPEG has; so it is with 2 more"
+    note = "16 bits per channel become 8, the most that JPEG holds; also 2 more"
     assert done == Done(3, 0, (f"{folder / '0.tif'}: {note}",))
     assert numbers(tmp_path / "f%d.jpg") == [1, 2, 3]
 
@@ -97,7 +98,7 @@ def test_pictures_that_have_more_than_the_first_are_refused(tmp_path: Path) -> N
     for first, second, what in (
         (grey, colour, "colours"),
         (colour, clear, "transparency"),
-        (grey, grey.astype(np.uint16) * 257, "more bits a channel"),
+        (grey, grey.astype(np.uint16) * 257, "more bits per channel"),
         (colour, grey, ""),
         (colour, opaque, ""),
         (clear, colour, ""),
@@ -120,9 +121,7 @@ def test_what_a_clip_has_no_place_for_is_said(tmp_path: Path) -> None:
     source = as_clip(tmp_path / "%d.png", Fraction(25))
     list(source.frames())
     (note,) = source.notes
-    assert note.endswith(
-        "0.png: a clip has no place for the colour profile of a picture; so it is with 1 more"
-    )
+    assert note.endswith("0.png: a clip cannot store the colour profile of a picture; also 1 more")
 
 
 def test_what_pictures_do_not_tell_of_a_clip_is_said(tmp_path: Path) -> None:
@@ -131,10 +130,10 @@ def test_what_pictures_do_not_tell_of_a_clip_is_said(tmp_path: Path) -> None:
     done = extract(probe(source), tmp_path / "%d.jpg", same, Policy(), quiet)
     assert done.made == 20
     assert [note.removeprefix(f"{source}: ") for note in done.notes] == [
-        "its pixels are 1.333 times as wide as high, which the pictures do not tell: "
+        "its pixels are 1.333 times as wide as high, which image files cannot store: "
         "they look too narrow",
-        "is HDR (PQ), which the pictures do not tell: they look pale",
-        "16 bits a channel become 8, which is what JPEG has",
+        "is HDR (PQ), which image files cannot store: they look pale",
+        "16 bits per channel become 8, the most that JPEG holds",
     ]
 
 
@@ -200,7 +199,7 @@ def test_an_animation_of_16_bits_becomes_8_and_grey_stays_grey(tmp_path: Path, g
     pictures = wide if grey else np.stack((wide, wide[::-1], wide // 2), axis=3)
     source, target = deep(tmp_path / "in.png", pictures), tmp_path / "out.png"
     done = restore_animation(source, target, same, quiet)
-    assert done.notes == ("16 bits a channel become 8: animations are restored in 8",)
+    assert done.notes == ("16 bits per channel become 8: animations are restored in 8",)
     with Image.open(target) as made:
         made.seek(3)
         assert made.mode == ("L" if grey else "RGB")
@@ -211,8 +210,8 @@ def test_an_animation_of_16_bits_becomes_8_and_grey_stays_grey(tmp_path: Path, g
 def test_what_an_animation_has_no_place_for_is_said(tmp_path: Path) -> None:
     source = animated(tmp_path / "in.png", icc_profile=ICC)
     assert restore_animation(source, tmp_path / "out.gif", same, quiet).notes == (
-        "an animated GIF has no place for the colour profile",
-        "GIF has no more than 256 colours",
+        "an animated GIF cannot store the colour profile",
+        "GIF has at most 256 colours",
     )
 
 
@@ -238,8 +237,8 @@ def test_an_animated_webp_becomes_pictures_and_a_clip(tmp_path: Path) -> None:
     assert extract_animation(source, pattern, same, Policy(resume=True), quiet) == Done(1, 3)
     notes = extract_animation(source, tmp_path / "out%d.gif", same, Policy(), quiet).notes
     first = tmp_path / "out1.gif"
-    assert notes == (f"{first}: GIF has no more than 256 colours; so it is with 3 more",)
+    assert notes == (f"{first}: GIF has at most 256 colours; also 3 more",)
     clip, target = moving(source), tmp_path / "out.mkv"
-    restore_clip(clip, target, choose(clip.clip, target, Wishes("ffv1")), same, {})
+    restore_clip(clip, target, choose(clip.clip, target, EncodeOptions("ffv1")), same, {})
     assert stamps(target) == [Fraction(n, 1000) for n in (0, 40, 120, 240)]
     np.testing.assert_array_equal(frames(target)[3].to_ndarray(format="rgb24"), scene(3))

@@ -21,7 +21,7 @@ from restore.batch.manifest import LOCK, NAME, opened
 from restore.batch.plan import plan
 from restore.batch.run import Outcome, Policy, run
 from restore.errors import RestoreError
-from restore.media.choices import Choices
+from restore.media.io_options import IoOptions
 
 HARNESS = Path(__file__).with_name("harness.py")
 Report = Callable[[int, int], None]
@@ -266,7 +266,7 @@ def whole(pixels: np.ndarray, report: Report) -> np.ndarray:
 LARGE: dict[str, Any] = {
     "by_rows": by_rows,
     "above": 100,
-    "open_picture": partial(Choices().read, above=100),
+    "open_picture": partial(IoOptions().read, above=100),
 }
 
 

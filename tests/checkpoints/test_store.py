@@ -9,7 +9,7 @@ from models import save_model
 
 from restore.checkpoints import store, weights, zoo
 from restore.errors import ModelNotFoundError
-from restore.tasks import TASKS
+from restore.heads import HEADS
 
 
 @pytest.fixture
@@ -71,13 +71,13 @@ def test_the_catalogue_goes_head_by_head_and_names_qualities(home: Path) -> None
     path = save_model(home / "models", name="enhance-lol", task="enhance")
     entries = {entry.card.name: entry for entry in store.catalogue()}
     heads = [entry.card.task for entry in entries.values()]
-    assert heads == sorted(heads, key=list(TASKS).index)
+    assert heads == sorted(heads, key=list(HEADS).index)
     assert (entries["enhance-lol"].state, entries["enhance-lol"].path) == ("downloaded", path)
     assert entries["enhance-lol"].size == path.stat().st_size
     assert entries["deblur-gopro"].size == 4 * 22_207_605
     assert entries["deblur-gopro"].path is None
     assert {name: entry.quality for name, entry in entries.items() if entry.quality == "best"} == {
-        zoo.recommended(task).name: "best" for task in TASKS
+        zoo.recommended(task).name: "best" for task in HEADS
     }
     assert entries["derain-small"].quality == "fast"
     assert entries["derain-raindrop"].quality == ""

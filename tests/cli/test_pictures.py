@@ -59,11 +59,11 @@ def test_bits_follow_the_input_or_what_is_asked_for(folder: Path) -> None:
 
 def test_what_is_lost_is_said(folder: Path) -> None:
     assert denoised(folder, "pages.tif", "out.jpg") == [
-        "note: pages.tif: holds 2 pictures; the first one is taken",
-        "note: pages.tif: 16 bits a channel become 8, which is what JPEG has",
+        "note: pages.tif: holds 2 pictures; only the first is read",
+        "note: pages.tif: 16 bits per channel become 8, the most that JPEG holds",
     ]
     assert denoised(folder, "photo.jpg", "out.bmp") == [
-        "note: photo.jpg: BMP has no place for the EXIF"
+        "note: photo.jpg: BMP cannot store the EXIF"
     ]
     assert denoised(folder, "photo.jpg", "quiet.bmp", "--quiet") == []
 
@@ -82,7 +82,7 @@ def test_a_jpeg_is_compressed_as_before_or_as_asked_for(folder: Path) -> None:
 
 def test_what_cannot_be_is_one_line_and_leaves_nothing(folder: Path) -> None:
     told = refused(folder, "deep.tif", "out.jpg", "--bit-depth", "16")
-    assert "out.jpg: JPEG has no 16 bits a channel; use one of .j2k, .jp2, .pgm" in told
+    assert "out.jpg: JPEG has no 16 bits per channel; use one of .j2k, .jp2, .pgm" in told
     told = refused(folder, "deep.tif", "out.png", "--max-pixels", "2239")
     assert "deep.tif: has more than 2,239 pixels; refused" in told
     (folder / "broken.tif").write_bytes((folder / "deep.tif").read_bytes()[:900])

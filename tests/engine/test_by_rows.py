@@ -19,8 +19,8 @@ from restore.engine.footprint import PEAK
 from restore.engine.restorer import Restorer
 from restore.media import image as media
 from restore.media import large
-from restore.media.rows.png import PngSink
-from restore.media.rows.sink import writing
+from restore.media.file_sink import writing
+from restore.media.formats.png_rows import PngSink
 from restore.networks.fast import FastMaxim
 
 TILES = TilePolicy(size=96, overlap=16, whole_up_to=96 * 96)
@@ -110,11 +110,11 @@ RUN = f"""{PEAK}
 import torch
 before = peak()
 from restore import Restorer
-from restore.media.choices import Choices
+from restore.media.io_options import IoOptions
 from restore.media import image, large
 from pathlib import Path
 source, target, above = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-picture = Choices().read(source, target=target, above=above)
+picture = IoOptions().read(source, target=target, above=above)
 restore = Restorer("dehaze", device="cpu")
 if large.goes_by_rows(picture, target, above):
     large.restore(picture, target, restore.by_rows)

@@ -20,10 +20,10 @@ from PIL.JpegImagePlugin import get_sampling
 
 from restore.errors import ImageError, UsageError
 from restore.media import formats
-from restore.media.choices import Choices
-from restore.media.formats import DEPTHS, DPI, EXIF, FORMATS, ICC, XMP
+from restore.media.formats import BY_SUFFIX, FORMATS
 from restore.media.image import check_fits, encoded, read, write
-from restore.media.picture import Picture
+from restore.media.io_options import IoOptions
+from restore.media.picture import DEPTHS, DPI, EXIF, ICC, XMP, Picture
 
 DEEP = (smooth().astype(np.uint16) * 257) ^ 0x5A
 
@@ -62,7 +62,7 @@ def test_texts_and_gamma_of_a_png_are_kept_byte_for_byte(
         == read(tmp_path / "in.png").info["png_chunks"]
     )
     assert check_fits(read(tmp_path / "in.png"), "out.jpg")[-1] == (
-        "JPEG has no place for the texts of a PNG"
+        "JPEG cannot store the texts of a PNG"
     )
 
 
@@ -76,7 +76,7 @@ def test_a_png_of_damaged_texts_is_a_picture_or_one_line(tmp_path: Path) -> None
 
 def test_a_profile_of_megabytes_is_kept(tmp_path: Path) -> None:
     profile = icc.rgb(1.8) + np.random.default_rng(0).bytes(3 << 20)
-    for format_ in (f for f in dict.fromkeys(FORMATS.values()) if ICC in f.keeps):
+    for format_ in (f for f in FORMATS if ICC in f.keeps):
         path = tmp_path / f"out{format_.suffixes[0]}"
         write(Picture(smooth(), None, {ICC: profile}), path)
         assert read(path).info[ICC] == profile
@@ -91,7 +91,7 @@ def test_a_profile_of_megabytes_is_kept(tmp_path: Path) -> None:
 )
 def test_xmp_calls_the_picture_upright(tmp_path: Path, suffix: str, said: str) -> None:
     packet = f"<x:xmpmeta><rdf {said} rest</x:xmpmeta>".encode()
-    format_ = FORMATS[suffix]
+    format_ = BY_SUFFIX[suffix]
     exif = Image.Exif()
     exif[Base.Make], exif[Base.Orientation] = "Maker", 1
     carried = {XMP: packet, EXIF: exif.tobytes()}
@@ -200,7 +200,7 @@ def quality_of(content: bytes) -> int:
 
 def test_quality_may_be_chosen(tmp_path: Path) -> None:
     start = saved(tmp_path / "in.jpg", smooth(), quality=60, subsampling=1)
-    picture = Choices(encode_quality=20).read(start)
+    picture = IoOptions(encode_quality=20).read(start)
     content = encoded(picture, "out.jpg")
     assert quality_of(content) == 20
     with Image.open(io.BytesIO(content)) as file:
@@ -226,7 +226,7 @@ def test_lossless_webp_stays_lossless(tmp_path: Path, alpha: bool) -> None:
         assert again.alpha is not None
         np.testing.assert_array_equal(again.alpha, noise[..., 3])
     assert (
-        len(encoded(Choices(encode_quality=50).read(start), "out.webp"))
+        len(encoded(IoOptions(encode_quality=50).read(start), "out.webp"))
         < 0.7 * start.stat().st_size
     )
 
@@ -245,7 +245,7 @@ def test_alpha_of_every_value_is_exact(tmp_path: Path, suffix: str) -> None:
 
 def test_more_bits_are_there_for_the_restoration(tmp_path: Path) -> None:
     start = saved(tmp_path / "in.png", np.dstack((smooth(), coverage())))
-    picture = Choices(bit_depth="16").read(start)
+    picture = IoOptions(bit_depth="16").read(start)
     assert picture.pixels.dtype == np.uint16
     assert picture.alpha is not None
     np.testing.assert_array_equal(picture.pixels, smooth().astype(np.uint16) * 257)
@@ -259,7 +259,7 @@ def test_more_bits_are_there_for_the_restoration(tmp_path: Path) -> None:
 
 def test_fewer_bits_come_after_the_restoration(tmp_path: Path) -> None:
     write(Picture(DEEP, None, {}), tmp_path / "in.png")
-    picture = Choices(bit_depth="8").read(tmp_path / "in.png")
+    picture = IoOptions(bit_depth="8").read(tmp_path / "in.png")
     assert picture.pixels.dtype == np.uint16
     assert check_fits(picture, tmp_path / "out.png") == ()  # it was asked for
     write(picture, tmp_path / "out.png")
@@ -269,12 +269,12 @@ def test_fewer_bits_come_after_the_restoration(tmp_path: Path) -> None:
 
 def test_floats_may_be_asked_for(tmp_path: Path) -> None:
     write(Picture(DEEP, None, {}), tmp_path / "in.png")
-    picture = Choices(bit_depth="32f").read(tmp_path / "in.png")
+    picture = IoOptions(bit_depth="32f").read(tmp_path / "in.png")
     for suffix in (".tif", ".exr", ".pfm"):
         write(picture, tmp_path / f"out{suffix}")
         again = read(tmp_path / f"out{suffix}")
         assert again.pixels.dtype == np.float32
-        back = Choices(bit_depth="16").read(tmp_path / f"out{suffix}")
+        back = IoOptions(bit_depth="16").read(tmp_path / f"out{suffix}")
         write(back, tmp_path / "back.png")
         np.testing.assert_array_equal(read(tmp_path / "back.png").pixels, DEEP)
 
@@ -282,14 +282,14 @@ def test_floats_may_be_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_a_depth_that_a_format_has_not_is_refused(tmp_path: Path, depth: str) -> None:
     start = saved(tmp_path / "in.png", smooth())
-    picture = Choices(bit_depth=depth).read(start)
-    for format_ in dict.fromkeys(FORMATS.values()):
+    picture = IoOptions(bit_depth=depth).read(start)
+    for format_ in FORMATS:
         target = tmp_path / f"out{format_.suffixes[0]}"
         if depth in format_.depths and format_.writable:
             write(picture, target)
             assert read(target).pixels.dtype == DEPTHS[depth]
         elif format_.writable:
-            with pytest.raises(ImageError, match=f"{format_.name} has no {depth} bits a channel"):
+            with pytest.raises(ImageError, match=f"{format_.name} has no {depth} bits per channel"):
                 check_fits(picture, target)
 
 
@@ -304,18 +304,18 @@ def test_a_depth_that_a_format_has_not_is_refused(tmp_path: Path, depth: str) ->
 )
 def test_a_choice_that_makes_no_sense_is_refused(choice: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        Choices(**choice)
+        IoOptions(**choice)
 
 
 def test_the_limit_of_pixels_may_be_chosen(tmp_path: Path) -> None:
-    for format_ in dict.fromkeys(FORMATS.values()):
+    for format_ in FORMATS:
         if not format_.writable:
             continue
         path = tmp_path / f"in{format_.suffixes[0]}"
         write(Picture(smooth(), None, {}), path)
-        assert Choices(max_pixels=40 * 56).read(path).pixels.shape[:2] == (40, 56)
+        assert IoOptions(max_pixels=40 * 56).read(path).pixels.shape[:2] == (40, 56)
         with pytest.raises(ImageError, match="has more than 2,239 pixels; refused"):
-            Choices(max_pixels=40 * 56 - 1).read(path)
+            IoOptions(max_pixels=40 * 56 - 1).read(path)
 
 
 # Shapes
@@ -323,7 +323,7 @@ def test_the_limit_of_pixels_may_be_chosen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 20000), (20000, 1), (3, 1), (1, 4)], ids=str)
 def test_any_shape_goes_through_every_format(tmp_path: Path, shape: tuple[int, int]) -> None:
-    for format_ in dict.fromkeys(FORMATS.values()):
+    for format_ in FORMATS:
         if not format_.writable:
             continue
         for pixels in (np.full((*shape, 3), 77, np.uint8), np.full(shape, 77, np.uint8)):
@@ -362,7 +362,7 @@ def test_captions_are_kept(tmp_path: Path, source: str) -> None:
         assert read(tmp_path / f"out{suffix}").info["iptc"] == CAPTIONS
     with Image.open(tmp_path / "out.jpg") as file:
         assert file.info["photoshop"][0x0404] == CAPTIONS
-    assert check_fits(picture, tmp_path / "out.png") == ("PNG has no place for IPTC's captions",)
+    assert check_fits(picture, tmp_path / "out.png") == ("PNG cannot store IPTC's captions",)
     long = Picture(smooth(), None, {"iptc": bytes(70_000)})
     assert "too long for JPEG" in check_fits(long, tmp_path / "long.jpg")[0]
     write(long, tmp_path / "long.jpg")
@@ -373,5 +373,5 @@ def test_a_bigtiff_says_what_it_loses(tmp_path: Path) -> None:
     extra = {"bigtiff": True, "extratags": [(274, "H", 1, 6, True)]}
     tifffile.imwrite(path, smooth(), photometric="rgb", metadata=None, **extra)
     picture = read(path)
-    assert picture.notes == ("is a BigTIFF, of which EXIF is not kept",)
+    assert picture.notes == ("is a BigTIFF; its EXIF is not kept",)
     np.testing.assert_array_equal(picture.pixels, np.rot90(smooth(), -1))

@@ -15,7 +15,7 @@ from pictures import ICC, png
 from PIL import ExifTags, Image, ImageOps
 
 from restore.errors import ImageError
-from restore.media.codecs.assemble import upright
+from restore.media.assembly import upright
 from restore.media.image import encoded, read, write
 from restore.media.picture import Picture
 

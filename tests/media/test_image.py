@@ -17,7 +17,7 @@ from pictures import (
 from PIL import Image
 
 from restore.errors import ImageError
-from restore.media.formats import FORMATS
+from restore.media.formats import BY_SUFFIX
 from restore.media.image import check_target, read, write
 from restore.media.picture import Picture
 
@@ -72,7 +72,7 @@ def test_suffixes_may_be_in_capitals(tmp_path: Path, suffix: str) -> None:
     check_target(tmp_path / f"out{suffix}")
     write(Picture(smooth(), None, {}), tmp_path / f"out{suffix}")
     with Image.open(tmp_path / f"out{suffix}") as file:
-        assert file.format == FORMATS[suffix.lower()].name
+        assert file.format == BY_SUFFIX[suffix.lower()].name
     assert read(tmp_path / f"out{suffix}").pixels.shape == (40, 56, 3)
 
 

@@ -17,9 +17,8 @@ from PIL import ExifTags, Image
 
 from restore.errors import ImageError
 from restore.media import formats
-from restore.media.formats import ICC
 from restore.media.image import check_fits, read, size, write
-from restore.media.picture import Picture
+from restore.media.picture import ICC, Picture
 
 # Inks
 
@@ -96,7 +95,7 @@ def test_inks_become_light(tmp_path: Path, kind: str, profile: bool) -> None:
 def test_a_profile_of_inks_that_is_none_is_said_not_to_work(tmp_path: Path) -> None:
     (tmp_path / "in.jpg").write_bytes(jpeg_of_inks(icc_profile=icc.rgb(2.2)))
     picture = read(tmp_path / "in.jpg")
-    assert "without a profile that works" in picture.notes[0]
+    assert "without a valid profile" in picture.notes[0]
     assert "icc_profile" not in picture.info
     assert np.abs(picture.pixels / 255 - plainly(inks())).mean() < 0.01
     write(picture, tmp_path / "out.jpg")
@@ -138,7 +137,7 @@ def test_an_avif_of_more_bits_is_read_with_all_of_them(tmp_path: Path, bits: int
     assert np.abs(picture.pixels - values * (65535 / full)).max() <= 65535 / full
     assert len(np.unique(picture.pixels)) > 900
     notes = check_fits(picture, tmp_path / "out.avif")
-    assert notes == ("16 bits a channel become 8, which is what AVIF has",)
+    assert notes == ("16 bits per channel become 8, the most that AVIF holds",)
 
 
 def test_a_palette_of_few_bits_becomes_colours(tmp_path: Path) -> None:
@@ -185,7 +184,7 @@ def test_colours_multiplied_by_alpha_are_divided_by_it(
         metadata=None,
     )
     picture = read(tmp_path / "in.tif")
-    assert picture.notes == ("its colours were multiplied by their alpha, and are not any more",)
+    assert picture.notes == ("its premultiplied colours were divided by their alpha",)
     assert picture.alpha is not None
     np.testing.assert_array_equal(picture.alpha, stored[..., -1])
     pixels = picture.pixels[..., None] if grey else picture.pixels
@@ -222,7 +221,7 @@ def test_an_absurd_number_of_channels_is_refused_before_it_is_decoded(tmp_path: 
 
 def test_an_exr_without_colours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in.exr").write_bytes(temporary_exr(Z=np.ones((4, 4), np.float32)))
-    with pytest.raises(ImageError, match=r"has the channels Z; R, G, B or Y are known\Z"):
+    with pytest.raises(ImageError, match=r"has the channels Z; R, G, B or Y are supported\Z"):
         read(tmp_path / "in.exr")
 
 
@@ -241,7 +240,7 @@ def test_the_first_of_several_pictures_is_taken_and_that_is_said(
 ) -> None:
     options = {"lossless": True} if suffix == ".webp" else {}
     picture = read(several(tmp_path / f"in{suffix}", **options))
-    assert picture.notes == ("holds 3 pictures; the first one is taken",)
+    assert picture.notes == ("holds 3 pictures; only the first is read",)
     exact = suffix in (".tif", ".webp", ".png")
     apart = np.abs(picture.pixels.astype(int) - smooth())
     assert apart.max() == 0 if exact else apart.mean() < 12
@@ -251,7 +250,7 @@ def test_pages_of_16_bits_are_counted_too(tmp_path: Path) -> None:
     pages = np.stack([smooth().astype(np.uint16)] * 2)
     tifffile.imwrite(tmp_path / "in.tif", pages, photometric="rgb", metadata=None)
     picture = read(tmp_path / "in.tif")
-    assert picture.notes == ("holds 2 pictures; the first one is taken",)
+    assert picture.notes == ("holds 2 pictures; only the first is read",)
     np.testing.assert_array_equal(picture.pixels, pages[0])
 
 

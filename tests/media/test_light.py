@@ -20,9 +20,8 @@ from pictures import copied, smooth
 from PIL import Image
 
 from restore.media import formats, light
-from restore.media.formats import DEPTHS, FULL, ICC, LINEAR
 from restore.media.image import check_fits, read, write
-from restore.media.picture import Picture
+from restore.media.picture import DEPTHS, FULL, ICC, LINEAR, Picture
 from restore.media.transparency import filled
 
 LEVELS = np.arange(65536, dtype=np.uint16).reshape(256, 256)
@@ -170,7 +169,7 @@ def test_colours_that_chunks_alone_describe_are_missed(tmp_path: Path) -> None:
     for more, missed in ((wide, True), (usual, False), (usual + wide, True), (LINEAR_GAMMA, False)):
         (tmp_path / "in.png").write_bytes(with_chunks(content, {}, more))
         picture = read(tmp_path / "in.png")
-        said = "TIFF has no place for a PNG's gamma and primaries: colours may change"
+        said = "TIFF cannot store a PNG's gamma and primaries: colours may change"
         assert (said in check_fits(picture, "out.tif")) == missed
         assert check_fits(picture, "out.png") == ()
         copied(tmp_path / "in.png", tmp_path / "out.png")

@@ -1,13 +1,12 @@
 """Every format x depth x channels x alpha x what travels along x orientation.
 
-They are those of `restore.media.formats`: a new format, or a new promise of an old one, is in here
-by being there.
+The formats are those of `restore.media.formats`. A new one, or a new promise of an old one, is
+tested without a change here.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,12 @@ from pictures import coverage, smooth
 from PIL import ExifTags, Image
 
 from restore.media import formats
-from restore.media.formats import CALLED, DEPTHS, DPI, EXIF, FORMATS, FULL, ICC, XMP, Format
+from restore.media.formats import FORMATS
+from restore.media.formats.format import Format
 from restore.media.image import check_fits, read, size, write
-from restore.media.picture import Picture
+from restore.media.picture import CALLED, DEPTHS, DPI, EXIF, FULL, ICC, XMP, Picture
 
-README = Path(__file__).parents[2] / "README.md"
-WRITABLE = list(dict.fromkeys(f for f in FORMATS.values() if f.writable))
+WRITABLE = [f for f in FORMATS if f.writable]
 # Wide ones: whoever converts pixels by them, or takes them for sRGB, is found out.
 COLOUR_PROFILE, GREY_PROFILE = icc.rgb(1.8), icc.grey(1.8)
 HEIGHT, WIDTH = 14, 19
@@ -143,7 +142,7 @@ def test_what_goes_in_comes_out(tmp_path: Path, format_: Format, depth: str) -> 
         if format_ is not formats.BMP:  # Pillow's have a resolution always
             assert_carried(source, picture.info, tuple(kept))
         notes = check_fits(picture, target)
-        assert notes == (("GIF has no more than 256 colours",) if format_ is formats.GIF else ())
+        assert notes == (("GIF has at most 256 colours",) if format_ is formats.GIF else ())
         write(picture, target)
         again = read(target)
         assert_same(channels(again), channels(picture), format_)
@@ -178,12 +177,14 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path, source_depth: str) ->
         kept = tuple(key for key in everything if key in format_.keeps)
         assert_carried(target, again.info, kept)
         for key, called in CALLED.items():
-            said = f"{format_.name} has no place for the {called}" in notes
+            said = f"{format_.name} cannot store the {called}" in notes
             assert said == (key in everything and key not in format_.keeps)
         holds = [DEPTHS[depth] for depth in format_.depths]
         written = picture.pixels.dtype if picture.pixels.dtype in holds else holds[-1]
         depth = depth_name(written)
-        loses = f"{source_depth} bits a channel become {depth}, which is what {format_.name} has"
+        loses = (
+            f"{source_depth} bits per channel become {depth}, the most that {format_.name} holds"
+        )
         assert (loses in notes) == (written.itemsize < picture.pixels.dtype.itemsize)
         assert again.pixels.dtype == written
         assert_same_light(again, picture, format_)
@@ -212,46 +213,10 @@ def test_a_profile_of_grey_does_not_get_onto_colours(tmp_path: Path) -> None:
     for format_ in (f for f in WRITABLE if ICC in f.keeps):
         target = tmp_path / f"out{format_.suffixes[0]}"
         said = any(
-            "no place for the colour profile of a grey" in n for n in check_fits(grey, target)
+            "cannot store the colour profile of a grey" in n for n in check_fits(grey, target)
         )
         write(grey, target)
         again = read(target)
         assert said == (not format_.grey)
         assert (again.info.get(ICC) == GREY_PROFILE) == format_.grey
         assert (again.pixels.ndim == 2) == format_.grey
-
-
-def table() -> str:
-    """The formats as the README shows them."""
-    head = (
-        "format",
-        "files",
-        "bits a channel",
-        "transparency",
-        *CALLED.values(),
-        "pixels",
-        "needs",
-    )
-    rows = [head, ("---",) * len(head)]
-    for format_ in dict.fromkeys(FORMATS.values()):
-        kept = ["yes" if key in format_.keeps else "" for key in CALLED]
-        alpha = "yes" if format_.alpha and format_ is not formats.GIF else ""
-        if format_ is formats.GIF:
-            alpha = "on or off"
-        pixels = "read only" if not format_.writable else "lossy" if format_.lossy else "exact"
-        if format_ is formats.WEBP:
-            pixels = "lossy, or exact as the input"
-        if format_ is formats.GIF:
-            pixels = "256 colours"
-        extra = f"`restore[{format_.extra}]`" if format_.extra else ""
-        files, bits = " ".join(format_.suffixes), ", ".join(format_.depths)
-        rows.append((format_.name, files, bits, alpha, *kept, pixels, extra))
-    return "\n".join(" ".join(f"| {' | '.join(row)} |".split()) for row in rows)
-
-
-def test_the_readme_shows_the_formats_as_they_are() -> None:
-    found = re.search(
-        r"<!-- formats -->\n(.*?)\n<!-- /formats -->", README.read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert found, "README.md has no table of formats"
-    assert found[1] == table()

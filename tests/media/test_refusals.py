@@ -25,7 +25,7 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media import image as media
-from restore.media.formats import FORMATS
+from restore.media.formats import BY_SUFFIX
 from restore.media.image import check_fits, check_target, read, write
 from restore.media.picture import Picture
 
@@ -150,7 +150,7 @@ def test_a_missing_extra_is_named_before_any_work(
 ) -> None:
     path = tmp_path / f"in{suffix}"
     write(Picture(smooth(), None, {}), path)
-    format_ = FORMATS[suffix]
+    format_ = BY_SUFFIX[suffix]
     monkeypatch.setitem(sys.modules, format_.library, None)
     extra = rf"pip install \"restore\[{format_.extra}\]\""
     told = rf"\A.*in{suffix}: {format_.name} needs an extra: {extra}\Z"

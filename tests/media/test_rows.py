@@ -24,10 +24,9 @@ from restore.errors import ImageError
 from restore.heads import HEADS
 from restore.media import image as media
 from restore.media import large
+from restore.media.formats.tiff_rows import TiffSink
 from restore.media.picture import Picture
-from restore.media.rows.sink import Sink
-from restore.media.rows.source import HELD, Rows
-from restore.media.rows.tiff import TiffSink
+from restore.rows import HELD, Rows, Sink
 
 HEIGHT, WIDTH = 150, 97
 STORED: list[dict[str, Any]] = [

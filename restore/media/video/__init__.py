@@ -1,1 +1,1 @@
-"""Moving pictures in and out of files. Never imports torch."""
+"""Clips, image sequences and animations, read and written. Never imports torch."""

@@ -1,8 +1,7 @@
-"""Animated GIF, WebP and PNG: their pictures, how long each is shown, and how often all are."""
+"""Animated images: their frames, display times and repetitions."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,31 +13,32 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.files import atomic_path
-from restore.media.formats import CALLED, EXIF, ICC, XMP
+from restore.media.formats import ANIMATED, FORMATS
+from restore.media.formats.animation_format import AnimationFormat
 from restore.media.image import MAX_PIXELS
-from restore.media.picture import Picture
-from restore.media.video.kinds import ANIMATIONS
+from restore.media.picture import CALLED, EXIF, ICC, XMP, Picture
 
-_TRANSPARENT = 255
-"""The entry of a GIF's palette that is not shown."""
 MOST = 500_000_000
-"""Pixels of all pictures together, of which each takes up to four bytes, and as much again while
-they are written."""
-_CLEARED = 2
-"""Disposal: what is shown is taken away before the next."""
-
-
-_KEEPS = {"GIF": ("comment",), "WEBP": (ICC, EXIF, XMP), "PNG": (ICC, EXIF)}
+"""The most pixels of all frames together. Pillow holds all frames while it writes them, each in up
+to four bytes per pixel, twice."""
 _GREY = ("1", "L", "LA", "I;16")
 
 
 @dataclass(frozen=True)
 class Animation:
-    """``size`` is (height, width); ``durations`` in milliseconds, one a picture; ``plays``: how
-    often, 0 for ever; ``alpha``: whether anything is seen through it, ``soft`` in part; ``still``:
-    the first picture is no part of it, but for programs that show one alone; ``lossless``: a WebP
-    of exact pixels; ``kept``: what Pillow writes as it read it; ``notes``: what of the file is not
-    in the pictures."""
+    """An animated image.
+
+    ``format``: name of the format, as Pillow calls it.
+    ``size``: (height, width).
+    ``durations``: display time of each frame in milliseconds.
+    ``plays``: number of times it is played; 0 is forever.
+    ``grey``: all frames are greyscale.
+    ``alpha``: some pixels are not opaque. ``soft``: some are partly transparent.
+    ``still``: the first frame is shown only by programs that do not animate.
+    ``lossless``: stored exactly in a format that can be lossy.
+    ``kept``: metadata as Pillow reads and writes it.
+    ``notes``: parts of the file that are lost.
+    """
 
     path: Path
     format: str
@@ -53,13 +53,19 @@ class Animation:
     kept: dict[str, Any]
     notes: tuple[str, ...] = ()
 
+    @property
+    def moving_durations(self) -> tuple[float, ...]:
+        """Display times of the frames that are part of the animation."""
+        return self.durations[1:] if self.still else self.durations
+
     def pictures(self) -> Iterator[Picture]:
-        """Each as it is seen, whole, in uint8; grey ones H x W. Raises `ImageError`."""
+        """Yield each frame, composed with those before it, in uint8; H x W if greyscale. Raises
+        `ImageError`."""
         with _opened(self.path) as file:
             for number in range(len(self.durations)):
                 with _naming(self.path):
                     file.seek(number)
-                    data = np.asarray(_seen(file))
+                    data = np.asarray(_composed(file))
                 colours = data[..., 0] if self.grey else data[..., :3]
                 yield Picture(
                     np.ascontiguousarray(colours),
@@ -69,16 +75,18 @@ class Animation:
 
 
 def read(path: Path) -> Animation:
-    """Look through an animation. Raises `ImageError` for a file that is none, or damaged."""
+    """Read the properties of an animation, decoding all frames once. Raises `ImageError` if the
+    file is not an animation or is damaged."""
     with _naming(path), _opened(path) as file:
         if file.width * file.height > MAX_PIXELS:
             raise ImageError(f"{path}: has more than {MAX_PIXELS:,} pixels; refused")
-        durations, first, grey = [], dict(file.info), file.format == "PNG"
-        values = np.zeros(256, np.int64)  # how often each of alpha's is met
+        stored = _stored_as(file.format)
+        durations, first, grey = [], dict(file.info), stored.grey
+        values = np.zeros(256, np.int64)  # histogram of alpha
         for number in range(getattr(file, "n_frames", 1)):
             file.seek(number)
-            # Also a GIF without a transparent colour leaves gaps around small pictures.
-            values += _seen(file).getchannel("A").histogram()
+            # A GIF without a transparent colour has transparent borders around small frames.
+            values += _composed(file).getchannel("A").histogram()
             grey = grey and file.mode in _GREY
             durations.append(float(file.info.get("duration", 0)))
         return Animation(
@@ -86,15 +94,21 @@ def read(path: Path) -> Animation:
             file.format,
             (file.height, file.width),
             tuple(durations),
-            _plays(file),
+            stored.plays(file.info),
             grey,
             alpha=bool(values[:255].any()),
             soft=bool(values[1:255].any()),
             still=bool(first.get("default_image")),
-            lossless=file.format == "WEBP" and _is_lossless(path.read_bytes()),
+            lossless=stored.is_lossless(path),
             kept={k: first[k] for k in (ICC, EXIF, XMP, "comment") if first.get(k)},
-            notes=_deep(path) if file.format == "PNG" else (),
+            notes=stored.notes(path),
         )
+
+
+def _stored_as(name: str) -> AnimationFormat:
+    """Return the animations of a format by its name; a default for formats of Pillow alone."""
+    found = (format_.animation for format_ in FORMATS if format_.name == name)
+    return next(found, None) or AnimationFormat()
 
 
 @contextmanager
@@ -107,38 +121,13 @@ def _naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{path}: damaged: {error}") from error
 
 
-def _seen(file: Any) -> Image.Image:
-    """The picture that the file stands at, in RGBA."""
-    if file.mode == "I;16":  # of which Pillow would cut off all beyond 255
+def _composed(file: Any) -> Image.Image:
+    """Return the current frame in RGBA."""
+    if file.mode == "I;16":  # Pillow would clip values at 255
         values = (np.asarray(file).astype(np.uint32) + 128) // 257
         return Image.fromarray(values.astype(np.uint8)).convert("RGBA")
-    seen: Image.Image = file.convert("RGBA")
-    return seen
-
-
-def _deep(path: Path) -> tuple[str, ...]:
-    with open(path, "rb") as file:
-        bits = file.read(25)[-1]  # in the header, which comes first
-    return ("16 bits a channel become 8: animations are restored in 8",) if bits == 16 else ()
-
-
-def _is_lossless(content: bytes) -> bool:
-    """Whether all pictures of an animated WebP were kept exactly (RFC 9649, 2.7)."""
-    coded = {
-        name
-        for part, start, end in _chunks(content, 12, len(content))
-        if part == b"ANMF"
-        for name, _, _ in _chunks(content, start + 16, end)
-    }
-    return b"VP8L" in coded and b"VP8 " not in coded
-
-
-def _chunks(content: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(name, where its contents begin, where they end) of each part of a RIFF file."""
-    while place + 8 <= end:
-        name, length = struct.unpack_from("<4sI", content, place)
-        yield name, place + 8, min(place + 8 + length, end)
-        place += 8 + length + length % 2
+    composed: Image.Image = file.convert("RGBA")
+    return composed
 
 
 def _opened(path: Path) -> Any:
@@ -150,22 +139,15 @@ def _opened(path: Path) -> Any:
         raise ImageError(f"{path}: not an animation that can be read") from error
 
 
-def _plays(file: Any) -> int:
-    loop = file.info.get("loop")
-    if file.format == "GIF":  # which counts repetitions, and without a word plays once
-        return 1 if loop is None else 0 if loop == 0 else loop + 1
-    return int(loop or 0)
-
-
 def check_fits(like: Animation, target: Path) -> tuple[str, ...]:
-    """Notes of what of an animation the format of ``target`` has no place for.
+    """Return notes on parts of an animation that the format of ``target`` cannot keep.
 
-    Raises `ImageError` where the format cannot show it, or where it is too large to be written:
-    Pillow holds all its pictures at once.
+    Raises `ImageError` if the format cannot hold animations, or if the animation is too large to
+    be written: Pillow holds all frames at once.
     """
-    format_ = ANIMATIONS.get(target.suffix.lower())
-    if format_ is None:
-        known = ", ".join(ANIMATIONS)
+    format_ = ANIMATED.get(target.suffix.lower())
+    if format_ is None or format_.animation is None:
+        known = ", ".join(sorted(ANIMATED))
         raise ImageError(f"{target}: cannot hold an animation; use one of {known}, or .mp4")
     (height, width), count = like.size, len(like.durations)
     if height * width * count > MOST:
@@ -175,72 +157,36 @@ def check_fits(like: Animation, target: Path) -> tuple[str, ...]:
         )
     notes = [*like.notes]
     for key in like.kept:
-        if key not in _KEEPS[format_]:
+        if key not in format_.animation.keeps:
             called = CALLED.get(key, key)
-            notes.append(f"an animated {format_} has no place for the {called}")
-    if format_ == "GIF" and like.soft:
-        notes.append("GIF has pixels seen or not seen: transparency in part is lost")
-    if format_ == "GIF" and like.format != "GIF":
-        notes.append("GIF has no more than 256 colours")
-    return tuple(notes)
+            notes.append(f"an animated {format_.name} cannot store the {called}")
+    return (*notes, *format_.animation.lost(like))
 
 
 def write(like: Animation, pictures: Iterator[Picture], target: Path) -> None:
-    """Write pictures with the times of an animation, in the format of ``target``'s suffix, whole
-    or not at all. Equal neighbours may become one, shown as long as both. All are held in memory
-    until the last one is there: Pillow looks through them before it writes.
+    """Write frames with the times of an animation, in the format of the target's suffix,
+    completely or not at all.
+
+    Equal consecutive frames may be merged into one with the sum of their times. All frames are
+    held in memory: Pillow needs all of them before it writes the first.
 
     Raises `ImageError`, also as `check_fits` does.
     """
     check_fits(like, target)
-    format_ = ANIMATIONS[target.suffix.lower()]
-    first, *others = (_image(picture, format_) for picture in pictures)
+    format_ = ANIMATED[target.suffix.lower()]
+    stored = format_.animation or AnimationFormat()
+    first, *others = (stored.image(picture) for picture in pictures)
     try:
         with atomic_path(target) as temporary:
             first.save(
                 temporary,
-                format=format_,
+                format=format_.name,
                 save_all=True,
                 append_images=others,
-                duration=[round(d) if format_ != "PNG" else d for d in _of_moving(like)],
-                **_options(like, format_),
+                duration=stored.durations(like),
+                **stored.options(like),
             )
     except (OSError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
-        raise ImageError(f"{target}: cannot be written as {format_}: {error}") from error
-
-
-def _of_moving(like: Animation) -> tuple[float, ...]:
-    return like.durations[1:] if like.still else like.durations
-
-
-def _options(like: Animation, format_: str) -> dict[str, Any]:
-    if format_ == "GIF":
-        loop = {} if like.plays == 1 else {"loop": max(0, like.plays - 1)}
-        clear = {"transparency": _TRANSPARENT, "disposal": _CLEARED} if like.alpha else {}
-        comment = {"comment": like.kept["comment"]} if "comment" in like.kept else {}
-        return {**loop, **clear, **comment, "optimize": False}
-    kept = {name: value for name, value in like.kept.items() if name in _KEEPS[format_]}
-    if format_ == "PNG":
-        return {**kept, "loop": like.plays, "default_image": like.still}
-    quality = {"lossless": True} if like.lossless else {"quality": 95, "alpha_quality": 100}
-    return {**kept, **quality, "exact": True, "method": 4, "loop": like.plays}
-
-
-def _image(picture: Picture, format_: str) -> Image.Image:
-    rgb = Image.fromarray(picture.pixels)
-    if format_ != "GIF":
-        if picture.alpha is not None:
-            rgb.putalpha(Image.fromarray(picture.alpha))
-        return rgb
-    colours = 256 if picture.alpha is None else _TRANSPARENT
-    image = rgb.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG)
-    if picture.alpha is not None:
-        data = np.asarray(image).copy()
-        data[picture.alpha < 128] = _TRANSPARENT
-        palette = image.getpalette()
-        image = Image.fromarray(data)
-        image.putpalette(palette or [])
-        image.info["transparency"] = _TRANSPARENT
-    return image
+        raise ImageError(f"{target}: cannot be written as {format_.name}: {error}") from error

@@ -1,7 +1,5 @@
-"""What a clip says of the screen it was graded on, put in an encoder's words.
-
-SMPTE ST 2086 (mastering display) and CTA-861.3 (content light level).
-"""
+"""HDR metadata as options of encoders: SMPTE ST 2086 (mastering display) and CTA-861.3 (content
+light level)."""
 
 from __future__ import annotations
 
@@ -10,8 +8,7 @@ from fractions import Fraction
 
 
 def options(encoder: str, mastering: bytes, light: bytes) -> tuple[dict[str, str], list[str]]:
-    """(options by which an encoder writes FFmpeg's two records into the stream, notes where it
-    cannot)."""
+    """Return options by which an encoder stores FFmpeg's two records, and notes if it cannot."""
     if not mastering and not light:
         return {}, []
     writers = {"libx264": _x264, "libx265": _x265, "libsvtav1": _svt}
@@ -22,11 +19,12 @@ def options(encoder: str, mastering: bytes, light: bytes) -> tuple[dict[str, str
 
 
 def _mastering(record: bytes) -> list[Fraction] | None:
-    """Red, green, blue, white (x and y each), the darkest and the brightest luminance."""
+    """Parse red, green, blue and white (x and y each), least and greatest luminance."""
     if len(record) < 88:
         return None
     numbers = struct.unpack_from("22i", record)
-    if not all(numbers[20:]) or not all(numbers[1:20:2]):  # it says which halves it holds
+    # The last two numbers state whether primaries and luminance are present.
+    if not all(numbers[20:]) or not all(numbers[1:20:2]):
         return None
     return [Fraction(*numbers[i : i + 2]) for i in range(0, 20, 2)]
 
@@ -40,7 +38,7 @@ def _points(values: list[Fraction]) -> list[tuple[Fraction, Fraction]]:
 
 
 def _integers(values: list[Fraction]) -> dict[str, tuple[int, int]]:
-    """In the units of the SEI message: 0.00002, and 0.0001 candela a square metre."""
+    """Convert to the units of the SEI message: 0.00002, and 0.0001 cd/m2."""
     pairs = [(round(x * 50000), round(y * 50000)) for x, y in _points(values)]
     darkest, brightest = (round(value * 10000) for value in values[8:])
     return dict(zip("RGBWL", [*pairs, (brightest, darkest)], strict=True))

@@ -1,4 +1,4 @@
-"""The finished clip: the new picture stream, and all else of the old file packet by packet."""
+"""Writing of the finished clip: the new video stream, and the other streams copied."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import av
 import av.error
 
 from restore.errors import ImageError
-from restore.media.video import aspect
-from restore.media.video.clip import EXACTLY, Clip, opened
-from restore.media.video.codecs import Encoding, ticks
-from restore.media.video.explain import explained
+from restore.media.video import pixel_aspect
+from restore.media.video.encoders import Encoding, ticks
+from restore.media.video.ffmpeg_errors import ffmpeg_errors
 from restore.media.video.segments import Segment, timed
+from restore.media.video.stream import EXACTLY, Clip, opened
 
 _BITEXACT = 0x400
-"""AVFMT_FLAG_BITEXACT, whose name in PyAV's enumeration is of another type in each version."""
+"""AVFMT_FLAG_BITEXACT. Its type in PyAV's enumeration depends on the version."""
 _OF_THE_FILE = frozenset(("major_brand", "minor_version", "compatible_brands", "encoder"))
 _OF_THE_OLD_PACKETS = (
     "encoder",
@@ -38,42 +38,42 @@ _WELL_KNOWN = frozenset(
         *("network", "keywords", "creation_time", "location", "encoder", "track", "disc"),
     )
 )
-"""What MP4 and MOV have a place of its own for; all else goes into a list of names and values."""
+"""Tags with a field of their own in MP4 and MOV. Others require a list of names and values."""
 _LARGEST = (1 << 31) - 1
 _MACINTOSH = {
     **{"deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi"},
     **{"sqi": "alb", "fre": "fra", "rum": "ron", "cze": "ces", "slo": "slk"},
 }
-"""Languages as FFmpeg knows them in MOV, by the other of their two codes in ISO 639-2."""
+"""Languages with two codes in ISO 639-2: the code FFmpeg accepts in MOV, by the other one."""
 
 
 def of_the_old_file(tag: str, value: str) -> bool:
-    """Whether a container's tag is about its own make."""
+    """Whether a container's tag describes the old file itself."""
     return tag.lower() in _OF_THE_FILE or value.startswith("Lavf")
 
 
 def of_the_old_packets(tag: str, value: str) -> bool:
-    """Whether a picture stream's tag is about how it was encoded, or says nothing."""
+    """Whether a video stream's tag describes its old encoding, or has no meaning."""
     return tag.lower().startswith(_OF_THE_OLD_PACKETS) or value in ("und", "VideoHandler")
 
 
 def words(stream: Any, container: str) -> dict[str, str]:
-    """A stream's tags as a container's writer understands them."""
+    """Return a stream's tags under the names that a container's muxer accepts."""
     said = dict(stream.metadata)
-    if "name" in said and "handler_name" in said:  # a title, as MP4's and MOV's reader calls it
+    if "name" in said and "handler_name" in said:  # FFmpeg's name for a title in MP4 and MOV
         said.setdefault("title", said.pop("name"))
     if container == "mov" and said.get("language") in _MACINTOSH:
         said["language"] = _MACINTOSH[said["language"]]
-    elif container != "mov" and said.get("language") == "sve":  # Swedish, known to MOV alone
+    elif container != "mov" and said.get("language") == "sve":  # Swedish in MOV only
         said["language"] = "swe"
     return said
 
 
 def left_out(clip: Clip, container: str, name: Path) -> list[str]:
-    """Notes of the streams beside the pictures that a container cannot hold as they are, and of
-    other picture streams, which are copied.
+    """Return notes on streams that a container cannot hold, and on further video streams, which
+    are copied.
 
-    Raises `ImageError` where sound is among what would be left out: nobody wants that.
+    Raises `ImageError` if an audio stream would be left out.
     """
     notes = []
     with opened(clip.path) as source:
@@ -95,16 +95,22 @@ def assemble(
     name: Path,
     beside: bool,
 ) -> None:
-    """Write the clip to ``path``, to be called ``name`` in errors; with ``beside``, what stands
-    beside the pictures in ``clip.path`` is copied, as far as the container holds it. Raises
-    `ImageError`."""
+    """Write the clip.
+
+    Args:
+        path: the file to write; errors call it ``name``.
+        beside: copy the other streams and tags of ``clip.path`` that the container can hold.
+
+    Raises:
+        ImageError: if the clip cannot be written.
+    """
     if len({segment.header for segment in segments}) > 1:
-        raise ImageError(f"{name}: the segments' headers differ; begin anew with --overwrite")
+        raise ImageError(f"{name}: the segments' headers differ; start again with --overwrite")
     if not beside:
         with _output(encoding, path, name, {}, ()) as output:
             pictures = _pictures(output, clip, encoding, None, name)
             _finish(output, pictures, segments, iter(()), clip, name)
-        return  # pixels of pictures are square
+        return  # images have square pixels
     with opened(clip.path) as source:
         times = [stream.time_base for stream in source.streams if stream.time_base]
         metadata = {k: v for k, v in source.metadata.items() if not of_the_old_file(k, v)}
@@ -118,24 +124,24 @@ def assemble(
                     carried[stream.index] = _carried(output, stream, clip)
             packets = source.demux([source.streams[i] for i in carried]) if carried else iter(())
             _finish(output, pictures, segments, _copied(packets, carried), clip, name)
-    if _needs_room(clip, encoding) and not aspect.put(path, clip.size, clip.pixel_aspect):
+    if _needs_room(clip, encoding) and not pixel_aspect.put(path, clip.size, clip.pixel_aspect):
         raise ImageError(f"{name}: the pixel aspect could not be written")
 
 
 def _output(
     encoding: Encoding, path: Path, name: Path, metadata: dict[str, str], times: Sequence[Fraction]
 ) -> Any:
-    # What begins before zero, as sound does by what its decoder needs to start, stays there.
+    # Streams may start before zero, as audio with encoder delay does.
     options = {"strict": "experimental", "avoid_negative_ts": "disabled"}
     if encoding.container in ("mp4", "mov"):
-        # The unit of delays between streams: the least that all of them share, if there is one.
+        # The time unit of delays between streams: the least common one, if it is valid.
         unit = math.lcm(*(time.denominator for time in times)) if times else 1000
         options["movie_timescale"] = str(unit if 1000 <= unit <= _LARGEST else 1000)
         if not set(map(str.lower, metadata)) <= _WELL_KNOWN:
             options["movflags"] = "use_metadata_tags"
     if encoding.container in ("matroska", "webm"):
-        options |= {"default_mode": "passthrough", "write_crc32": "0"}  # see `aspect`
-    with explained(name, "cannot be written"):
+        options |= {"default_mode": "passthrough", "write_crc32": "0"}  # see `pixel_aspect`
+    with ffmpeg_errors(name, "cannot be written"):
         output: Any = av.open(
             f"file:{path}",
             "w",
@@ -143,14 +149,14 @@ def _output(
             container_options=options,
             metadata_errors=EXACTLY,
         )
-    output.flags |= _BITEXACT  # no time of day, no random numbers
+    output.flags |= _BITEXACT  # no creation time, no random numbers
     output.metadata.update(metadata)
     return output
 
 
 def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any, file: Path) -> Any:
-    """The stream of the pictures. Its encoder is opened for its header's sake alone."""
-    with explained(file, "its pictures do not fit"):
+    """Add the video stream. Its encoder is opened to write the header only."""
+    with ffmpeg_errors(file, "its pictures do not fit"):
         stream = output.add_stream(encoding.encoder, rate=clip.rate)
         encoding.context(clip, stream.codec_context)
         stream.time_base = ticks(clip, encoding.container)
@@ -162,14 +168,14 @@ def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any, file: Path)
                 if not of_the_old_packets(name, value)
             )
         if _needs_room(clip, encoding):
-            stream.metadata["title"] = stream.metadata.get("title", "") + aspect.ROOM
+            stream.metadata["title"] = stream.metadata.get("title", "") + pixel_aspect.ROOM
         if clip.display_matrix and hasattr(stream, "set_display_matrix"):  # PyAV 18
             stream.set_display_matrix(clip.display_matrix)
     return stream
 
 
 def kept(source: Any, clip: Clip, container: str) -> list[Any]:
-    """The streams of a clip's file that a container holds, in order."""
+    """Return the streams of a clip's file that a container holds, in order."""
     return [
         stream
         for stream in source.streams
@@ -187,7 +193,7 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _is_chapters(stream: Any, source: Any) -> bool:
-    """The track in which MP4 and MOV keep chapters' names; it is made anew from the chapters."""
+    """Whether a track holds the names of chapters in MP4 and MOV. The muxer creates it again."""
     return bool(
         stream.type == "data"
         and "mov" in source.format.name
@@ -201,7 +207,7 @@ def _discarded(stream: Any) -> bool:
 
 
 def _fits(stream: Any, container: str) -> bool:
-    """Whether a container takes a stream as it is, found out by writing a header into memory."""
+    """Whether a container holds a stream unchanged, tested by writing a header to memory."""
     if _is_cover(stream) and container == "matroska":
         return True
     if container == "avi" and stream.type not in ("audio", "video"):
@@ -226,7 +232,7 @@ def _template(output: Any, stream: Any) -> Any:
 
 
 def _carried(output: Any, stream: Any, clip: Clip) -> Any:
-    """The output's stream for an old one; None where its contents go into the header."""
+    """Add an output stream for a copied one; None if its content is stored in the header."""
     if _is_cover(stream) and output.format.name == "matroska":
         with opened(clip.path) as again:
             packet = next(again.demux(again.streams[stream.index]))
@@ -255,7 +261,7 @@ def _left_out(stream: Any, name: Path) -> str:
 def _copied(packets: Iterator[Any], carried: dict[int, Any]) -> Iterator[Any]:
     for packet in packets:
         new = carried[packet.stream_index] if packet.size or packet.dts is not None else None
-        # MP4 fills the time between two subtitles with empty ones by itself.
+        # The MP4 muxer adds empty subtitles between others itself.
         if new is not None and (packet.size != 2 or bytes(packet) != b"\0\0"):
             packet.stream = new
             yield packet
@@ -269,12 +275,12 @@ def _finish(
     clip: Clip,
     name: Path,
 ) -> None:
-    """Write all packets, pictures before what is decoded later."""
-    with explained(name, "cannot be put together"):
+    """Write all packets in order of decoding time."""
+    with ffmpeg_errors(name, "cannot be put together"):
         output.start_encoding()
         if (pictures.codec_context.extradata or b"") != segments[0].header:
             raise ImageError(
-                f"{name}: the encoder has changed since it began; begin anew with --overwrite"
+                f"{name}: the encoder has changed since the run began; start again with --overwrite"
             )
         shown = timed(segments, clip.time_base)
         waiting: Any = next(shown, None)

@@ -1,7 +1,7 @@
-"""Encoded frames in files of a few seconds each, so that a job that ends early loses little.
+"""Encoded frames in files of a few seconds each, so that an interrupted job loses little work.
 
-A segment holds what an encoder of its own made of so many frames: packets, and the frames' times.
-Times are put on the packets when all segments are there, see `timed`.
+A segment holds the packets that one encoder made of `FRAMES` frames, and the frames' times. Packets
+receive their times when all segments exist, see `timed`.
 """
 
 from __future__ import annotations
@@ -23,22 +23,26 @@ from av.packet import PacketSideData, packet_sidedata_type_from_literal
 
 from restore.errors import ImageError
 from restore.files import atomic_path
-from restore.media.video.clip import Clip
-from restore.media.video.codecs import Encoding
-from restore.media.video.explain import explained
-from restore.media.video.frames import converted
+from restore.media.video.encoders import Encoding
+from restore.media.video.ffmpeg_errors import ffmpeg_errors
+from restore.media.video.rgb_frame import converted
+from restore.media.video.stream import Clip
 
 FRAMES = 120
-"""A segment; each begins with a frame that needs no other, which costs a little size."""
+"""Frames per segment. Each starts with a key frame, which costs some size."""
 _LENGTH = "<Q"
-_PacketSideData: Any = PacketSideData  # whose constructor its types do not tell
-_KEPT = ("matroska_block_additional",)  # transparency, of VP8 and VP9
+_PacketSideData: Any = PacketSideData  # its type stubs lack the constructor
+_KEPT = ("matroska_block_additional",)  # transparency of VP8 and VP9
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One packet: ``frame`` is the number in its segment of the frame it shows; ``side`` what
-    stands beside it, (kind, length) each, behind the ``size`` bytes."""
+class PacketRecord:
+    """One packet of a segment.
+
+    ``frame``: index in the segment of the frame it shows.
+    ``size``: bytes of the packet, followed in the file by its side data.
+    ``side``: (type, size) of each block of side data.
+    """
 
     frame: int
     size: int
@@ -46,9 +50,11 @@ class Piece:
     side: tuple[tuple[str, int], ...] = ()
 
 
-class Writer:
-    """Encodes the frames of one segment into ``path``, which appears whole or not at all. To be
-    used in a ``with`` statement, which leaves nothing where `save` was not reached."""
+class SegmentWriter:
+    """Encodes the frames of one segment into ``path``, which appears complete or not at all.
+
+    A context manager: leaving it without `save` removes the temporary file.
+    """
 
     def __init__(self, clip: Clip, encoding: Encoding, path: Path):
         self.times: list[tuple[int, int]] = []  # (time stamp, duration) of each frame, in ticks
@@ -56,16 +62,16 @@ class Writer:
         self._form = encoding.pixel_format
         self._clip, self._path = clip, path
         self._tick = 1 / clip.rate
-        self._pieces: list[Piece] = []
+        self._pieces: list[PacketRecord] = []
         self._digest = hashlib.sha256()
         self._temporary = path.with_suffix(".part")
         self._file = open(self._temporary, "wb")  # noqa: SIM115 - closed on leaving
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> SegmentWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with suppress(OSError):  # what did not fit before does not fit now
+        with suppress(OSError):  # on a full disk, closing fails again
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 
@@ -74,17 +80,19 @@ class Writer:
         self.times.append((frame.pts or 0, frame.duration))
         if frame.format.name != self._form:
             frame = converted(frame, self._form)
-        frame.pict_type = 0  # the old encoder's choice is not the new one's
+        frame.pict_type = 0  # lets the encoder choose the type
         frame.pts, frame.time_base, frame.duration = len(self.times) - 1, self._tick, 1
         self._take(frame)
 
     def _take(self, frame: av.VideoFrame | None) -> None:
-        with explained(self._clip.path, "a frame cannot be encoded"):
+        with ffmpeg_errors(self._clip.path, "a frame cannot be encoded"):
             packets = self._encoder.encode(frame)
         for packet in packets:
             beside = [side for side in packet.iter_sidedata() if side.data_type in _KEPT]
             names = tuple((side.data_type, side.data_size) for side in beside)
-            self._pieces.append(Piece(int(packet.pts), packet.size, packet.is_keyframe, names))
+            self._pieces.append(
+                PacketRecord(int(packet.pts), packet.size, packet.is_keyframe, names)
+            )
             for content in (packet, *beside):
                 self._digest.update(bytes(content))
                 self._file.write(bytes(content))
@@ -112,17 +120,21 @@ class Writer:
 
 @dataclass(frozen=True)
 class Segment:
-    """A finished one: its frames' times, its packets, whose contents begin the file, and the
-    encoder's ``header``."""
+    """A finished segment.
+
+    ``times``: (time stamp, duration) of each frame, in ticks.
+    ``pieces``: its packets, stored from the beginning of the file.
+    ``header``: the encoder's extradata.
+    """
 
     path: Path
     times: list[tuple[int, int]]
-    pieces: list[Piece]
+    pieces: list[PacketRecord]
     header: bytes
 
 
 def read(path: Path) -> Segment:
-    """A finished segment. Raises `ImageError` for anything else, also for one damaged since."""
+    """Read a finished segment. Raises `ImageError` if it is unfinished or damaged."""
     try:
         with open(path, "rb") as file:
             tail = struct.calcsize(_LENGTH)
@@ -139,7 +151,7 @@ def read(path: Path) -> Segment:
         if digest.hexdigest() != contents["sha256"]:
             raise ValueError("its contents have changed")
         pieces = [
-            Piece(int(frame), int(size), bool(key), tuple((str(n), int(s)) for n, s in side))
+            PacketRecord(int(frame), int(size), bool(key), tuple((str(n), int(s)) for n, s in side))
             for frame, size, key, side in contents["pieces"]
         ]
         times = [(int(pts), int(duration)) for pts, duration in contents["times"]]
@@ -149,12 +161,12 @@ def read(path: Path) -> Segment:
 
 
 def timed(segments: Sequence[Segment], tick: Fraction) -> Iterator[av.Packet]:
-    """The packets of all segments in the order of decoding, with the times of their frames.
+    """Yield the packets of all segments in decoding order, with the times of their frames.
 
-    The time of decoding is the time at which, as many frames earlier as the encoder reorders, a
-    frame is shown: never later than its own, always later than that of the packet before. The first
-    ones come before anything is shown: just so early that, as MP4 counts, decoding takes as long
-    as showing.
+    A packet is decoded when the frame ``delay`` places earlier is shown, where ``delay`` is the
+    encoder's reordering depth. Decoding times therefore increase and never exceed display times.
+    The first ``delay`` packets are decoded before the first frame is shown, so early that the total
+    decoding time equals the total display time, as MP4 requires.
     """
     times = [time for segment in segments for time in segment.times]
     stamps = [stamp for stamp, _ in times]
@@ -167,7 +179,7 @@ def timed(segments: Sequence[Segment], tick: Fraction) -> Iterator[av.Packet]:
             return stamps[place - delay]
         return stamps[0] - lead + place * (lead // delay)
 
-    done = 0  # packets, and as each segment ends with all its frames, frames
+    done = 0  # packets, and also frames, since each segment holds all packets of its frames
     for segment in segments:
         with open(segment.path, "rb") as file:
             for i, piece in enumerate(segment.pieces, done):
@@ -189,13 +201,13 @@ def _side(kind: Any, content: bytes) -> Any:
 
 
 def save_state(state: dict[str, np.ndarray], path: Path) -> None:
-    """Arrays by name, whole or not at all. Raises `OSError`."""
+    """Save arrays by name, completely or not at all. Raises `OSError`."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **state)  # type: ignore[arg-type]
 
 
 def load_state(path: Path) -> dict[str, np.ndarray]:
-    """What `save_state` wrote. Raises `ImageError`."""
+    """Load arrays saved by `save_state`. Raises `ImageError`."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

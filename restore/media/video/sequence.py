@@ -1,4 +1,5 @@
-"""Numbered pictures, or those of a folder, as the frames of a clip."""
+"""Numbered images, images of a folder and animations as the frames of a clip, and frames as
+images."""
 
 from __future__ import annotations
 
@@ -15,18 +16,17 @@ from restore.errors import ImageError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.media.folder import pictures
-from restore.media.formats import CALLED, DEPTHS, EXIF, FULL, ICC, XMP
-from restore.media.picture import Picture
+from restore.media.picture import CALLED, DEPTHS, EXIF, FULL, ICC, XMP, Picture
 from restore.media.video.animation import Animation, read
-from restore.media.video.clip import Clip
-from restore.media.video.frames import planes_of
-from restore.media.video.kinds import is_pattern, numbered, numbers
-from restore.media.video.layout import GREY, layout
+from restore.media.video.detect import is_pattern, numbered, numbers
+from restore.media.video.pixel_format import GREY, layout
+from restore.media.video.rgb_frame import planes_of
+from restore.media.video.stream import Clip
 
 
 def paths(source: Path) -> dict[int, Path]:
-    """The pictures that a pattern means, by number, or those of a folder, numbered from 1; in
-    order. Raises `ImageError` for none."""
+    """Return the images of a pattern by number, or those of a folder numbered from 1, in order.
+    Raises `ImageError` if there are none."""
     if not is_pattern(source):
         return dict(enumerate(pictures(source), 1))
     found = {number: numbered(source, number) for number in numbers(source)}
@@ -35,8 +35,8 @@ def paths(source: Path) -> dict[int, Path]:
     return found
 
 
-class Notes:
-    """What is to be said of many files: each thing once, with the first of them."""
+class NotesOfFiles:
+    """Notes on many files, each text once with the first file it applies to."""
 
     def __init__(self) -> None:
         self._files: dict[str, list[Path]] = {}
@@ -47,28 +47,32 @@ class Notes:
 
     def lines(self) -> tuple[str, ...]:
         return tuple(
-            f"{first}: {note}" + (f"; so it is with {len(others)} more" if others else "")
+            f"{first}: {note}" + (f"; also {len(others)} more" if others else "")
             for note, (first, *others) in self._files.items()
         )
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures of one size as a source of frames, ``clip`` as they will be shown; ``lost`` is what
-    of those read so far a clip has no place for."""
+class ImageSequence:
+    """Images of one size as a source of frames.
+
+    ``clip``: properties of the clip they form.
+    ``beside``: ``clip.path`` holds other streams to copy.
+    ``lost``: notes on parts of the images read so far that a clip cannot keep.
+    """
 
     clip: Clip
     paths: list[Path]
     beside: bool = False
-    lost: Notes = field(default_factory=Notes)
+    lost: NotesOfFiles = field(default_factory=NotesOfFiles)
 
     @property
     def notes(self) -> tuple[str, ...]:
         return self.lost.lines()
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Raises `ImageError` for a picture that cannot be read, is of another size, or has what
-        the first one has not: colour, transparency, more bits."""
+        """Yield each image as a frame. Raises `ImageError` for an image that cannot be read, has
+        another size, or has colours, transparency or more bits than the first one."""
         for number, path in enumerate(self.paths):
             picture = media.read(path)
             self.lost.add(path, _without_place(picture))
@@ -85,8 +89,8 @@ class Pictures:
         richer = _richer(picture, self.clip.pixel_format)
         if richer:
             raise ImageError(
-                f"{path}: has {richer}, which {first} has not; the first picture decides, "
-                "so convert that one, or this"
+                f"{path}: has {richer}, which {first} has not; the first picture sets the format, "
+                "so convert one of them"
             )
         return as_frame(picture, self.clip.pixel_format)
 
@@ -96,25 +100,29 @@ class Pictures:
 
 
 def stamped(frame: av.VideoFrame, clip: Clip, pts: int, duration: int) -> av.VideoFrame:
-    """The frame with its time, in ticks of the clip."""
+    """Set the time stamp and duration of a frame, in ticks of the clip."""
     frame.pts, frame.duration, frame.time_base = pts, duration, clip.time_base
     return frame
 
 
-def as_clip(source: Path, rate: Fraction) -> Pictures:
-    """The pictures of a pattern or a folder, shown at ``rate`` frames a second, all in the pixel
+def as_clip(source: Path, rate: Fraction) -> ImageSequence:
+    """Return the images of a pattern or a folder as frames at ``rate`` per second, in the pixel
     format of the first. Raises `ImageError`."""
     found = list(paths(source).values())
     picture = media.read(found[0])
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     form = form_of(picture)
     clip = Clip(source, "", 0, "h264", "", size, form, 1 / rate, rate, len(found))
-    return Pictures(clip, found)
+    return ImageSequence(clip, found)
 
 
 @dataclass(frozen=True)
-class Moving:
-    """An animation that FFmpeg cannot read as a source of frames, ``clip`` as they are shown."""
+class AnimationFrames:
+    """An animation that FFmpeg cannot decode as a source of frames.
+
+    ``clip``: properties of the clip they form.
+    ``beside``: ``clip.path`` holds other streams to copy.
+    """
 
     clip: Clip
     animation: Animation
@@ -122,11 +130,11 @@ class Moving:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        kept = (f"a clip has no place for the {CALLED.get(k, k)}" for k in self.animation.kept)
+        kept = (f"a clip cannot store the {CALLED.get(k, k)}" for k in self.animation.kept)
         return (*self.animation.notes, *kept)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Raises `ImageError`."""
+        """Yield each frame with its time stamp. Raises `ImageError`."""
         now = 0
         lasting = zip(self.animation.pictures(), _lasting(self.animation), strict=True)
         for picture, duration in lasting:
@@ -138,23 +146,23 @@ class Moving:
         return sha256_of(self.clip.path)
 
 
-def moving(path: Path) -> Moving:
-    """An animation as a source of frames, with its own times. Raises `ImageError`."""
+def moving(path: Path) -> AnimationFrames:
+    """Return an animation as a source of frames with its own times. Raises `ImageError`."""
     found = read(path)
     form = form_of(next(found.pictures()))
     lasting, tick = _lasting(found), Fraction(1, 1000)
     rate = min(Fraction(1000), len(lasting) / (sum(lasting) * tick))
     clip = Clip(path, "", 0, "h264", "", found.size, form, tick, rate, len(lasting))
-    return Moving(clip, found)
+    return AnimationFrames(clip, found)
 
 
 def _lasting(animation: Animation) -> list[int]:
-    """Milliseconds that each picture is shown; a clip has none that is not shown at all."""
+    """Return the display time of each frame in milliseconds, at least 1, as a clip requires."""
     return [max(1, round(duration)) for duration in animation.durations]
 
 
 def form_of(picture: Picture) -> str:
-    """The pixel format that holds a picture."""
+    """Return the pixel format that holds a picture without loss, except floats."""
     deep = "" if picture.pixels.dtype == np.uint8 else "16le"
     if picture.pixels.ndim == 2 and picture.alpha is None:
         return f"gray{deep}"
@@ -162,7 +170,7 @@ def form_of(picture: Picture) -> str:
 
 
 def _richer(picture: Picture, form: str) -> str:
-    """What a picture has and a pixel format has not; empty where it loses nothing."""
+    """Name a property of a picture that a pixel format cannot hold; empty if it holds all."""
     shape = layout(form)
     if picture.pixels.ndim == 3 and shape.kind == GREY:
         return "colours"
@@ -170,20 +178,20 @@ def _richer(picture: Picture, form: str) -> str:
     if seen and not shape.alpha:
         return "transparency"
     deep = picture.pixels.dtype != np.uint8 and shape.bits == 8
-    return "more bits a channel" if deep else ""
+    return "more bits per channel" if deep else ""
 
 
 def _without_place(picture: Picture) -> Iterator[str]:
     yield from picture.notes
     for name in (ICC, EXIF, XMP):
         if picture.info.get(name):
-            yield f"a clip has no place for the {CALLED[name]} of a picture"
+            yield f"a clip cannot store the {CALLED[name]} of a picture"
     if picture.pixels.dtype == np.float32:
-        yield "32f bits a channel become 16, which is what a clip has"
+        yield "32f bits per channel become 16, the most that a clip holds"
 
 
 def as_frame(picture: Picture, form: str) -> av.VideoFrame:
-    """A picture as a frame of a pixel format that `form_of` gives, and that holds it."""
+    """Convert a picture to a frame of a pixel format from `form_of` that holds it."""
     shape = layout(form)
     picture = picture.at_depth(DEPTHS["8" if shape.bits == 8 else "16"])
     height, width = picture.pixels.shape[:2]
@@ -201,8 +209,15 @@ def as_frame(picture: Picture, form: str) -> av.VideoFrame:
 
 
 def as_picture(clip: Clip, rgb: np.ndarray, alpha: np.ndarray | None) -> Picture:
-    """H x W x 3 float32 in [0, 1], of a frame of the clip, as a picture of 8 bits or, where the
-    clip has more, of 16; turned and mirrored as players do."""
+    """Convert a frame of a clip to a picture, rotated and flipped as players do.
+
+    Args:
+        rgb: H x W x 3 float32 in [0, 1].
+        alpha: H x W float32, or None.
+
+    Returns:
+        uint8 if the clip has 8 bits, else uint16.
+    """
     peak = 255 if layout(clip.pixel_format).bits == 8 else 65535
     kind = np.uint8 if peak == 255 else np.uint16
 
@@ -214,8 +229,8 @@ def as_picture(clip: Clip, rgb: np.ndarray, alpha: np.ndarray | None) -> Picture
 
 
 def _upright(pixels: np.ndarray, matrix: tuple[int, ...] | None) -> np.ndarray:
-    """Pixels as a display matrix shows them; turned by less than an eighth of a circle, as they
-    are. A point (x, y) goes to (a x + c y, b x + d y)."""
+    """Apply a display matrix, which maps (x, y) to (a x + c y, b x + d y), rounded to quarter
+    turns."""
     if matrix is None:
         return pixels
     a, b, _, c, d = matrix[:5]
@@ -228,21 +243,21 @@ def _upright(pixels: np.ndarray, matrix: tuple[int, ...] | None) -> np.ndarray:
 
 
 _HDR = {16: "PQ", 18: "HLG"}
-"""The transfers of ITU-R BT.2100, by FFmpeg's number."""
+"""Transfer functions of ITU-R BT.2100, by FFmpeg's number."""
 _BT2020 = 9
 
 
 def not_in_pictures(clip: Clip) -> Iterator[str]:
-    """What of a clip its pictures do not tell."""
+    """Yield notes on properties of a clip that image files cannot store."""
     if clip.pixel_aspect != 1:
         yield (
             f"its pixels are {float(clip.pixel_aspect):.4g} times as wide as high, "
-            "which the pictures do not tell: they look too "
+            "which image files cannot store: they look too "
             f"{'narrow' if clip.pixel_aspect > 1 else 'wide'}"
         )
     if clip.colour.transfer in _HDR:
         yield (
-            f"is HDR ({_HDR[clip.colour.transfer]}), which the pictures do not tell: they look pale"
+            f"is HDR ({_HDR[clip.colour.transfer]}), which image files cannot store: they look pale"
         )
     elif clip.colour.primaries == _BT2020:
-        yield "has the colours of BT.2020, which the pictures do not tell: they look pale"
+        yield "has the colours of BT.2020, which image files cannot store: they look pale"

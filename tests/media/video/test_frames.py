@@ -10,8 +10,8 @@ import pytest
 from clips import frame, samples
 
 from restore.errors import ImageError
-from restore.media.video.frames import Shot, planes_of
-from restore.media.video.layout import layout
+from restore.media.video.pixel_format import layout
+from restore.media.video.rgb_frame import RgbFrame, planes_of
 
 PLANAR = [
     *("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj444p", "yuv410p", "yuv411p", "yuv440p"),
@@ -47,7 +47,7 @@ def noise(pixel_format: str, height: int = 17, width: int = 33) -> av.VideoFrame
 def test_what_a_network_leaves_alone_keeps_every_sample(pixel_format: str) -> None:
     width = 33 if pixel_format in PLANAR else 34  # packed ones go by pairs
     picture = noise(pixel_format, width=width)
-    shot = Shot(picture)
+    shot = RgbFrame(picture)
     before = samples(shot.frame)
     assert shot.rgb.shape == (17, width, 3)
     assert shot.rgb.dtype == np.float32
@@ -77,7 +77,7 @@ def test_packed_samples_go_where_they_belong(pixel_format: str) -> None:
         where = pixel_format.removesuffix("24").removesuffix("48le")
         table = old[0].reshape(-1, len(where))
         expected = [table[:, where.index(c)] for c in ("gbra" if "a" in where else "gbr")]
-    found = [np.frombuffer(plane, kind) for plane in samples(Shot(picture).frame)]
+    found = [np.frombuffer(plane, kind) for plane in samples(RgbFrame(picture).frame)]
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -106,7 +106,7 @@ def test_rgb_is_what_ffmpeg_makes_of_it(pixel_format: str, colorspace: int, rang
     if pixel_format == "gray":
         expected = np.repeat(picture.to_ndarray()[..., None], 3, axis=2) / 255
     picture.colorspace, picture.color_range = colorspace, range_
-    found = Shot(picture).rgb
+    found = RgbFrame(picture).rgb
     # Chroma at half the resolution cannot bring everything back.
     tolerance = 0.01 if layout(pixel_format).across == 1 else 0.05
     assert np.abs(found - expected).max() < tolerance
@@ -116,7 +116,7 @@ def test_rgb_is_what_ffmpeg_makes_of_it(pixel_format: str, colorspace: int, rang
 def test_a_change_reaches_the_planes_in_their_own_depth() -> None:
     """A thousandth of white more is a level of 10 bits, and nothing of 8."""
     for pixel_format, step in (("yuv420p10le", 1), ("yuv420p", 0), ("yuv420p16le", 61)):
-        shot = Shot(frame(0, pixel_format))
+        shot = RgbFrame(frame(0, pixel_format))
         before = [plane.astype(int) for plane in planes_of(shot.frame, shot.layout)]
         after = planes_of(shot.apply(np.clip(shot.rgb, 0, 1) + np.float32(0.00109)), shot.layout)
         change = after[0].astype(int) - before[0]
@@ -127,9 +127,9 @@ def test_a_change_reaches_the_planes_in_their_own_depth() -> None:
 
 def test_a_picture_put_in_whole_comes_out_whole() -> None:
     """Another picture altogether, through 4:4:4 and 4:2:0."""
-    wanted = Shot(frame(9, "gbrp")).rgb
+    wanted = RgbFrame(frame(9, "gbrp")).rgb
     for pixel_format, tolerance in (("yuv444p", 0.01), ("yuv420p", 0.05), ("yuv420p10le", 0.05)):
-        made = Shot(Shot(frame(0, pixel_format)).apply(wanted)).rgb
+        made = RgbFrame(RgbFrame(frame(0, pixel_format)).apply(wanted)).rgb
         assert np.abs(made - wanted).max() < tolerance
 
 
@@ -137,7 +137,7 @@ def test_grey_stays_grey_and_alpha_untouched() -> None:
     picture = av.VideoFrame(8, 6, "yuva420p")
     for plane, value in zip(picture.planes, (77, 128, 128, 33), strict=True):
         plane.update(bytes([value]) * plane.buffer_size)
-    shot = Shot(picture)
+    shot = RgbFrame(picture)
     assert np.ptp(shot.rgb, axis=2).max() == 0
     after = planes_of(shot.apply(shot.rgb * np.float32(0.5)), shot.layout)
     assert [int(plane.min()) for plane in after[1:]] == [128, 128, 33]
@@ -148,7 +148,7 @@ def test_a_palette_is_no_plane() -> None:
     """Not even where its length is given as that of no line."""
     picture = av.VideoFrame(8, 6, "pal8")
     picture.planes[0].update(bytes([1]) * picture.planes[0].buffer_size)
-    shot = Shot(picture)
+    shot = RgbFrame(picture)
     assert shot.rgb.shape == (6, 8, 3)
     assert np.ptp(shot.rgb, axis=(0, 1)).max() == 0
 
@@ -159,4 +159,4 @@ def test_what_cannot_be_processed_is_named() -> None:
     picture = frame(0, "yuv444p")
     picture.colorspace = 14
     with pytest.raises(ImageError, match="colour matrix 14"):
-        Shot(picture)
+        RgbFrame(picture)

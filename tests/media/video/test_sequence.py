@@ -17,9 +17,9 @@ from restore.batch.clip import Policy, restore_clip
 from restore.batch.frames import Done, extract, restore_animation, restore_numbered
 from restore.errors import ImageError
 from restore.media.image import read
-from restore.media.video import kinds
-from restore.media.video.clip import probe
-from restore.media.video.codecs import Wishes, choose
+from restore.media.video import detect
+from restore.media.video.encoders import EncodeOptions, choose
+from restore.media.video.probe import probe
 from restore.media.video.sequence import as_clip
 
 
@@ -75,11 +75,11 @@ def test_pictures_become_a_clip_of_their_depth(tmp_path: Path, depth: int) -> No
         (".mkv", "ffv1", "bgr0" if depth == 8 else "gbrp16le"),
     ):
         target = tmp_path / f"out{suffix}"
-        wishes = Wishes(codec)
+        wishes = EncodeOptions(codec)
         if depth == 16 and codec is None:  # deeper than H.264 goes
             with pytest.raises(ImageError, match="cannot hold gbrp16le without loss"):
                 choose(source.clip, target, wishes)
-            wishes = Wishes(codec, None, pixel_format)
+            wishes = EncodeOptions(codec, None, pixel_format)
         encoding = choose(source.clip, target, wishes)
         made = restore_clip(source, target, encoding, inverted, {})
         assert made.frames == 5
@@ -89,7 +89,7 @@ def test_pictures_become_a_clip_of_their_depth(tmp_path: Path, depth: int) -> No
         assert np.abs(found - (255 - scene(3))).mean() < (1 if codec else 4)
     saved(tmp_path / "002.png", scene(0, 20, 20))
     target = tmp_path / "another.mkv"
-    encoding = choose(source.clip, target, Wishes("ffv1"))
+    encoding = choose(source.clip, target, EncodeOptions("ffv1"))
     with pytest.raises(ImageError, match=r"002.png: is 20 x 20, but 000.png is 64 x 48"):
         restore_clip(source, target, encoding, inverted, {})
 
@@ -102,7 +102,7 @@ def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
         source = make(tmp_path / name, recipe)
         pattern = tmp_path / f"{name}-%03d.png"
         assert extract(probe(source), pattern, inverted, Policy(), quiet) == Done(20)
-        picture = read(kinds.numbered(pattern, 20))
+        picture = read(detect.numbered(pattern, 20))
         assert picture.pixels.dtype == dtype
         peak = np.iinfo(dtype).max
         expected = 1 - scene(19) / 255
@@ -142,7 +142,7 @@ def test_animations_keep_times_repetitions_and_transparency(
     source = animated(tmp_path / f"in{before}", alpha, loop=3)
     target = tmp_path / f"out{after}"
     assert restore_animation(source, target, inverted, quiet).made == 4
-    assert kinds.is_animated(source)
+    assert detect.is_animated(source)
     with Image.open(source) as old, Image.open(target) as new:
         assert new.n_frames == 4
         repeated = 1 if before == ".gif" and after == ".png" else 0  # GIF counts repetitions
@@ -170,21 +170,23 @@ def test_an_animation_that_plays_once_plays_once(tmp_path: Path) -> None:
 
 def test_what_is_no_animation_is_one_line(tmp_path: Path) -> None:
     source = animated(tmp_path / "in.gif")
-    with pytest.raises(ImageError, match=r"out.jpg: cannot hold an animation; use one of .gif"):
+    with pytest.raises(
+        ImageError, match=r"out.jpg: cannot hold an animation; use one of .apng, .gif"
+    ):
         restore_animation(source, tmp_path / "out.jpg", inverted, quiet)
     source.write_bytes(source.read_bytes()[:900])
     with pytest.raises(ImageError, match=r"in.gif: damaged"):
         restore_animation(source, tmp_path / "out.gif", inverted, quiet)
     assert not (tmp_path / "out.gif").exists()
-    assert not kinds.is_animated(saved(tmp_path / "still.png", smooth()))
-    assert not kinds.is_animated(tmp_path / "none.gif")
+    assert not detect.is_animated(saved(tmp_path / "still.png", smooth()))
+    assert not detect.is_animated(tmp_path / "none.gif")
 
 
 def test_an_animation_becomes_a_clip(tmp_path: Path) -> None:
     from restore.batch.clip import settle
 
     source, target = animated(tmp_path / "in.gif"), tmp_path / "out.mkv"
-    file, encoding = settle(source, target, Wishes("ffv1"))
+    file, encoding = settle(source, target, EncodeOptions("ffv1"))
     assert restore_clip(file, target, encoding, inverted, {}).frames == 4
     assert stamps(target) == [Fraction(n, 1000) for n in (0, 40, 120, 240)]
     with av.open(str(target)) as clip:

@@ -1,0 +1,105 @@
+"""File formats of images, one module each, and the table of all of them.
+
+A new format is a module with a `Format` and one line in `FORMATS`. A test fails until the README
+shows the table that `table` returns.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from restore.errors import ImageError, UsageError
+from restore.media.formats.avif import AVIF
+from restore.media.formats.bmp import BMP
+from restore.media.formats.exr import EXR
+from restore.media.formats.format import Format
+from restore.media.formats.gif import GIF
+from restore.media.formats.heif import HEIF
+from restore.media.formats.jpeg import JPEG
+from restore.media.formats.jpeg2000 import JPEG2000
+from restore.media.formats.netpbm import PPM
+from restore.media.formats.pfm import PFM
+from restore.media.formats.png import PNG
+from restore.media.formats.raw import RAW
+from restore.media.formats.tiff import TIFF
+from restore.media.formats.webp import WEBP
+from restore.media.picture import CALLED
+
+FORMATS = (
+    PNG,
+    TIFF,
+    JPEG,
+    WEBP,
+    AVIF,
+    JPEG2000,
+    BMP,
+    GIF,
+    PPM,
+    PFM,
+    EXR,
+    HEIF,
+    RAW,
+)
+"""All formats, in the order of the README."""
+
+BY_SUFFIX = {suffix: format_ for format_ in FORMATS for suffix in format_.endings}
+SUFFIXES = frozenset(BY_SUFFIX)
+"""Endings of file names that may be images."""
+WRITABLE = frozenset(suffix for suffix, format_ in BY_SUFFIX.items() if format_.writable)
+PROPOSED = frozenset(suffix for f in FORMATS if f.writable for suffix in f.suffixes)
+"""Endings that messages propose."""
+ANIMATED = {
+    suffix: format_
+    for format_ in FORMATS
+    if format_.animation is not None
+    for suffix in format_.animation.suffixes
+}
+"""Formats that store animations, by the endings under which they are written."""
+
+
+def recognised(head: bytes, suffix: str) -> Format | None:
+    """Return the format of a file by its first bytes, or by its suffix for formats without a
+    signature; None if no format matches."""
+    for format_ in FORMATS:
+        if format_.by_suffix and suffix in format_.endings:
+            return format_
+    return next((format_ for format_ in FORMATS if format_.recognises(head)), None)
+
+
+def of_target(path: PurePath) -> Format:
+    """Return the format to write to a path, by its suffix. Raises `ImageError`."""
+    format_ = BY_SUFFIX.get(path.suffix.lower())
+    if format_ is None:
+        raise ImageError(f"{path}: unknown output format {path.suffix!r}; use one of {known()}")
+    if not format_.writable:
+        raise ImageError(f"{path}: {format_.name} can only be read; use .tif or .png")
+    return format_
+
+
+def checked_ending(name: str) -> str:
+    """Return ``.png`` for "png", if the format can be written. Raises `UsageError`."""
+    ending = f".{name.lower()}"
+    if ending not in WRITABLE:
+        raise UsageError(f"format is {name!r}; use one of {known().replace('.', '')}")
+    return ending
+
+
+def known() -> str:
+    """List the usual suffixes that can be written, for messages."""
+    return ", ".join(sorted(PROPOSED))
+
+
+def table() -> str:
+    """Return the table of formats in Markdown, as the README shows it."""
+    first, last = ("format", "files", "bits per channel", "transparency"), ("pixels", "needs")
+    head = (*first, *CALLED.values(), *last)
+    rows = [head, ("---",) * len(head), *map(_row, FORMATS)]
+    return "\n".join(" ".join(f"| {' | '.join(row)} |".split()) for row in rows)
+
+
+def _row(format_: Format) -> tuple[str, ...]:
+    kept = ["yes" if key in format_.keeps else "" for key in CALLED]
+    pixels = "lossy" if format_.lossy else "exact" if format_.writable else "read only"
+    extra = f"`restore[{format_.extra}]`" if format_.extra else ""
+    files, bits = " ".join(format_.endings), ", ".join(format_.depths)
+    return (format_.name, files, bits, format_.alpha, *kept, format_.pixels or pixels, extra)

@@ -1,0 +1,248 @@
+"""TIFF: 8, 16 and 32 bits, as scanners, cameras and scientific programs write it.
+
+tifffile reads plain files, Pillow the others. `tiff_rows` reads and writes by rows, `tiff_tags`
+reads and writes tags.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import ImageFile
+
+from restore.errors import ImageError
+from restore.media import assembly, iptc, metadata
+from restore.media.colour import srgb_of_cmyk
+from restore.media.file_rows import pictured, probe
+from restore.media.formats import pillow_helpers
+from restore.media.formats.format import Format, check_size
+from restore.media.formats.tiff_rows import LARGEST_TILE, TiffSink, rows_of
+from restore.media.formats.tiff_tags import XMP_TAG, put_exif, read_exif, write_options
+from restore.media.picture import DPI, EXIF, ICC, IPTC, XMP, Picture
+from restore.media.silence_stderr import silence_stderr
+
+_NAME = "TIFF"
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAGIC_OF_PILLOW = (b"MM*\0", b"II\0*")
+"""Invalid signatures that Pillow accepts."""
+_INCHES = {2: 1.0, 3: 2.54}
+"""Factor from the unit of resolution (inch, centimetre) to dots per inch."""
+_KINDS = ("MINISBLACK", "MINISWHITE", "RGB", "SEPARATED")
+_MOST_CHANNELS = 64
+
+
+def recognises(head: bytes) -> bool:
+    return head.startswith(_MAGIC + _MAGIC_OF_PILLOW)
+
+
+def _is_of_tifffile(stream: BinaryIO) -> bool:
+    stream.seek(0)
+    return stream.read(4) in _MAGIC
+
+
+def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
+    from tifffile import TiffFile
+
+    if not _is_of_tifffile(stream):
+        return pillow_helpers.sizer(_NAME)(stream, max_pixels)
+    stream.seek(0)
+    with TiffFile(stream) as file:
+        page = file.pages.first
+        return metadata.turned(page.imagelength, page.imagewidth, _orientation(page))
+
+
+def decode(stream: BinaryIO, max_pixels: int) -> Picture:
+    """Read the first page. Raises `ImageError` naming an unsupported kind of pixels."""
+    if _is_of_tifffile(stream):
+        check_size(*size(stream, max_pixels), max_pixels)
+        if not _pillow_can(stream):
+            return _decode_by_tifffile(stream)
+    with pillow_helpers.identified(stream, _NAME) as file:
+        check_size(file.height, file.width, max_pixels)
+        return _decode_by_pillow(stream, file)
+
+
+def _decode_by_pillow(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
+    captions = iptc.of_tag(file.tag_v2.get(iptc.TIFF_TAG))  # type: ignore[attr-defined]
+    with silence_stderr():  # libtiff prints errors besides returning them
+        return pillow_helpers.decode(
+            file, {IPTC: captions}, exif_of=lambda: metadata.kept_of_tiff(stream)
+        )
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get("Orientation")
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+
+
+def _pillow_can(stream: BinaryIO) -> bool:
+    """Whether Pillow reads the first page without loss and tifffile may not: few bits, a palette,
+    JPEG or fax compression."""
+    from tifffile import EXTRASAMPLE, TiffFile
+
+    stream.seek(0)
+    with TiffFile(stream) as file:
+        page = file.pages.first
+        if page.bitspersample > 8 or EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
+            return False
+        plain = page.bitspersample == 8 and _name(page.photometric) in _KINDS
+        return not plain or _name(page.compression) in ("JPEG", "OJPEG")
+
+
+def _pixels_of(page: Any) -> np.ndarray:
+    """Decode H x W or H x W x channels, uint8, uint16 or float32."""
+    from tifffile import PLANARCONFIG
+
+    bits = page.bitspersample
+    if page.samplesperpixel > _MOST_CHANNELS or page.imagedepth != 1:
+        raise ImageError(f"holds {page.samplesperpixel} channels in {page.imagedepth} layers")
+    tile = math.prod(page.tile) * page.samplesperpixel if page.is_tiled else 0
+    if tile > max(LARGEST_TILE, math.prod(page.shape)):
+        raise ImageError("a tile in it claims too many pixels; refused")
+    data = page.asarray()
+    if data.ndim == 3 and page.planarconfig == PLANARCONFIG.SEPARATE:
+        data = np.moveaxis(data, 0, 2)
+    if data.shape[:2] != (page.imagelength, page.imagewidth):
+        raise ImageError(f"is damaged: its pixels have the shape {data.shape}")
+    if data.dtype in (np.float16, np.float32, np.float64):
+        return data.astype(np.float32)
+    if data.dtype == np.uint8 and bits == 8:
+        return data
+    if data.dtype == np.uint16 and 8 < bits <= 16:
+        full = (1 << bits) - 1
+        return data if bits == 16 else np.rint(data * (65535 / full)).astype(np.uint16)
+    raise ImageError(
+        f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are supported"
+    )
+
+
+def _decode_by_tifffile(
+    stream: BinaryIO, pixels: Callable[[Any], np.ndarray] = _pixels_of
+) -> Picture:
+    """Read the first page; ``pixels`` returns the stored pixels of a page."""
+    from tifffile import EXTRASAMPLE, TiffFile
+
+    stream.seek(0)
+    notes: list[str] = []
+    with TiffFile(stream) as file:
+        page = file.pages.first
+        data, info = pixels(page), _info(page)
+        if page.dtype == np.float64:
+            notes.append("64 bits per channel become 32f")
+        extras, turn, big = page.extrasamples, _orientation(page), file.is_bigtiff
+        if len(file.pages) > 1:
+            notes.append(f"holds {len(file.pages)} pictures; only the first is read")
+    data, inks = _coloured(_name(page.photometric), data, info, notes)
+    alpha = _alpha(extras, 0 if data.ndim == 2 else data.shape[2] - inks)
+    # Scanners store channels other than alpha, such as infrared.
+    if data.ndim == 3 and data.shape[2] > inks + (alpha is not None):
+        notes.append(f"holds {data.shape[2] - inks} more channels, which are not kept")
+        data = data[..., :inks]
+    if alpha == EXTRASAMPLE.ASSOCALPHA:
+        data = assembly.without_multiplied_alpha(data)
+        notes.append("its premultiplied colours were divided by their alpha")
+    if big:
+        notes.append("is a BigTIFF; its EXIF is not kept")
+    else:
+        notes += read_exif(stream, info)
+    return assembly.picture(assembly.upright(data, turn), info, tuple(notes))
+
+
+def _name(value: Any) -> str:
+    """Return the name of an enumerated value of TIFF, or its number if it is undefined."""
+    return getattr(value, "name", str(value))
+
+
+def _alpha(extras: tuple[int, ...], count: int) -> int | None:
+    """Return the kind of alpha in the first of ``count`` extra channels; None if it is not alpha.
+
+    A single extra channel is alpha even if the file does not state it, as OpenCV writes it.
+    """
+    from tifffile import EXTRASAMPLE
+
+    stated = extras[0] if extras else EXTRASAMPLE.UNSPECIFIED
+    unknown = stated == EXTRASAMPLE.UNSPECIFIED and count != 1
+    return None if count == 0 or unknown else stated
+
+
+def _info(page: Any) -> dict[str, Any]:
+    packet, captions = page.tags.get(XMP_TAG), page.tags.get(iptc.TIFF_TAG)
+    xmp = bytes(packet.value) if packet is not None else b""
+    return {
+        ICC: page.iccprofile,
+        XMP: metadata.upright_xmp(xmp),
+        DPI: metadata.resolution(_resolution(page)),
+        IPTC: iptc.of_tag(None if captions is None else captions.value),
+    }
+
+
+def _resolution(page: Any) -> tuple[float, ...] | None:
+    tags = [page.tags.get(name) for name in ("XResolution", "YResolution")]
+    if None in tags:
+        return None
+    unit = page.tags.get("ResolutionUnit")
+    inches = _INCHES.get(2 if unit is None else int(unit.value))
+    if inches is None:  # without a unit, the values state the pixel aspect only
+        return None
+    return tuple(inches * tag.value[0] / tag.value[1] for tag in tags if tag.value[1])
+
+
+def _coloured(
+    kind: str, data: np.ndarray, info: dict[str, Any], notes: list[str]
+) -> tuple[np.ndarray, int]:
+    """Convert pixels of the photometric interpretation ``kind`` to grey or RGB. Returns them with
+    their number of channels without extra channels."""
+    if kind in ("MINISBLACK", "MINISWHITE"):
+        if kind == "MINISWHITE":
+            white = 1 if data.dtype == np.float32 else np.iinfo(data.dtype).max
+            grey = data if data.ndim == 2 else data[..., 0]
+            np.subtract(white, grey, out=grey)
+        return data, 1
+    if kind == "RGB":
+        return data, 3
+    if kind == "SEPARATED" and data.dtype.kind == "u" and data.shape[2] >= 4:
+        data, info[ICC], note = srgb_of_cmyk(np.ascontiguousarray(data[..., :4]), info[ICC])
+        notes.append(note)
+        return data, 3
+    raise ImageError(f"holds {kind} pixels of {data.dtype}; grey, RGB and CMYK are supported")
+
+
+def encode(picture: Picture) -> bytes:
+    import tifffile
+
+    data = assembly.stacked(picture)
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, data, **write_options(picture.info, data.shape, data.dtype))
+    put_exif(buffer, picture.info)
+    return buffer.getvalue()
+
+
+def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
+    """Open a TIFF of 8 or 16 bits as rows if its strips or tiles are small enough and its pixels
+    need no conversion."""
+    if not _is_of_tifffile(stream) or _pillow_can(stream):
+        return None
+    rows = rows_of(path, stream, least, most)
+    if rows is None:
+        return None
+    channels = rows.shape[2]
+    return pictured(_decode_by_tifffile(stream, lambda page: probe(channels, rows.dtype)), rows)
+
+
+TIFF = Format(
+    _NAME,
+    (".tif", ".tiff"),
+    recognises,
+    decode,
+    encode,
+    size=size,
+    depths=("8", "16", "32f"),
+    keeps=(ICC, EXIF, XMP, DPI, IPTC),
+    by_rows=by_rows,
+    sink=TiffSink,
+)
