@@ -19,7 +19,8 @@ from PIL import Image
 
 from restore.checkpoints import acquire, npm, verdict, weights, zoo
 from restore.errors import UnavailableError
-from restore.network import Maxim, initialise
+from restore.networks import initialise
+from restore.networks.maxim.network import Maxim
 
 PINNED = [name for name, entry in zoo.OFFICIAL.items() if entry.pins]
 GOLDEN = golden_cases.SHARED / "official-real.npz"

@@ -28,7 +28,7 @@ def test_the_catalogue_has_the_eleven_official_models() -> None:
 def test_each_parameter_count_of_the_catalogue_is_its_variants() -> None:
     import torch
 
-    from restore.network import Maxim
+    from restore.networks.maxim.network import Maxim
 
     for entry in zoo.OFFICIAL.values():
         with torch.device("meta"):

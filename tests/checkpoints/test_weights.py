@@ -15,7 +15,8 @@ from restore.checkpoints import store, weights
 from restore.checkpoints.card import Card, card_path, read_card
 from restore.errors import CheckpointError
 from restore.files import sha256_of
-from restore.network import Maxim, initialise
+from restore.networks import initialise
+from restore.networks.maxim.network import Maxim
 
 
 @pytest.fixture

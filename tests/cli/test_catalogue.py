@@ -118,7 +118,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     import torch
 
     from restore.checkpoints import official
-    from restore.network import VARIANTS, Maxim
+    from restore.networks.maxim import VARIANTS
+    from restore.networks.maxim.network import Maxim
 
     with torch.device("meta"):
         shapes = official.official_shapes(Maxim(VARIANTS["S-1"]))
