@@ -50,7 +50,7 @@ def _table(listed: list[Any]) -> list[str]:
     """Rows of at most `_WIDTH` columns; a figure that does not fit is cut."""
     rows = [("name", "head", "quality", "size", "installed", "figure")]
     for entry in listed:
-        figures = entry.card.figures
+        figures = [figure for figure in entry.card.figures if not figure.stages]
         rows.append(
             (
                 entry.card.name,

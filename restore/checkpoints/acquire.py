@@ -86,8 +86,8 @@ def named(name: str) -> Official:
 
     Raises `ModelNotFoundError`.
     """
-    if name in HEADS:
-        return zoo.recommended(name)
+    if name in HEADS and (recommended := zoo.recommended(name)) is not None:
+        return recommended
     for entry in OFFICIAL.values():
         if name in (entry.name, entry.path):
             return entry

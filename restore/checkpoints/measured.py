@@ -42,8 +42,8 @@ def merged(card: Card, folder: Path) -> Card:
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     figures = found.figures if "figures" in values else ()
-    said = {(f.data, f.metric, f.protocol) for f in figures}
-    others = tuple(f for f in card.figures if (f.data, f.metric, f.protocol) not in said)
+    said = {replace(figure, value=0) for figure in figures}
+    others = tuple(figure for figure in card.figures if replace(figure, value=0) not in said)
     return replace(
         card,
         figures=(*figures, *others),

@@ -234,6 +234,8 @@ def by_model(sha256: str) -> Official | None:
     return next((o for o in OFFICIAL.values() if o.pins and o.pins.model == sha256), None)
 
 
-def recommended(task: str) -> Official:
+def recommended(task: str) -> Official | None:
     """The official checkpoint that a head's name stands for in ``restore weights pull``."""
-    return next(OFFICIAL[name] for name in HEADS[task].models if name in OFFICIAL)
+    head = HEADS[task]
+    names = (head.best, *head.others)
+    return next((OFFICIAL[name] for name in names if name in OFFICIAL), None)

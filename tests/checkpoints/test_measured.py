@@ -63,6 +63,14 @@ def test_a_later_figure_replaces_the_one_of_the_same_protocol(
     assert len(card.figures) == 1 + len(CARD.figures)
 
 
+def test_figures_after_a_stage_stand_beside_those_of_the_whole(
+    write: Callable[[Any], Path],
+) -> None:
+    first = {**OURS["figures"][0], "value": 36.0, "stages": 1}  # type: ignore[index]
+    card = measured.merged(measured.merged(CARD, write(OURS)), write({"figures": [first]}))
+    assert [f.value for f in card.figures if f.data == "Rain12"] == [36.0, 37.5]
+
+
 def test_memory_that_the_user_measured_is_kept(write: Callable[[Any], Path]) -> None:
     own = replace(CARD, memory={"cpu": {"float32": 1.0}, "cuda": {"float32": 5.0}})
     card = measured.merged(own, write(OURS))

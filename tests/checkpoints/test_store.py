@@ -77,7 +77,7 @@ def test_the_catalogue_goes_head_by_head_and_names_qualities(home: Path) -> None
     assert entries["deblur-gopro"].size == 4 * 22_207_605
     assert entries["deblur-gopro"].path is None
     assert {name: entry.quality for name, entry in entries.items() if entry.quality == "best"} == {
-        zoo.recommended(task).name: "best" for task in HEADS
+        head.best: "best" for head in HEADS.values()
     }
     assert entries["derain-small"].quality == "fast"
     assert entries["derain-raindrop"].quality == ""

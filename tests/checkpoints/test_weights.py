@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import save_model
+from models import TINY, save_model
 from safetensors.torch import load_file, save_file
 
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import Card, card_path, read_card
 from restore.errors import CheckpointError
 from restore.files import sha256_of
+from restore.networks import initialise
+from restore.networks.maxim.network import Maxim
 
 
 @pytest.fixture
@@ -109,3 +111,38 @@ def test_a_model_for_another_task_is_refused(model_file: Path) -> None:
     assert store.find("deblur", model_file).card.name == "tiny"
     with pytest.raises(CheckpointError, match="for deblur, not for denoise"):
         store.find("denoise", model_file)
+
+
+def two_scales() -> Maxim:
+    """A network with a coarse output, which inference never reads."""
+    network = Maxim(replace(TINY, num_supervision_scales=2))
+    return initialise(network, torch.Generator().manual_seed(0)).eval()
+
+
+COARSE = {"stages.0.output_convs.1.weight", "stages.0.output_convs.1.bias"}
+
+
+def test_outputs_that_inference_never_reads_can_be_left_out(tmp_path: Path) -> None:
+    network = two_scales()
+    assert weights.unread(network) == COARSE
+    path = tmp_path / "short.safetensors"
+    card = Card("short", "denoise", network.config, "")
+    written = weights.save(network, card, path, without_unread=True)
+    stored = load_file(path)
+    assert network.state_dict().keys() - stored.keys() == COARSE
+    assert written.parameters == sum(value.numel() for value in stored.values())
+    loaded = weights.load(path)
+    assert not any(loaded.state_dict()[name].any() for name in COARSE)
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        assert torch.equal(loaded(image), network(image))
+
+
+@pytest.mark.parametrize("gone", [*sorted(COARSE), "stages.0.output_convs.0.bias"])
+def test_no_other_tensor_can_be_left_out(tmp_path: Path, gone: str) -> None:
+    network = two_scales()
+    path = tmp_path / "short.safetensors"
+    weights.save(network, Card("short", "denoise", network.config, ""), path)
+    rewrite(path, {name: value for name, value in load_file(path).items() if name != gone})
+    with pytest.raises(CheckpointError, match=f"{gone} is missing"):
+        weights.load(path)

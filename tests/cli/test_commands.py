@@ -220,7 +220,7 @@ def test_convert_makes_a_model_that_verifies(tmp_path: Path) -> None:
 
 def test_verify_finds_a_damaged_model(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    path = save_model(tmp_path / "models", name="deblur-gopro", task="deblur")
+    path = save_model(tmp_path / "models", name="deblur-reds", task="deblur")
     assert restore("weights", "verify", home=tmp_path).code == 0
     path.write_bytes(path.read_bytes()[:-3])
     outcome = restore("weights", "verify", home=tmp_path)
@@ -230,7 +230,7 @@ def test_verify_finds_a_damaged_model(tmp_path: Path) -> None:
 
 def test_pull_without_a_network_is_one_line(tmp_path: Path) -> None:
     outcome = restore(
-        "weights", "pull", "deblur-gopro", home=tmp_path, RESTORE_WEIGHTS_URL="http://127.0.0.1:9"
+        "weights", "pull", "deblur-reds", home=tmp_path, RESTORE_WEIGHTS_URL="http://127.0.0.1:9"
     )
     assert "cannot reach 127.0.0.1" in one_error_line(outcome)
     assert "no official checkpoint" in one_error_line(restore("weights", "pull", "nothing"))
