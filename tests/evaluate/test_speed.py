@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from command import one_error_line, restore
 from models import save_model
@@ -14,7 +20,7 @@ from restore import Restorer
 from restore.checkpoints.card import TilePolicy
 from restore.checkpoints.store import locate
 from restore.errors import RestoreError, UsageError
-from restore.evaluate import speed
+from restore.evaluate import speed, timed
 from restore.networks.maxim import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,3 +198,63 @@ def test_official_shapes_are_timed_without_their_weights() -> None:
         found = Restorer(model.card.task, model.path, device="cpu")
         assert found.card.network == VARIANTS["S-1"]
     assert not model.path.exists()
+
+
+def test_busy_processes_compute_until_the_context_closes() -> None:
+    with timed.BusyProcesses(2) as busy:
+        processes = [psutil.Process(process.pid) for process in busy._processes]
+        begun = [sum(process.cpu_times()[:2]) for process in processes]
+        time.sleep(1)
+        for process, before in zip(processes, begun, strict=True):
+            assert sum(process.cpu_times()[:2]) > before
+    assert not any(process.is_running() for process in processes)
+
+
+PARENT = """
+import time
+from restore.evaluate.timed import BusyProcesses
+with BusyProcesses(2) as busy:
+    print(*(process.pid for process in busy._processes), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_busy_processes_do_not_outlive_the_bench(end: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        processes = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        assert len(processes) == 2
+        parent.send_signal(end)
+        parent.wait()
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive
+
+
+@pytest.mark.slow
+def test_busy_and_first_pictures_are_timed_in_the_same_run(tmp_path: Path) -> None:
+    model = save_model(tmp_path)
+    words = ("bench", "speed", model, "--device", "cpu", "--size", "96x64", "--rounds", "1")
+    outcome = restore(*words, "--busy", "2", "--first", "--json")
+    assert outcome.code == 0, outcome.stderr
+    (row,) = json.loads(outcome.stdout)["rows"]
+    assert row["busy_ratio"] > 0.2
+    assert row["first_picture"] > row["seconds"]
+    assert row["first_picture"] > row["start_up"] / 10
+
+
+def test_columns_appear_only_where_something_was_measured() -> None:
+    row = speed.Speed(
+        *("tiny", speed.HERE, "cpu", "float32", "torch", "auto"),
+        *(64, 32, 0.5, 250.0, 0.1, 1.0, 2**27, 2**20, 0.4, None),
+    )
+    plain, measured = speed.table([row]), speed.table([replace(row, busy_ratio=2.25)])
+    assert "busy" not in plain
+    assert "first picture" not in measured
+    assert measured.splitlines()[0].endswith("busy / quiet")
+    assert measured.splitlines()[1].split()[-1] == "2.25"
