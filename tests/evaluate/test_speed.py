@@ -34,7 +34,7 @@ def test_settings_are_timed_in_turns_and_stated_as_fractions(tmp_path: Path) -> 
     assert [(s.options["precision"], s.version) for s in settings] == [
         (precision, version)
         for precision in ("float32", "bfloat16")
-        for version in (speed.HERE, str(ROOT))
+        for version in (timed.HERE, str(ROOT))
     ]
     counts: list[tuple[int, int]] = []
     rows = speed.measure(settings[:2], 2, lambda *count: counts.append(count))
@@ -94,7 +94,7 @@ def test_another_version_runs_its_own_code_with_its_own_model(
     assert outcome.code == 0, outcome.stderr
     rows = json.loads(outcome.stdout)["rows"]
     assert [(row["model"], row["version"]) for row in rows] == [
-        ("denoise-small", speed.HERE),
+        ("denoise-small", timed.HERE),
         ("older", str(older)),
     ]
 
@@ -104,7 +104,7 @@ def test_who_cannot_run_in_another_version_is_named_with_it(
 ) -> None:
     monkeypatch.chdir(ROOT)
     ours = ROOT / "weights" / "denoise-small.safetensors"
-    setting = speed.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
+    setting = timed.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
     with pytest.raises(RestoreError) as raised:
         speed.measure([setting], 1, lambda done, total: None)
     assert f"{ours} ({older}): " in str(raised.value)
@@ -144,7 +144,7 @@ def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> Non
     card = locate(path).card
 
     def sees_all(height: int, width: int, **options: object) -> bool:
-        return speed._sees_all(speed.Setting("denoise", str(path), height, width, options), card)
+        return speed._sees_all(timed.Setting("denoise", str(path), height, width, options), card)
 
     assert not sees_all(96, 128)
     assert not sees_all(96, 128, tile="auto", overlap=8)
@@ -157,7 +157,7 @@ def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> Non
 def test_a_reduced_picture_has_no_fractions(tmp_path: Path) -> None:
     path = save_model(tmp_path, tile=TilePolicy(64, 16, 64 * 64, reduce_to=64))
     settings = [
-        speed.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
+        timed.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
         for tile in ("off", "auto")
     ]
     off, auto = speed.measure(settings, 1, lambda done, total: None)
@@ -177,7 +177,7 @@ def test_operations_and_bytes_do_not_depend_on_the_machine(tmp_path: Path) -> No
 
 
 def test_who_cannot_run_is_named(tmp_path: Path) -> None:
-    settings = [speed.Setting("denoise", "none", 32, 32, {"device": "cpu"})]
+    settings = [timed.Setting("denoise", "none", 32, 32, {"device": "cpu"})]
     with pytest.raises(RestoreError, match=r"none: .*none"):
         speed.measure(settings, 1, lambda done, total: None)
 
@@ -250,7 +250,7 @@ def test_busy_and_first_pictures_are_timed_in_the_same_run(tmp_path: Path) -> No
 
 def test_columns_appear_only_where_something_was_measured() -> None:
     row = speed.Speed(
-        *("tiny", speed.HERE, "cpu", "float32", "torch", "auto"),
+        *("tiny", timed.HERE, "cpu", "float32", "torch", "auto"),
         *(64, 32, 0.5, 250.0, 0.1, 1.0, 2**27, 2**20, 0.4, None),
     )
     plain, measured = speed.table([row]), speed.table([replace(row, busy_ratio=2.25)])
