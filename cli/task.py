@@ -190,9 +190,8 @@ def apply(
     waiting.announce(reporter, restorer, [(height, width)])
     started = time.perf_counter()
     with reporter.progress(f"{task} {source.name}") as progress:
-        better, by_rows = (
-            partial(work, progress=progress) for work in (restorer, restorer.by_rows)
-        )
+        better = partial(restorer, progress=progress)
+        by_rows = partial(restorer.by_rows, progress=progress)
         restored = large.through(picture, target, better, by_rows)
     if restored is not None:
         save(restored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 _LOAD, _DYNAMIC = 1, 2
@@ -18,7 +19,11 @@ def mapped(maps: str) -> set[Path]:
 
 def needed(library: Path) -> set[str]:
     """The names of the libraries that an ELF file of 64 bits, little endian, is linked with."""
-    data = library.read_bytes()
+    with library.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        return _needed(data, library)
+
+
+def _needed(data: mmap, library: Path) -> set[str]:
     assert data[:6] == b"\x7fELF\x02\x01", library
     (headers,) = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
@@ -37,7 +42,8 @@ def needed(library: Path) -> set[str]:
         return set()
     (strings,) = (value for tag, value in entries if tag == _STRINGS)
     (place,) = (strings - a + offset for a, offset, n in loads if a <= strings < a + n)
-    return {data[place + name : data.index(0, place + name)].decode() for name in names}
+    starts = [place + name for name in names]
+    return {data[start : data.find(b"\0", start)].decode() for start in starts}
 
 
 def _entries(dynamic: bytes) -> Iterator[tuple[int, int]]:

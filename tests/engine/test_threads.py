@@ -133,7 +133,6 @@ SETTLED = """
 import sys, threading
 {first}
 from pathlib import Path
-from restore import Restorer
 from restore.engine import threads
 threads.settle(Path(sys.argv[1]))
 names = [thread.name for thread in threading.enumerate()]
@@ -159,18 +158,26 @@ def settled(root: Path, first: str = "", **variables: str) -> list[int]:
     return [int(word) for word in done.stdout.split()]
 
 
-@pytest.mark.skipif(CPUS < 2 or sys.platform != "linux", reason="needs two CPUs and GNU's OpenMP")
-def test_a_process_that_imported_torch_before_follows_all_the_same(tmp_path: Path) -> None:
-    limited = machine(tmp_path / "limited", "0::/\n", **{"cpu.max": "100000 100000"})
-    free = tmp_path / "free"
-    early = "import torch"
-    count, throttles = settled(free, early)
+several_cpus = pytest.mark.skipif(
+    CPUS < 2 or sys.platform != "linux", reason="needs two CPUs and GNU's OpenMP"
+)
+EARLY = "import torch"
+
+
+@several_cpus
+def test_threads_are_throttled_where_torch_was_imported_before(tmp_path: Path) -> None:
+    count, throttles = settled(tmp_path, EARLY)
     assert count >= 2
     assert throttles == (CPUS - count) // (count - 1) + 1
-    assert settled(free) == [count, 0]  # where the variables were set in time
-    assert settled(free, early, OMP_WAIT_POLICY="active") == [count, 0]
-    assert settled(limited, early) == [1, 0]
-    assert settled(limited, early, OMP_NUM_THREADS="2")[0] == 2
+    assert settled(tmp_path) == [count, 0]  # where the variables were set in time
+
+
+@several_cpus
+def test_a_quota_counts_where_torch_was_imported_before(tmp_path: Path) -> None:
+    limited = machine(tmp_path, "0::/\n", **{"cpu.max": "100000 100000"})
+    assert settled(limited, EARLY) == [1, 0]
+    variables = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "active"}
+    assert settled(limited, EARLY, **variables) == [2, 0]
 
 
 THROTTLED = """
@@ -188,7 +195,7 @@ print(time.process_time() - begun)
 """
 
 
-@pytest.mark.skipif(CPUS < 2 or sys.platform != "linux", reason="needs two CPUs and GNU's OpenMP")
+@several_cpus
 def test_threads_sleep_while_they_wait() -> None:
     """As CPU time shows it: GNU's default is to spin for milliseconds after each piece of work."""
     names = (threads.COUNT, threads.SPIN, threads.WAIT)

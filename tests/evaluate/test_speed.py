@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from command import one_error_line, restore
 from models import save_model
@@ -14,7 +20,7 @@ from restore import Restorer
 from restore.checkpoints.card import TilePolicy
 from restore.checkpoints.store import locate
 from restore.errors import RestoreError, UsageError
-from restore.evaluate import speed
+from restore.evaluate import speed, timed
 from restore.networks.maxim import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +34,7 @@ def test_settings_are_timed_in_turns_and_stated_as_fractions(tmp_path: Path) -> 
     assert [(s.options["precision"], s.version) for s in settings] == [
         (precision, version)
         for precision in ("float32", "bfloat16")
-        for version in (speed.HERE, str(ROOT))
+        for version in (timed.HERE, str(ROOT))
     ]
     counts: list[tuple[int, int]] = []
     rows = speed.measure(settings[:2], 2, lambda *count: counts.append(count))
@@ -88,7 +94,7 @@ def test_another_version_runs_its_own_code_with_its_own_model(
     assert outcome.code == 0, outcome.stderr
     rows = json.loads(outcome.stdout)["rows"]
     assert [(row["model"], row["version"]) for row in rows] == [
-        ("denoise-small", speed.HERE),
+        ("denoise-small", timed.HERE),
         ("older", str(older)),
     ]
 
@@ -98,7 +104,7 @@ def test_who_cannot_run_in_another_version_is_named_with_it(
 ) -> None:
     monkeypatch.chdir(ROOT)
     ours = ROOT / "weights" / "denoise-small.safetensors"
-    setting = speed.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
+    setting = timed.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
     with pytest.raises(RestoreError) as raised:
         speed.measure([setting], 1, lambda done, total: None)
     assert f"{ours} ({older}): " in str(raised.value)
@@ -138,7 +144,7 @@ def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> Non
     card = locate(path).card
 
     def sees_all(height: int, width: int, **options: object) -> bool:
-        return speed._sees_all(speed.Setting("denoise", str(path), height, width, options), card)
+        return speed._sees_all(timed.Setting("denoise", str(path), height, width, options), card)
 
     assert not sees_all(96, 128)
     assert not sees_all(96, 128, tile="auto", overlap=8)
@@ -151,7 +157,7 @@ def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> Non
 def test_a_reduced_picture_has_no_fractions(tmp_path: Path) -> None:
     path = save_model(tmp_path, tile=TilePolicy(64, 16, 64 * 64, reduce_to=64))
     settings = [
-        speed.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
+        timed.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
         for tile in ("off", "auto")
     ]
     off, auto = speed.measure(settings, 1, lambda done, total: None)
@@ -171,7 +177,7 @@ def test_operations_and_bytes_do_not_depend_on_the_machine(tmp_path: Path) -> No
 
 
 def test_who_cannot_run_is_named(tmp_path: Path) -> None:
-    settings = [speed.Setting("denoise", "none", 32, 32, {"device": "cpu"})]
+    settings = [timed.Setting("denoise", "none", 32, 32, {"device": "cpu"})]
     with pytest.raises(RestoreError, match=r"none: .*none"):
         speed.measure(settings, 1, lambda done, total: None)
 
@@ -192,3 +198,63 @@ def test_official_shapes_are_timed_without_their_weights() -> None:
         found = Restorer(model.card.task, model.path, device="cpu")
         assert found.card.network == VARIANTS["S-1"]
     assert not model.path.exists()
+
+
+def test_busy_processes_compute_until_the_context_closes() -> None:
+    with timed.BusyProcesses(2) as busy:
+        processes = [psutil.Process(process.pid) for process in busy._processes]
+        begun = [sum(process.cpu_times()[:2]) for process in processes]
+        time.sleep(1)
+        for process, before in zip(processes, begun, strict=True):
+            assert sum(process.cpu_times()[:2]) > before
+    assert not any(process.is_running() for process in processes)
+
+
+PARENT = """
+import time
+from restore.evaluate.timed import BusyProcesses
+with BusyProcesses(2) as busy:
+    print(*(process.pid for process in busy._processes), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_busy_processes_do_not_outlive_the_bench(end: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        processes = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        assert len(processes) == 2
+        parent.send_signal(end)
+        parent.wait()
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive
+
+
+@pytest.mark.slow
+def test_busy_and_first_pictures_are_timed_in_the_same_run(tmp_path: Path) -> None:
+    model = save_model(tmp_path)
+    words = ("bench", "speed", model, "--device", "cpu", "--size", "96x64", "--rounds", "1")
+    outcome = restore(*words, "--busy", "2", "--first", "--json")
+    assert outcome.code == 0, outcome.stderr
+    (row,) = json.loads(outcome.stdout)["rows"]
+    assert row["busy_ratio"] > 0.2
+    assert row["first_picture"] > row["seconds"]
+    assert row["first_picture"] > row["start_up"] / 10
+
+
+def test_columns_appear_only_where_something_was_measured() -> None:
+    row = speed.Speed(
+        *("tiny", timed.HERE, "cpu", "float32", "torch", "auto"),
+        *(64, 32, 0.5, 250.0, 0.1, 1.0, 2**27, 2**20, 0.4, None),
+    )
+    plain, measured = speed.table([row]), speed.table([replace(row, busy_ratio=2.25)])
+    assert "busy" not in plain
+    assert "first picture" not in measured
+    assert measured.splitlines()[0].endswith("busy / quiet")
+    assert measured.splitlines()[1].split()[-1] == "2.25"
