@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from restore.errors import ConfigError
 from restore.networks.architecture import Architecture, NetworkConfig, Pair
 from restore.networks.maxim import MaximArchitecture
+from restore.networks.nafnet import NafnetArchitecture
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +37,11 @@ __all__ = [
 ]
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    architecture.name: architecture for architecture in (MaximArchitecture(),)
+    architecture.name: architecture
+    for architecture in (
+        MaximArchitecture(),
+        NafnetArchitecture(),
+    )
 }
 DEFAULT = "maxim"
 """The architecture of a card or configuration that names none."""
