@@ -91,6 +91,12 @@ def train(
     init: Annotated[
         str | None, typer.Option(help="Start from this model, of any task (a name or a file).")
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="Published shape to train from fresh weights, such as S-1; a wrong name lists all."
+        ),
+    ] = None,
     threads: Threads = None,
     device: Device = "auto",
     devices: Devices = 1,
@@ -115,7 +121,9 @@ def train(
         "distill": distill,
     }
     sources = [Source.parse(kind, text) for kind, texts in folders.items() for text in texts or ()]
-    planned = plan(task, sources, config, init, devices, target_model, steps=steps, seed=seed)
+    shape = None if network is None else {"variant": network}
+    changes = {"steps": steps, "seed": seed, "network": shape}
+    planned = plan(task, sources, config, init, devices, target_model, **changes)
     if run is None or print_config:
         print(json.dumps(planned.described(), indent=1))
         return

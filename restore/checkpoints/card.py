@@ -14,8 +14,7 @@ from typing import Any
 
 from restore.errors import CheckpointError
 from restore.heads import HEADS
-from restore.networks import NetworkConfig
-from restore.networks.maxim import MaximConfig
+from restore.networks import DEFAULT, NetworkConfig, architecture_of, config_from_dict
 
 FLOAT32 = "float32"
 BFLOAT16 = "bfloat16"
@@ -79,7 +78,8 @@ _REDUCED_WHOLE = 4 * 2**20
 
 @dataclass(frozen=True)
 class Card:
-    """``network`` fixes every shape; ``precisions`` are those the model passed its tests in.
+    """``network`` fixes architecture and every shape; ``precisions`` are those the model passed its
+    tests in. ``paper`` is by default that of the architecture.
 
     ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
     SHA-256 of a download, or the run that trained them). ``limits`` is what it cannot do.
@@ -93,7 +93,7 @@ class Card:
     sha256: str
     variant: str = "custom"
     licence: str = "unknown"
-    paper: str = "MAXIM: Multi-Axis MLP for Image Processing, CVPR 2022, arXiv:2201.02973"
+    paper: str = ""
     precisions: tuple[str, ...] = (FLOAT32,)
     tile: TilePolicy | None = None
     memory: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -104,6 +104,10 @@ class Card:
     source: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.paper:
+            object.__setattr__(self, "paper", architecture_of(self.network).paper)
 
     @property
     def tiles(self) -> TilePolicy:
@@ -120,6 +124,7 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, with the size rule spelled out for readers that have no code."""
         values = asdict(self)
+        values["architecture"] = architecture_of(self.network).name
         values["network"] = self.network.to_dict()
         values["size_multiple"] = list(self.network.size_multiple)
         return values
@@ -131,7 +136,8 @@ class Card:
         """
         try:
             kept = _known(cls, values)
-            kept["network"] = MaximConfig.from_dict(values["network"])
+            architecture = {"architecture": values.get("architecture", DEFAULT)}
+            kept["network"] = config_from_dict(architecture | values["network"])
             kept["precisions"] = tuple(values.get("precisions", (FLOAT32,)))
             kept["figures"] = tuple(
                 Figure(**_known(Figure, figure)) for figure in values.get("figures", ())

@@ -22,6 +22,7 @@ from restore.checkpoints.cut import load_network
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError, RestoreError
 from restore.files import atomic_path, check_target
+from restore.networks import architecture_of
 from restore.networks.base import RestorationNetwork
 from restore.version import __version__
 
@@ -143,7 +144,7 @@ def _label(proto: ModelProto, card: Card, metadata: dict[str, str]) -> None:
     graph.ClearField("value_info")  # shapes between the layers, which a runtime infers itself
     graph.name = card.name
     proto.producer_name, proto.producer_version = "restore", __version__
-    proto.doc_string = f"{card.name}: {card.task} with MAXIM"
+    proto.doc_string = f"{card.name}: {card.task} with {architecture_of(card.network).title}"
     set_model_props(proto, metadata)
 
 

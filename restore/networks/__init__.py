@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from restore.errors import ConfigError
 from restore.networks.architecture import Architecture, NetworkConfig, Pair
 from restore.networks.maxim import MaximArchitecture
+from restore.networks.nafnet import NafnetArchitecture
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,7 @@ __all__ = [
     "Architecture",
     "NetworkConfig",
     "Pair",
+    "architecture_named",
     "architecture_of",
     "build",
     "config_from_dict",
@@ -35,7 +37,11 @@ __all__ = [
 ]
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    architecture.name: architecture for architecture in (MaximArchitecture(),)
+    architecture.name: architecture
+    for architecture in (
+        MaximArchitecture(),
+        NafnetArchitecture(),
+    )
 }
 DEFAULT = "maxim"
 """The architecture of a card or configuration that names none."""
@@ -64,21 +70,40 @@ def variants() -> dict[str, NetworkConfig]:
     return {name: config for a in ARCHITECTURES.values() for name, config in a.variants.items()}
 
 
-def config_from_dict(values: str | Mapping[str, Any]) -> NetworkConfig:
-    """Read a configuration: the name of a variant, or fields, of which ``architecture`` says whose
-    they are.
+def architecture_named(values: Mapping[str, Any]) -> Architecture:
+    """Return the architecture that a configuration of plain values names; see `config_from_dict`.
 
-    Raises `ConfigError` for an unknown name or a field that is wrong.
+    Raises `ConfigError` for an unknown architecture or variant.
     """
-    if isinstance(values, str):
-        if values not in variants():
-            raise ConfigError(f"network is {values!r}; known are {', '.join(variants())}")
-        return variants()[values]
-    values = dict(values)
-    name = values.pop("architecture", DEFAULT)
-    if name not in ARCHITECTURES:
-        raise ConfigError(f"architecture is {name!r}; known are {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[name].config(values)
+    if "architecture" in values:
+        name = values["architecture"]
+        if name not in ARCHITECTURES:
+            raise ConfigError(f"architecture is {name!r}; known are {', '.join(ARCHITECTURES)}")
+        return ARCHITECTURES[name]
+    if "variant" in values:
+        variant, known = values["variant"], variants()
+        if variant not in known:
+            raise ConfigError(f"variant is {variant!r}; known are {', '.join(known)}")
+        return architecture_of(known[variant])
+    return ARCHITECTURES[DEFAULT]
+
+
+def config_from_dict(values: Mapping[str, Any]) -> NetworkConfig:
+    """Read a configuration of any architecture.
+
+    ``architecture`` names it, by default that of the ``variant``, else `DEFAULT`. ``variant`` names
+    a published shape, which supplies the fields that are left out. Raises `ConfigError` for an
+    unknown name or field, or a wrong value.
+    """
+    values, architecture = dict(values), architecture_named(values)
+    values.pop("architecture", None)
+    variant = values.pop("variant", None)
+    if variant is not None:
+        if variant not in architecture.variants:
+            known = ", ".join(architecture.variants)
+            raise ConfigError(f"variant is {variant!r}; {architecture.title} has {known}")
+        values = architecture.variants[variant].to_dict() | values
+    return architecture.config(values)
 
 
 def config_to_dict(config: NetworkConfig) -> dict[str, Any]:

@@ -8,6 +8,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NoReturn
 
 from restore.errors import ConfigError
+from restore.networks import (
+    NetworkConfig,
+    architecture_named,
+    config_from_dict,
+    config_to_dict,
+)
 from restore.networks.maxim import MaximConfig
 from restore.suggestions import did_you_mean
 
@@ -67,7 +73,7 @@ class TrainConfig:
     init: str = ""
     """Model to start from: its name or file, then the SHA-256 of its weights, which may be left
     out. Empty for fresh weights."""
-    network: MaximConfig = field(default_factory=lambda: SMALL)
+    network: NetworkConfig = field(default_factory=lambda: SMALL)
     """Shape of the network. With ``init`` it is the model's."""
     seed: int = 0
     """Seed of the initial weights, of the patches drawn and of their degradation."""
@@ -181,7 +187,7 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as values that JSON can hold."""
-        return asdict(self) | {"network": self.network.to_dict()}
+        return asdict(self) | {"network": config_to_dict(self.network)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
@@ -197,18 +203,23 @@ class TrainConfig:
         return cls(**{name: _tuples(value) for name, value in values.items()})
 
 
-def network_from(values: Any) -> MaximConfig:
+def network_from(values: Any) -> NetworkConfig:
     """Build a network's configuration from the ``network`` field of a training configuration.
 
     Raises `ConfigError` naming the field.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"network is {values!r}; it must be an object of network fields")
-    _check_known("network", values, ["variant", *(f.name for f in fields(MaximConfig))])
-    if not isinstance(values.get("variant", ""), str):
-        raise ConfigError(f"network.variant is {values['variant']!r}; it must be text")
+    for name in ("architecture", "variant"):
+        if not isinstance(values.get(name, ""), str):
+            raise ConfigError(f"network.{name} is {values[name]!r}; it must be text")
     try:
-        return MaximConfig.from_dict(values)
+        own = [field.name for field in fields(architecture_named(values).config_type)]
+    except ConfigError as error:
+        raise ConfigError(f"network.{error}") from error
+    _check_known("network", values, ["architecture", "variant", *own])
+    try:
+        return config_from_dict(values)
     except ConfigError as error:
         raise ConfigError(f"network.{error}") from error
 

@@ -12,6 +12,7 @@ from restore.checkpoints import weights
 from restore.degrade.recipes import RECIPES
 from restore.errors import CheckpointError, ConfigError, UsageError
 from restore.heads import HEADS
+from restore.networks import config_to_dict
 from restore.networks.base import RestorationNetwork
 from restore.train.config import TrainConfig, network_from
 from restore.train.devices import processes
@@ -144,7 +145,7 @@ def _named(
 def _take_network(values: dict[str, Any], ancestor: Model) -> None:
     """Train the network of the model to start from. Raises `ConfigError` if another is given."""
     network = ancestor.card.network
-    if network_from(values.setdefault("network", network.to_dict())) != network:
+    if network_from(values.setdefault("network", config_to_dict(network))) != network:
         raise ConfigError(
             f"{ancestor.card.name} has another network than the configuration asks for; leave "
             "the field network out"
