@@ -17,7 +17,8 @@ from PIL import Image
 
 from restore.checkpoints import weights
 from restore.checkpoints.card import Card, read_card
-from restore.network import Maxim, initialise
+from restore.networks import initialise
+from restore.networks.maxim.network import Maxim
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from restore.engine.policy import asked, window_borders, windowed, windows, with
 from restore.engine.tiling import plan, plan_axis
 from restore.errors import UsageError
 from restore.heads import HEADS
-from restore.network import MaximConfig
+from restore.networks.maxim import MaximConfig
 
 
 @given(
