@@ -59,6 +59,7 @@ def test_folders_and_clips_have_qualities_too(home: Path, photo: Path) -> None:
     best = ("--quality", "best", "--device", "cpu")
     animated = restore("derain", moving, photo.with_name("out.gif"), *best, "--json", home=home)
     assert json.loads(animated.stdout)["model"] == "derain-rain13k"
+    photo.with_name("out").mkdir()
     folder = restore("derain", photo, photo.with_name("out"), *best, home=home)
     assert folder.code == 0, folder.stderr
     absent = restore("deblur", moving, photo.with_name("sharp.gif"), *best, home=home)

@@ -25,7 +25,7 @@ from restore.evaluate.protocol import BASIC, FURTHER, metrics_of
 from restore.heads import HEADS, Head
 from restore.inspect.report import Findings
 from restore.inspect.verdict import head_for
-from restore.train import job
+from restore.train import planning
 
 FOLDER = Path(package.__file__).parent
 NEW = Head("sharpen", "Sharpen a scan.")
@@ -109,7 +109,7 @@ def test_a_new_head_is_measured_and_not_trained(sharpen: Head) -> None:
     assert metrics_of("sharpen") == BASIC
     assert methods_of("sharpen") == []
     with pytest.raises(ConfigError, match="no training recipe for 'sharpen'"):
-        job.plan("sharpen", ())
+        planning.plan("sharpen", ())
 
 
 def test_a_new_head_is_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,8 @@ def test_a_new_head_is_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         command = [sys.executable, "-c", code, *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True)
 
-    assert f"sharpen   {NEW.summary}" in run("--help").stdout
+    listed = [line.split(maxsplit=1) for line in run("--help").stdout.splitlines()]
+    assert ["sharpen", NEW.summary] in listed
     done = run("sharpen", source, target, "--model", model, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert target.exists()
