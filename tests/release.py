@@ -29,35 +29,42 @@ class Release:
     tgz: Path
     folder: Path
 
+    pins: zoo.Pins
+    config: MaximConfig
 
-def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
-    """Write the release, and make the catalogue expect it."""
+    def publish(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make the catalogue expect this release."""
+        entry = replace(zoo.OFFICIAL[PINNED], pins=self.pins)
+        monkeypatch.setitem(VARIANTS, "S-2", self.config)  # type: ignore[arg-type]
+        monkeypatch.setitem(zoo.OFFICIAL, PINNED, entry)  # type: ignore[arg-type]
+
+
+def make(folder: Path) -> Release:
+    """Write the release into a folder."""
     case = golden_cases.load(golden_cases.HERE, "small")
     config = MaximConfig.from_dict(case.config)
-    monkeypatch.setitem(VARIANTS, "S-2", config)  # type: ignore[arg-type]
     bias = "opt/target/stage_0_input_conv_0/bias"
     changed = case.arrays | {bias: case.arrays[bias] + np.float32(1)}
     made = packages.package(packages.traced(packages.small_arrays()))
-    files = Release(
-        archive(case.arrays),
-        archive(changed),
-        folder / "checkpoint.npz",
-        made.write_tgz(folder / "package-0.1.0.tgz"),
-        made.write_folder(folder / "unpacked"),
-    )
-    files.npz_path.write_bytes(files.npz)
+    tgz = made.write_tgz(folder / "package-0.1.0.tgz")
+    npz = archive(case.arrays)
+    (folder / "checkpoint.npz").write_bytes(npz)
+    arrays = official.read(tgz)
     entry = zoo.OFFICIAL[PINNED]
     assert entry.pins is not None
-    arrays = official.read(files.tgz)
-    model = folder / "pinned.safetensors"
     network = official.build(arrays, config, "")
-    sha256 = weights.save(network, entry.card(), model, without_unread=True).sha256
-    package = replace(
-        entry.pins.package, size=files.tgz.stat().st_size, sha256=sha256_of(files.tgz)
+    model = weights.save(network, entry.card(), folder / "pinned.safetensors", without_unread=True)
+    size = tgz.stat().st_size
+    package = replace(entry.pins.package, size=size, sha256=sha256_of(tgz))
+    return Release(
+        npz=npz,
+        unpinned=archive(changed),
+        npz_path=folder / "checkpoint.npz",
+        tgz=tgz,
+        folder=made.write_folder(folder / "unpacked"),
+        pins=zoo.Pins(package, contents.digest(arrays), model.sha256),
+        config=config,
     )
-    pins = zoo.Pins(package, contents.digest(arrays), sha256)
-    monkeypatch.setitem(zoo.OFFICIAL, PINNED, replace(entry, pins=pins))  # type: ignore[arg-type]
-    return files
 
 
 def archive(arrays: dict[str, np.ndarray]) -> bytes:

@@ -36,6 +36,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def made_release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return make(tmp_path_factory.mktemp("release"))
+
+
 @pytest.fixture
-def release(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Release:
-    return make(tmp_path_factory.mktemp("release"), monkeypatch)
+def release(made_release: Release, monkeypatch: pytest.MonkeyPatch) -> Release:
+    made_release.publish(monkeypatch)
+    return made_release
