@@ -68,7 +68,7 @@ def evaluate(
     """
     if sigma is not None and not math.isfinite(sigma):
         raise typer.BadParameter(f"--sigma is {sigma}; it must be a finite number")
-    computing = {
+    computing: dict[str, Any] = {
         "quality": quality,
         "stages": stages,
         "device": device,

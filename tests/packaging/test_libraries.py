@@ -31,10 +31,10 @@ except SystemExit as end:
     assert not end.code, end
 used = sorted(sys.modules)
 import restore
-for package in ("media", "engine", "batch", "inspect", "checkpoints"):
+for package in ("media", "networks", "engine", "batch", "inspect", "checkpoints"):
     found = pkgutil.walk_packages([f"{restore.__path__[0]}/{package}"], f"restore.{package}.")
     for module in found:
-        if module.name != "restore.engine.kernels":  # Triton's, for GPUs
+        if not module.name.endswith(".triton_kernels"):  # for GPUs
             __import__(module.name)
 import av, cv2, imagecodecs, PIL.Image, tifffile
 PIL.Image.init()
