@@ -86,11 +86,13 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
     return Axis(length, size, tuple(round(i * last / (count - 1)) for i in range(count)))
 
 
-def plan(
+def plan_axes(
     shape: tuple[int, ...], policy: TilePolicy, multiples: tuple[int, int]
 ) -> tuple[Axis, Axis]:
-    """The tiles, by rows and columns, of a picture of this height and width; ``multiples`` is the
-    network's size rule."""
+    """Place the tiles of an image of this height and width along its rows and its columns.
+
+    ``multiples``: the network's size rule, for heights and widths.
+    """
     limits = tuple(padded(length, m) for length, m in zip(shape, multiples, strict=True))
     if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
         limits = tuple(max(m, policy.size // m * m) for m in multiples)
