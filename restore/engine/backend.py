@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from restore.checkpoints.card import FLOAT32
-from restore.checkpoints.cut import load_network
+from restore.checkpoints.cut import read_network
 from restore.checkpoints.store import Model
 from restore.engine.allocator import give_back, keep_pages
 from restore.engine.batches import FILLS_A_GPU
@@ -79,7 +79,7 @@ class TorchBackend:
         self.compute = choose(device, precision, model.card)
         if self.compute.device.type == "cpu":
             settle()
-        network = load_network(model)
+        network = read_network(model)
         self._plain = network.to(self.compute.device, self.compute.dtype)
         self._network = optimise(self._plain)
         self.by_windows = knows_windows(self._network)

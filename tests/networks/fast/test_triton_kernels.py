@@ -146,7 +146,9 @@ def test_what_goes_wrong_in_the_check_is_one_line(
     assert type(raised.value) is kind
     expected = "not enough memory"
     if message is not None:
-        expected = f"backend triton does not work on this machine ({message})"
+        expected = (
+            f"backend triton does not work on this machine ({message}); use `backend='torch'`"
+        )
     assert str(raised.value) == expected
 
 
