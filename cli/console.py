@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,7 +13,6 @@ from typing import Any
 
 from restore.errors import RestoreError, UsageError
 
-_OPTION = re.compile(r"`(?P<name>[a-z_]+)=(?P<value>[^`\s]+)`")
 COULD_NOT_RESTORE = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
@@ -44,20 +42,9 @@ def complain_in_one_line() -> Iterator[None]:
     except (RestoreError, OSError, MemoryError) as error:
         if "--debug" in sys.argv:
             raise
-        message = with_flags(str(error)) or "not enough memory"
+        message = str(error) or "not enough memory"
         print("error: " + " ".join(message.split()), file=sys.stderr)
         sys.exit(WRONG_USAGE if isinstance(error, UsageError) else COULD_NOT_RESTORE)
-
-
-def with_flags(message: str) -> str:
-    """Rewrite options from Python's spelling, in backquotes, to flags: `device='cpu'` becomes
-    --device cpu, and `overwrite=True` becomes --overwrite."""
-
-    def flag(found: re.Match[str]) -> str:
-        name, value = found["name"].replace("_", "-"), found["value"].strip("'")
-        return f"--{name}" if value == "True" else f"--{name} {value}"
-
-    return _OPTION.sub(flag, message)
 
 
 def to_json(values: Any, indent: int | None = None) -> str:
@@ -90,7 +77,7 @@ class Reporter:
     def note(self, text: str) -> None:
         """Something a person should know beside the outcome."""
         if not self.quiet:
-            print(f"note: {with_flags(text)}", file=sys.stderr, flush=True)
+            print(f"note: {text}", file=sys.stderr, flush=True)
 
     def progress(self, what: str, of_bytes: bool = False) -> Any:
         """Context manager of a callback (done, total): a bar on a terminal, lines in a pipe."""

@@ -1,7 +1,7 @@
 """Errors that users may meet. Each message says what is wrong, where, and what to do next.
 
-Messages name options as Python has them, in backquotes: use `device='cpu'`, give `overwrite=True`.
-The command line shows them as --device cpu and --overwrite (`restore.cli.console.with_flags`).
+Messages name options as Python has them: use device='cpu', give overwrite=True. The command line
+shows these as --device cpu and --overwrite (`restore.cli.flags`).
 """
 
 from __future__ import annotations

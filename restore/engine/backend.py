@@ -154,7 +154,7 @@ class TritonBackend(TorchBackend):
         except ImportError:
             raise RestoreError(
                 f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "
-                f"use `backend={TORCH!r}`"
+                f"use backend={TORCH!r}"
             ) from None
         _require_gpu(device)
         super().__init__(model, device, precision)
@@ -167,8 +167,7 @@ class TritonBackend(TorchBackend):
         except Exception as error:  # Triton's, its compilers' and the driver's have none in common
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:_REASON]
             raise RestoreError(
-                f"backend {TRITON} does not work on this machine ({reason}); "
-                f"use `backend={TORCH!r}`"
+                f"backend {TRITON} does not work on this machine ({reason}); use backend={TORCH!r}"
             ) from error
 
 
@@ -176,17 +175,16 @@ def _require_gpu(device: str) -> None:
     """One that the kernels are for."""
     if not torch.cuda.is_available():
         raise RestoreError(
-            f"backend {TRITON}: this machine has no usable CUDA GPU; use `backend={TORCH!r}`"
+            f"backend {TRITON}: this machine has no usable CUDA GPU; use backend={TORCH!r}"
         )
     chosen = choose_device(device)
     if chosen.type != "cuda":
         raise UsageError(
-            f"device {device!r}: {TRITON} computes on CUDA GPUs alone; use `backend={TORCH!r}`"
+            f"device {device!r}: {TRITON} computes on CUDA GPUs alone; use backend={TORCH!r}"
         )
     if torch.cuda.get_device_capability(chosen) < (8, 0):
         raise RestoreError(
-            f"backend {TRITON} needs a GPU of compute capability 8.0 or more; "
-            f"use `backend={TORCH!r}`"
+            f"backend {TRITON} needs a GPU of compute capability 8.0 or more; use backend={TORCH!r}"
         )
 
 
@@ -227,7 +225,7 @@ def _device(name: str, usable: set[str]) -> torch.device:
     device = choose_device(name)
     if device.type not in usable:
         raise RestoreError(
-            f"device {name!r}: the {ONNXRUNTIME} of this machine cannot use it; use `device='cpu'`"
+            f"device {name!r}: the {ONNXRUNTIME} of this machine cannot use it; use device='cpu'"
         )
     return device
 
@@ -256,7 +254,7 @@ def _session(model: Model, device: torch.device) -> Any:
     if device.type == "cuda" and CUDA not in session.get_providers():
         raise RestoreError(
             f"device {str(device)!r}: {ONNXRUNTIME} cannot load its CUDA libraries; "
-            "use `device='cpu'`"
+            "use device='cpu'"
         )
     return session
 
