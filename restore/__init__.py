@@ -2,29 +2,59 @@
 
     import restore
     fix = restore.Restorer("denoise")
-    out = fix(image)          # H x W x 3 or H x W; uint8, uint16 or float32 in [0, 1]
+    out = fix(image)          # a numpy array, a torch tensor or a PIL image, and the same kind back
 
-Nothing heavy is imported until it is used.
+`restore.models()` lists the models, `restore.load_network(name)` returns the `torch.nn.Module` of
+one, and `restore.errors` holds every error that is raised on purpose. Importing this package
+imports neither torch nor OpenCV; both are imported when they are used.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restore import errors
 from restore.errors import RestoreError
 from restore.heads import HEADS as TASKS
 from restore.version import __version__
 
 if TYPE_CHECKING:
+    from restore.checkpoints.store import Entry
     from restore.engine.restorer import Restorer
+    from restore.networks.base import RestorationNetwork
 
 if not os.path.isdir(os.path.join(__path__[0], "cli")):
     # In a checkout `restore.cli` and `restore.weights` stand beside this folder; an installation
     # has them inside. Python run in the checkout's root finds this one first.
     __path__.append(os.path.dirname(__path__[0]))
 
-__all__ = ["TASKS", "RestoreError", "Restorer", "__version__"]
+__all__ = ["TASKS", "RestoreError", "Restorer", "__version__", "errors", "load_network", "models"]
+
+
+def models() -> list[Entry]:
+    """List every model, head by head: shipped, downloaded, or available for download.
+
+    Each has ``name``, ``head``, ``quality`` ("fast", "standard", "best" or ""), ``installed`` and
+    ``card``, which says what the model was trained on, its figures, licence and limits.
+    """
+    from restore.checkpoints.store import catalogue
+
+    return catalogue()
+
+
+def load_network(model: str | Path) -> RestorationNetwork:
+    """Load the network of a model, by name or file: a `torch.nn.Module` in float32 on the CPU, in
+    evaluation mode, without gradients.
+
+    Its ``forward`` maps N x 3 x H x W RGB in [0, 1] to the same, which may leave that range; H and
+    W must be multiples of ``config.size_multiple``. Raises `ModelNotFoundError`, or
+    `CheckpointError` for a file that is not a model.
+    """
+    from restore.checkpoints import cut, store
+
+    return cut.read_network(store.locate(model))
 
 
 def __getattr__(name: str) -> Any:
@@ -33,3 +63,7 @@ def __getattr__(name: str) -> Any:
 
         return Restorer
     raise AttributeError(f"module 'restore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

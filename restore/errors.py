@@ -1,4 +1,8 @@
-"""What can go wrong in a way a user may meet. Each message says what, where, and what to do."""
+"""Errors that users may meet. Each message says what is wrong, where, and what to do next.
+
+Messages name options as Python has them: use device='cpu', give overwrite=True. The command line
+shows these as --device cpu and --overwrite (`restore.cli.flags`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ class SizeError(RestoreError, ValueError):
 
 
 class ImageError(RestoreError, ValueError):
-    """A picture that cannot be read, written or processed."""
+    """An image that cannot be read, written or processed."""
 
 
 class CheckpointError(RestoreError):

@@ -52,7 +52,7 @@ def cut_model(model: Model, stages: int | None) -> Model:
     return replace(model, card=_cut_card(model.card, stages), stored=model.card)
 
 
-def load_network(model: Model) -> RestorationNetwork:
+def read_network(model: Model) -> RestorationNetwork:
     """Read a model's network, in float32 on the CPU, cut where `cut_model` has said so.
 
     Raises `CheckpointError` as `weights.load` does.
@@ -80,7 +80,7 @@ def write_cut(model: Model, target: Path, stages: int, overwrite: bool = False) 
     if model.card.source:
         origin["source"] = dict(model.card.source)
     card = replace(shorter.card, name=target.stem, source={"cut_from": origin})
-    return weights.save(load_network(shorter), card, target)
+    return weights.save(read_network(shorter), card, target)
 
 
 def _cut_card(card: Card, stages: int) -> Card:

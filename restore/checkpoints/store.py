@@ -151,9 +151,9 @@ def _how_to_get_one(head: Head) -> str:
     return f"name a model file, or train one with: restore train {head.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Entry:
-    """One line of the catalogue."""
+    """One model of the catalogue."""
 
     card: Card
     state: str
@@ -162,6 +162,27 @@ class Entry:
     """None for a model that is not installed."""
     size: int
     """Bytes of the model file, or of the one to be."""
+
+    def __repr__(self) -> str:
+        return (
+            f"Entry(name={self.name!r}, head={self.head!r}, quality={self.quality!r}, "
+            f"installed={self.installed!r})"
+        )
+
+    @property
+    def name(self) -> str:
+        """The name that `Restorer` takes as ``model``."""
+        return self.card.name
+
+    @property
+    def head(self) -> str:
+        """The head, or task, that the model serves."""
+        return self.card.task
+
+    @property
+    def installed(self) -> bool:
+        """Whether the model is on this machine."""
+        return self.path is not None
 
     @property
     def quality(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from restore.checkpoints.card import FLOAT32
-from restore.checkpoints.cut import load_network
+from restore.checkpoints.cut import read_network
 from restore.checkpoints.store import Model
 from restore.engine.allocator import give_back, keep_pages
 from restore.engine.batches import FILLS_A_GPU
@@ -18,13 +18,13 @@ from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
 from restore.engine.precision import Compute, choose, choose_device
 from restore.engine.threads import settle
+from restore.engine.tile_options import ALL, LEAST, SOME
 from restore.errors import RestoreError, UsageError
 from restore.networks import Pair
 from restore.networks.fast import RowStrips, WholeMaps, keep_weights, knows_windows, optimise
 
 TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
 CUDA = "CUDAExecutionProvider"
-ALL, SOME, LEAST = "all", "some", "least"
 _ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
 """How many numbers of a map are computed at a time: those that a processor caches, and enough for a
 GPU."""
@@ -79,7 +79,7 @@ class TorchBackend:
         self.compute = choose(device, precision, model.card)
         if self.compute.device.type == "cpu":
             settle()
-        network = load_network(model)
+        network = read_network(model)
         self._plain = network.to(self.compute.device, self.compute.dtype)
         self._network = optimise(self._plain)
         self.by_windows = knows_windows(self._network)
@@ -154,7 +154,7 @@ class TritonBackend(TorchBackend):
         except ImportError:
             raise RestoreError(
                 f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "
-                f"use --backend {TORCH}"
+                f"use backend={TORCH!r}"
             ) from None
         _require_gpu(device)
         super().__init__(model, device, precision)
@@ -167,7 +167,7 @@ class TritonBackend(TorchBackend):
         except Exception as error:  # Triton's, its compilers' and the driver's have none in common
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:_REASON]
             raise RestoreError(
-                f"backend {TRITON} does not work on this machine; use --backend {TORCH} ({reason})"
+                f"backend {TRITON} does not work on this machine ({reason}); use backend={TORCH!r}"
             ) from error
 
 
@@ -175,16 +175,16 @@ def _require_gpu(device: str) -> None:
     """One that the kernels are for."""
     if not torch.cuda.is_available():
         raise RestoreError(
-            f"backend {TRITON}: this machine has no usable CUDA GPU; use --backend {TORCH}"
+            f"backend {TRITON}: this machine has no usable CUDA GPU; use backend={TORCH!r}"
         )
     chosen = choose_device(device)
     if chosen.type != "cuda":
         raise UsageError(
-            f"device {device!r}: {TRITON} computes on CUDA GPUs alone; use --backend {TORCH}"
+            f"device {device!r}: {TRITON} computes on CUDA GPUs alone; use backend={TORCH!r}"
         )
     if torch.cuda.get_device_capability(chosen) < (8, 0):
         raise RestoreError(
-            f"backend {TRITON} needs a GPU of compute capability 8.0 or more; use --backend {TORCH}"
+            f"backend {TRITON} needs a GPU of compute capability 8.0 or more; use backend={TORCH!r}"
         )
 
 
@@ -225,7 +225,7 @@ def _device(name: str, usable: set[str]) -> torch.device:
     device = choose_device(name)
     if device.type not in usable:
         raise RestoreError(
-            f"device {name!r}: the {ONNXRUNTIME} of this machine cannot use it; use --device cpu"
+            f"device {name!r}: the {ONNXRUNTIME} of this machine cannot use it; use device='cpu'"
         )
     return device
 
@@ -254,7 +254,7 @@ def _session(model: Model, device: torch.device) -> Any:
     if device.type == "cuda" and CUDA not in session.get_providers():
         raise RestoreError(
             f"device {str(device)!r}: {ONNXRUNTIME} cannot load its CUDA libraries; "
-            "use --device cpu"
+            "use device='cpu'"
         )
     return session
 

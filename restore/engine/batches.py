@@ -1,9 +1,13 @@
-"""How many pictures, or tiles of them, go through the network at once."""
+"""How many images, or tiles of them, go through the network at once."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from restore.networks import Pair
 
@@ -11,16 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 FILLS_A_GPU = 2**18
-"""Pixels that keep a GPU busy: of pictures with half of them or fewer it takes several at once."""
+"""Pixels that keep a GPU busy: several images go together if they have half as many or fewer."""
 MOST_AT_ONCE = 8
 
 
 def batch_size(device: torch.device, size: Pair) -> int:
-    """How many pictures of (height, width) are restored together.
+    """Return how many images of (height, width) are restored together.
 
-    On a CPU one, which keeps it busy and is exactly what a single picture would become: among
-    others, the last digits of float32 differ. On a GPU a power of two, so that who goes on after a
-    multiple of `MOST_AT_ONCE` frames gets the same groups, and so the same digits.
+    On a CPU one: it keeps the CPU busy, and its bytes are those of a single image, where the last
+    digits of float32 would differ in a batch. On a GPU a power of two, so that a run that continues
+    after a multiple of `MOST_AT_ONCE` frames has the same groups, and so the same digits.
     """
     if device.type != "cuda":
         return 1
@@ -29,12 +33,24 @@ def batch_size(device: torch.device, size: Pair) -> int:
 
 
 def tiles_at_once(device: torch.device, size: Pair, row: int, pictures: int = 1) -> int:
-    """How many of a ``row`` of so many tiles of (height, width) are restored together, in so many
-    ``pictures`` at a time: one of each at least, and otherwise no more in all than `batch_size`
-    says.
+    """Return how many tiles of (height, width) of a ``row`` of tiles are restored together, each in
+    as many ``pictures``: at least one, and otherwise no more in all than `batch_size`.
 
     A row goes in the fewest groups, all equal but for the last: a GPU has to warm up for each size.
     """
     most = max(1, batch_size(device, size) // pictures)
     groups = math.ceil(row / most)
     return math.ceil(row / groups)
+
+
+def grouped(
+    images: Sequence[np.ndarray], most: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[Sequence[np.ndarray], Callable[[int, int], None]]]:
+    """Yield groups of at most ``most`` images, each with its part of ``progress``."""
+    count = math.ceil(len(images) / most)
+
+    def report(before: int, done: int, total: int) -> None:
+        progress(before * total + done, count * total)
+
+    for number in range(count):
+        yield images[number * most : (number + 1) * most], partial(report, number)

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it may be taken."""
+"""Memory limits: the amount that is free, and the amount that a user allows."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import torch
 from restore.errors import RestoreError, UsageError
 
 SHARE = 0.6
-"""Of what is free, where nobody says how much to take."""
+"""Fraction of the free memory that is used by default."""
 SMALLEST = 64
-"""Pixels a side, below which tiles see too little to be worth having."""
+"""Pixels per side, below which tiles show a network too little."""
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 class NotEnoughMemoryError(RestoreError):
-    """A tile that does not fit; a smaller one may."""
+    """A tile that does not fit into memory; a smaller one may."""
 
 
 def parsed(amount: str) -> int:
-    """Bytes of "4GiB", "800 MB" or "1.5g"; all units are powers of 1024. Raises `UsageError`."""
+    """Parse "4GiB", "800 MB" or "1.5g" to bytes; all units are powers of 1024. Raises
+    `UsageError`."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", amount.strip().lower())
     if not found or not float(found[1]):
         raise UsageError(f"max memory is {amount!r}; say for instance 4GiB or 800MiB")
@@ -30,7 +31,7 @@ def parsed(amount: str) -> int:
 
 
 def free(device: torch.device) -> int:
-    """Bytes that can be had on a device now: of its own, or of the machine's or the container's."""
+    """Return the free bytes of a device: of a GPU, or of the machine or the container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil
@@ -39,13 +40,13 @@ def free(device: torch.device) -> int:
 
 
 def _left_of_container() -> list[int]:
-    """What the container this runs in may still take, if it is in one with a limit."""
+    """Bytes below the limit of the container this process runs in, if there is one."""
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
         taken = int((_CGROUP / "memory.current").read_text())
     except (OSError, ValueError):
         return []
-    # Files it has read count as taken, though they give way.
+    # Cached files count as used, although they are dropped when memory is needed.
     return [] if limit == "max" else [max(0, int(limit) - taken + _cached())]
 
 
@@ -58,5 +59,5 @@ def _cached() -> int:
 
 
 def share_of_free(device: torch.device) -> int:
-    """Bytes to take where nobody says how many."""
+    """Return the bytes that are used by default."""
     return int(SHARE * free(device))

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from restore.checkpoints import store
-from restore.checkpoints.card import Card, TilePolicy
+from restore.checkpoints.card import Card
 from restore.engine.budget import NotEnoughMemoryError
-from restore.engine.fitting import seen
 from restore.engine.padding import padded
-from restore.engine.policy import windows
-from restore.engine.tiling import plan
+from restore.engine.tile_plan import plan_image
 from restore.errors import RestoreError
 from restore.heads import FAST
 from restore.networks import Pair
@@ -65,7 +63,8 @@ def estimate(
         return None
     views = _VIEWS if restorer.ensemble else 1
     multiples = restorer.card.network.size_multiple
-    pixels = times * views * sum(network_pixels(s, restorer.tiles, multiples) for s in sizes)
+    plans = (plan_image(size, restorer.tiles, multiples) for size in sizes)
+    pixels = times * views * sum(plan.pixels for plan in plans)
     side = _PIECE if restorer.compute.device.type == "cpu" else _PIECE_OF_A_GPU
     piece = padded(side, multiples[0]), padded(side, multiples[1])
     pieces = pixels / (piece[0] * piece[1])
@@ -80,17 +79,6 @@ def estimate(
     if shortest == float("inf"):
         return None
     return Estimate(shortest * pieces / workers, _times_quicker(restorer.card))
-
-
-def network_pixels(size: Pair, policy: TilePolicy, multiples: Pair) -> int:
-    """Count the pixels that a network computes for an image of (height, width): of all tiles, with
-    what they share and are padded by."""
-    axes = plan(seen(policy, size), policy, multiples)
-    pixels = 1
-    for axis, multiple in zip(axes, multiples, strict=True):
-        side = padded(axis.size, multiple * windows(axis.size, multiple, policy.window))
-        pixels *= side * len(axis.starts)
-    return pixels
 
 
 def _seconds(restorer: Restorer, piece: Pair) -> float:

@@ -26,7 +26,7 @@ _RUN = f"""{PEAK}
 import numpy as np
 from restore import Restorer
 from restore.checkpoints import store
-from restore.engine.policy import uncut
+from restore.engine.tile_options import uncut
 task, model, precision = sys.argv[1:]
 tile = uncut(store.find(task, model).card)
 restore = Restorer(task, model, device="cpu", precision=precision, tile=tile)

@@ -1,4 +1,4 @@
-"""Frames one after the other: read ahead, restored together where that is faster, in order."""
+"""Frames in order: read ahead, and restored together where that is faster."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 
-from restore.engine import pixels
+from restore.engine.arrays import Image, convert
+from restore.engine.checks import check_count
 from restore.engine.temporal import Steadier
 from restore.errors import ImageError, UsageError
 from restore.pipe import piped
 
-Frame = TypeVar("Frame", np.ndarray, torch.Tensor)
 Together = Callable[[list[np.ndarray]], list[np.ndarray]]
-"""Restores pictures of one height and width."""
+"""Restores images of one height and width."""
 
 AHEAD = 4
-"""Frames read before they are asked for: enough for a source that hesitates now and then."""
+"""Frames read before they are needed: enough for a source that hesitates now and then."""
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A frame as an array that nobody else writes to, and what makes of a result the kind of frame
-    that was given."""
+    """A frame as an array of its own; ``back`` makes a frame of the caller's kind from a
+    result."""
 
     array: np.ndarray
     back: Callable[[np.ndarray], Any]
@@ -37,28 +36,33 @@ class _Read:
         return self.array.shape[0], self.array.shape[1]
 
 
-def check_count(name: str, value: object, least: int, of: str = "frames") -> None:
-    """Raise `UsageError` for an option that is no whole number, or less than ``least``."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least:  # type: ignore[operator]
-        raise UsageError(f"{name} is {value!r}; it is a number of {of}, {least} or more")
-
-
 def restored_frames(
-    frames: Iterable[Frame],
+    frames: Iterable[Image],
     together: Together,
-    batch: Callable[[tuple[int, int]], int],
-    steadier: Steadier | None,
+    fastest: Callable[[tuple[int, int]], int],
+    steady: Steadier | bool,
     ahead: int,
-) -> Iterator[Frame]:
-    """What `Restorer.frames` says; ``batch`` is asked how many frames of (height, width) are
-    restored together."""
+    batch: int | None,
+) -> Iterator[Image]:
+    """Restore frames as `Restorer.frames` does; ``fastest`` maps (height, width) to the number of
+    frames restored together where ``batch`` is None.
+
+    Raises `UsageError` for options at once, other errors in the place of the frame.
+    """
     check_count("ahead", ahead, 0)
+    if batch is not None:
+        check_count("batch", batch, 1)
+    steadier = Steadier() if steady is True else steady or None
     if steadier is not None and not isinstance(steadier, Steadier):
         raise UsageError(f"steady is {steadier!r}; it is True, False or a Steadier")
-    # A generator that has failed is at its end: nobody is asked for a frame after an error.
-    reads = (_read(number, frame) for number, frame in enumerate(frames))
-    return _restored(_ahead(reads, ahead), together, batch, steadier)
+    try:
+        source = iter(frames)
+    except TypeError:
+        raise UsageError(f"frames is {frames!r}; it is an iterable of images") from None
+    # A generator that has failed is at its end: no frame is read after an error.
+    reads = (_read(number, frame) for number, frame in enumerate(source))
+    sizes = fastest if batch is None else lambda size: batch
+    return _restored(_ahead(reads, ahead), together, sizes, steadier)
 
 
 def _restored(
@@ -70,13 +74,13 @@ def _restored(
     for group in _groups(reads, batch):
         results = together([frame.array for frame in group])
         for frame, result in zip(group, results, strict=True):
-            # Not before it is asked for: the steadier's state is that after this very frame.
+            # At the last moment, so that the steadier's state is that after this very frame.
             steadied = steadier(frame.array, result) if steadier else result
             yield frame.back(steadied)
 
 
 def _ahead(reads: Iterator[_Read], ahead: int) -> Iterator[_Read]:
-    """The same, begun for ``ahead`` more than have been asked for, in a thread that ends with the
+    """Read ``ahead`` more frames than have been requested, in a thread that ends with the
     iterator."""
 
     def next_one(source: Iterator[_Read]) -> list[_Read]:
@@ -92,8 +96,8 @@ def _ahead(reads: Iterator[_Read], ahead: int) -> Iterator[_Read]:
 def _groups(
     reads: Iterator[_Read], batch: Callable[[tuple[int, int]], int]
 ) -> Iterator[list[_Read]]:
-    """Neighbours of one size, as many as ``batch`` says; fewer before another size, an error or the
-    end."""
+    """Group neighbours of one size, as many as ``batch`` returns; fewer before another size, an
+    error or the end."""
     group: list[_Read] = []
     try:
         for frame in reads:
@@ -114,32 +118,10 @@ def _groups(
 
 def _read(number: int, frame: Any) -> _Read:
     try:
-        return _from_tensor(frame) if isinstance(frame, torch.Tensor) else _from_array(frame)
+        # A copy: a source may fill one array again and again.
+        given = convert(frame, copy=True)
+        if len(given.arrays) > 1:
+            raise ImageError(f"expected one image, got a batch of {len(given.arrays)}")
     except ImageError as error:
         raise ImageError(f"frame {number}: {error}") from error
-
-
-def _from_array(array: np.ndarray) -> _Read:
-    pixels.check(array)
-    # A copy: a source may fill one array again and again.
-    return _Read(array.copy(), lambda restored: restored)
-
-
-def _from_tensor(tensor: torch.Tensor) -> _Read:
-    shape, device, dtype = tensor.shape, tensor.device, tensor.dtype
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3)):
-        raise ImageError(
-            f"expected a tensor 3 x H x W, 1 x H x W or H x W, got shape {tuple(shape)}"
-        )
-    kept = torch.float32 if tensor.is_floating_point() else dtype
-    array = tensor.detach().to("cpu", kept, copy=True).numpy()
-    if len(shape) == 3:
-        array = array.transpose(1, 2, 0) if shape[0] == 3 else array[0]
-    pixels.check(array)
-
-    def back(restored: np.ndarray) -> torch.Tensor:
-        planes = restored.transpose(2, 0, 1) if restored.ndim == 3 else restored
-        result = torch.from_numpy(np.ascontiguousarray(planes)).reshape(shape)
-        return result.to(device, dtype)
-
-    return _Read(array, back)
+    return _Read(given.arrays[0], lambda restored: given.back([restored]))

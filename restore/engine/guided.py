@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from restore.engine.pixels import to_float
-from restore.networks import Pair
+from restore.engine.tile_plan import reduced_size
 from restore.rows import Rows
 
 RADIUS = 4
@@ -51,15 +51,6 @@ def reduced(image: np.ndarray | Rows, side: int) -> np.ndarray:
         for rows in strips(height)
     ]
     return cv2.resize(np.concatenate(narrow), (wide, high), interpolation=_MEAN)
-
-
-def reduced_size(size: Pair, side: int) -> Pair:
-    """(height, width) of what `reduced` makes of a picture of ``size``."""
-    height, width = size
-    shorter = min(size)
-    if shorter <= side:
-        return size
-    return round(height * side / shorter), round(width * side / shorter)
 
 
 def strips(height: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""Bringing a picture to a size the network takes, and back, as the official evaluation does."""
+"""Padding of images to a size the network takes, as in the official evaluation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ Margin = tuple[int, int]
 
 @dataclass(frozen=True)
 class Padding:
-    """Pixels added on each axis, in two steps: (after it to make it even, then on either side)."""
+    """Pixels added along each axis, in two steps: after the end to make the length even, then at
+    both ends."""
 
     rows: Margin
     columns: Margin
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """... x H x W x C, mirrored without repeating the edge; a single row or column is repeated.
+        """Pad ... x H x W x C by mirroring without repeating the edge; a single row or column is
+        repeated.
 
-        The second step mirrors what the first has made, so that one step would not do.
+        The second step mirrors the result of the first, so the two cannot be merged.
         """
         (odd_rows, rows), (odd_columns, columns) = self.rows, self.columns
         even = _mirror(image, (0, odd_rows), (0, odd_columns))
@@ -34,14 +36,14 @@ class Padding:
 
 
 def margin(length: int, multiple: int) -> Margin:
-    """What an axis needs: one pixel after an odd length, then half of what lacks to the multiple
-    (which is even) on either side."""
+    """Return the padding of an axis: one pixel after an odd length, then at both ends half of the
+    pixels missing to an even ``multiple``."""
     odd = length % 2
     return odd, -(length + odd) % multiple // 2
 
 
 def padded(length: int, multiple: int) -> int:
-    """What `margin` makes of a length."""
+    """Return a length with its `margin`."""
     return -(-length // multiple) * multiple
 
 

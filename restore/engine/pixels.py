@@ -1,23 +1,25 @@
-"""Between the arrays callers have and the float32 H x W x 3 the engine works on."""
+"""Between 8 or 16 bit or float images and the float32 H x W x 3 that the engine works on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from restore.errors import ImageError
 from restore.media.colour import rgb
-from restore.rows import Rows
+from restore.rows import Rows, Sink
 
 _STRIP = 16
-"""Rows that are worked on together: a large picture is not copied to be looked at, and what is made
-of a wide one on the way to its result is small beside a tile."""
+"""Rows that are processed together: temporary arrays are small, also those of wide images."""
+_COPIED = 256
+"""Rows that are copied together."""
 _FULL = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def to_float(image: np.ndarray) -> np.ndarray:
-    """H x W or H x W x 3, uint8, uint16 or float32, to H x W x 3 float32 in units of full scale.
+    """Convert H x W or H x W x 3, uint8, uint16 or float32, to H x W x 3 float32 in units of full
+    scale.
 
     Floats are not clipped. Raises `ImageError` for anything else, and for NaN or infinity.
     """
@@ -27,8 +29,11 @@ def to_float(image: np.ndarray) -> np.ndarray:
     return rgb(image)
 
 
-def check(image: np.ndarray) -> None:
-    """Raise `ImageError` for what `to_float` does not take."""
+def check(image: np.ndarray | Rows) -> None:
+    """Raise `ImageError` for anything that `to_float` does not accept. Of `Rows`, which are read
+    from files, only the first is checked."""
+    if isinstance(image, Rows):
+        image = image[:1]
     if not isinstance(image, np.ndarray):
         raise ImageError(f"expected a numpy array, got {type(image).__name__}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
@@ -44,16 +49,25 @@ def check(image: np.ndarray) -> None:
 def from_float(
     restored: np.ndarray, like: np.ndarray, grey: bool, strength: float = 1.0
 ) -> np.ndarray:
-    """H x W x 3 float32 to the shape and dtype of ``like``; clipped, integers rounded.
+    """Convert H x W x 3 float32 to the shape and dtype of ``like``; clip, and round integers.
 
-    Where ``grey`` says that ``like`` is part of a grey picture, so is the result, exactly. With
-    less than all ``strength`` it is blended with ``like``.
+    ``grey``: whether ``like`` is part of a grey image; the result has equal channels then.
+    ``strength``: below 1, the result is blended with ``like``.
     """
     result = np.empty(like.shape, like.dtype)
     for top in range(0, len(like), _STRIP):
         rows = slice(top, top + _STRIP)
         result[rows] = _rounded(_blended(restored[rows], like[rows], strength), like[rows], grey)
     return result
+
+
+def copy_clipped(images: Sequence[np.ndarray | Rows], results: Sequence[np.ndarray | Sink]) -> None:
+    """Assign ``images`` to ``results`` by rows, floats clipped to [0, 1]."""
+    for image, result in zip(images, results, strict=True):
+        for top in range(0, image.shape[0], _COPIED):
+            rows = slice(top, min(top + _COPIED, image.shape[0]))
+            part = image[rows]
+            result[rows] = np.clip(part, 0, 1) if part.dtype.kind == "f" else part
 
 
 def _blended(restored: np.ndarray, like: np.ndarray, strength: float) -> np.ndarray:
@@ -77,7 +91,7 @@ def _rounded(restored: np.ndarray, like: np.ndarray, grey: bool) -> np.ndarray:
 
 
 def is_grey(image: np.ndarray | Rows) -> bool:
-    """Whether the picture has one channel, or three that are equal everywhere."""
+    """Whether an image has one channel, or three that are equal everywhere."""
     if image.ndim == 2:
         return True
     return all(bool((strip == strip[..., :1]).all()) for strip in _strips(image))

@@ -51,12 +51,12 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"device {name!r} is unknown; use auto, cpu, cuda or mps") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RestoreError(
-            f"device {name!r}: this machine has no usable CUDA GPU; use --device cpu"
+            f"device {name!r}: this machine has no usable CUDA GPU; use device='cpu'"
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise RestoreError(f"device {name!r}: there are {torch.cuda.device_count()} GPUs, from 0")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise RestoreError(f"device {name!r}: this machine has no Metal GPU; use --device cpu")
+        raise RestoreError(f"device {name!r}: this machine has no Metal GPU; use device='cpu'")
     if device.type not in ("cpu", "cuda", "mps"):
         raise RestoreError(f"device {name!r} is not supported; use auto, cpu, cuda or mps")
     return device

@@ -1,6 +1,6 @@
-"""Cutting a large picture into overlapping tiles and blending the results.
+"""Overlapping tiles of a large image, and the blending of their results.
 
-All tiles of a picture have the same size. Neighbours share an overlap in which their weights
+All tiles of an image have the same size. Neighbours share an overlap in which their weights
 cross-fade along a raised cosine, so no seam can show.
 """
 
@@ -19,12 +19,12 @@ from restore.engine.padding import padded
 Place = tuple[slice, slice]
 Run = Callable[[Sequence[Place]], Sequence[np.ndarray]]
 Band = tuple[slice, np.ndarray]
-"""Which rows, and what is in them: ... x rows x W x C float32."""
+"""Rows of an image, and their pixels: ... x rows x W x C float32."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Tiles along one axis: each ``size`` long, beginning at ``starts``."""
+    """Tiles along one axis of ``length`` pixels: each ``size`` pixels long, from ``starts`` on."""
 
     length: int
     size: int
@@ -32,12 +32,12 @@ class Axis:
 
     @property
     def shared(self) -> int:
-        """How much the first two tiles have in common, and others to rounding."""
+        """Pixels shared by the first two tiles; other neighbours share as many, up to rounding."""
         return self.size - self.starts[1] if len(self.starts) > 1 else 0
 
     def weights(self) -> list[np.ndarray]:
-        """Blending weights of each tile: ``size`` values that, over all tiles, sum to one at
-        every place along the axis."""
+        """Return the blending weights of each tile: ``size`` values. Over all tiles, they sum to
+        one at every pixel of the axis."""
         indices = range(len(self.starts))
         total = np.zeros(self.length)
         for i in indices:
@@ -45,8 +45,8 @@ class Axis:
         return [(self._window(i) / total[self._span(i)]).astype(np.float32) for i in indices]
 
     def borders(self) -> tuple[int, ...]:
-        """Where a seam could show, as indices of what comes after it: where a tile begins, where
-        the one before it ends, and halfway between, where neighbours weigh the same."""
+        """Return where a seam could show, as indices of the pixel after it: where a tile begins,
+        where the one before it ends, and halfway, where both have the same weight."""
         pairs = [(start, before + self.size) for before, start in pairwise(self.starts)]
         return tuple(sorted({b for start, end in pairs for b in (start, (start + end) // 2, end)}))
 
@@ -70,8 +70,10 @@ def _rise(length: int) -> np.ndarray:
 
 
 def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
-    """Tiles of at most ``tile`` (a multiple of ``multiple``, at least one) with at least
-    ``overlap`` in common, all equal and as small as their number allows.
+    """Place equal tiles of at most ``tile`` pixels that share at least ``overlap`` pixels, as few
+    as possible and then as small as possible.
+
+    Tiles are a multiple of ``multiple`` long, at least one multiple.
 
     ``length`` must be at least the tile size that results, or a multiple of ``multiple``.
     """
@@ -86,13 +88,15 @@ def plan_axis(length: int, tile: int, overlap: int, multiple: int) -> Axis:
     return Axis(length, size, tuple(round(i * last / (count - 1)) for i in range(count)))
 
 
-def plan(
+def plan_axes(
     shape: tuple[int, ...], policy: TilePolicy, multiples: tuple[int, int]
 ) -> tuple[Axis, Axis]:
-    """The tiles, by rows and columns, of a picture of this height and width; ``multiples`` is the
-    network's size rule."""
+    """Place the tiles of an image of this height and width along its rows and its columns.
+
+    ``multiples``: the network's size rule, for heights and widths.
+    """
     limits = tuple(padded(length, m) for length, m in zip(shape, multiples, strict=True))
-    if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin pictures grow
+    if limits[0] * limits[1] > policy.whole_up_to:  # counted as padded: thin images grow
         limits = tuple(max(m, policy.size // m * m) for m in multiples)
     rows, columns = (
         plan_axis(length, limit, policy.overlap, m)
@@ -102,21 +106,21 @@ def plan(
 
 
 def run_tiled(rows: Axis, columns: Axis, run: Run, at_once: int = 1) -> Iterator[Band]:
-    """Apply ``run`` to all tiles and blend: the picture from top to bottom, each band of rows as
-    soon as no tile to come reaches into it. No more is held than a row of tiles, what the one above
-    has given to it and what ``run`` has just made, where the caller lets go of each band before it
-    asks for the next.
+    """Apply ``run`` to all tiles and blend; yield the image from top to bottom, each band of rows
+    as soon as it is final.
 
-    ``run`` gets the places, rows and columns, of ``at_once`` neighbours in a row, or of those that
-    are left of it, and returns as many ... x h x w x C float32. Its errors are the caller's to see:
-    nothing is swallowed.
+    Memory is needed for a row of tiles, for the part that the row above has blended into it, and
+    for the last results of ``run``, if the caller drops each band before it requests the next.
+
+    ``run`` maps the places (rows and columns) of ``at_once`` neighbours in a row, or of the rest of
+    the row, to as many ... x h x w x C float32. Its errors are raised unchanged.
     """
     if len(rows.starts) == len(columns.starts) == 1:
         yield slice(0, rows.length), run([(slice(0, rows.length), slice(0, columns.length))])[0]
         return
     across = [slice(left, left + columns.size) for left in columns.starts]
     row_weights, column_weights = rows.weights(), columns.weights()
-    below: np.ndarray | None = None  # what the tiles above have given to the next
+    below: np.ndarray | None = None  # blended by the tiles above
     for i, top in enumerate(rows.starts):
         down = slice(top, top + rows.size)
         band: np.ndarray | None = None
@@ -131,7 +135,7 @@ def run_tiled(rows: Axis, columns: Axis, run: Run, at_once: int = 1) -> Iterator
             for j, (place, tile) in enumerate(zip(group, tiles, strict=True), first):
                 weights = row_weights[i][:, None, None] * column_weights[j][None, :, None]
                 band[..., place, :] += tile * weights
-            del tiles, tile  # they need not be there while the next are made
+            del tiles, tile  # frees memory before the next are made
         assert band is not None
         end = rows.starts[i + 1] - top if i + 1 < len(rows.starts) else rows.size
         below = band[..., end:, :, :].copy()  # a view would keep all of the band

@@ -24,8 +24,8 @@ from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, Card
 from restore.engine.backend import ONNXRUNTIME, TORCH
 from restore.engine.peak import convolution_peak, memory_bandwidth
-from restore.engine.policy import AUTO, asked
 from restore.engine.precision import PRECISIONS
+from restore.engine.tile_options import AUTO, resolve_policy
 from restore.errors import UsageError
 from restore.evaluate.timed import (
     HERE,
@@ -152,7 +152,7 @@ def _speed(times: _Times, best: np.ndarray) -> Speed:
 def _sees_all(setting: Setting, card: Card) -> bool:
     """Whether every pixel goes through the network, not a reduced picture."""
     options = setting.options
-    reduce_to = asked(options.get("tile", AUTO), options.get("overlap"), card).reduce_to
+    reduce_to = resolve_policy(options.get("tile", AUTO), options.get("overlap"), card).reduce_to
     return not reduce_to or min(setting.height, setting.width) <= reduce_to
 
 

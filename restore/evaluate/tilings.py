@@ -13,8 +13,8 @@ import torch
 
 from restore.checkpoints import store
 from restore.engine import pixels
-from restore.engine.policy import EXACT, OFF
 from restore.engine.restorer import Restorer
+from restore.engine.tile_options import EXACT, OFF
 from restore.evaluate import seams, speed, timed
 from restore.evaluate.metrics import PEAK
 from restore.evaluate.protocol import BASIC

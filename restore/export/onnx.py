@@ -18,7 +18,7 @@ import torch
 
 from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, Card
-from restore.checkpoints.cut import load_network
+from restore.checkpoints.cut import read_network
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError, RestoreError
 from restore.files import atomic_path, check_target
@@ -54,7 +54,7 @@ def export(model: Model | str | Path, path: Path, overwrite: bool = False) -> di
     check_target(path, overwrite, CheckpointError)
     found = model if isinstance(model, Model) else store.locate(model)
     _require_extra()
-    proto = _graph(load_network(found))
+    proto = _graph(read_network(found))
     metadata = describe(found.card)
     _label(proto, found.card, metadata)
     try:

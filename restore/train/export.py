@@ -11,7 +11,7 @@ import torch
 
 from restore.checkpoints import weights
 from restore.checkpoints.card import Card, TrainingSet
-from restore.engine.policy import windowed
+from restore.engine.tile_options import windowed
 from restore.networks import NetworkConfig, variants
 from restore.train.config import SMALL
 from restore.train.loop import Trainer

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from restore import Restorer
 from restore.checkpoints import official, store, weights
 from restore.checkpoints.card import Card, Figure, TilePolicy, TrainingSet, read_card
-from restore.checkpoints.cut import cut, cut_model, load_network, write_cut
+from restore.checkpoints.cut import cut, cut_model, read_network, write_cut
 from restore.errors import CheckpointError, UsageError
 from restore.networks import initialise
 from restore.networks.maxim import VARIANTS, MaximConfig
@@ -199,7 +199,7 @@ def test_triton_gets_the_cut_network(model: store.Model) -> None:
     pytest.importorskip("triton")
     from restore.engine.kernels import fuse
 
-    fused = fuse(load_network(cut_model(model, 1)))
+    fused = fuse(read_network(cut_model(model, 1)))
     assert len(fused.stages) == 1
 
 
@@ -240,7 +240,7 @@ def test_a_written_cut_is_a_model_of_its_own(model: store.Model, tmp_path: Path)
     assert target.stat().st_size < 0.4 * model.path.stat().st_size
     x = noise(THREE)
     with torch.no_grad():
-        expected = load_network(cut_model(model, 1))(x)
+        expected = read_network(cut_model(model, 1))(x)
         torch.testing.assert_close(network(x), expected, rtol=0, atol=0)
     with pytest.raises(UsageError, match="use 1, the only stage there is"):
         Restorer("denoise", target, stages=2)

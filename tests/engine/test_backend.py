@@ -166,7 +166,7 @@ def test_options_that_do_not_exist_are_refused(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA GPU")
 def test_a_missing_gpu_is_named(exported: Exported) -> None:
-    with pytest.raises(RestoreError, match=r"\Adevice 'cuda': .*use --device cpu\Z"):
+    with pytest.raises(RestoreError, match=r"\Adevice 'cuda': .*use device='cpu'\Z"):
         load(exported, device="cuda")
 
 

@@ -20,7 +20,7 @@ from restore import Restorer
 from restore.checkpoints.card import TilePolicy
 from restore.engine.batches import FILLS_A_GPU, MOST_AT_ONCE, batch_size, tiles_at_once
 from restore.engine.budget import NotEnoughMemoryError
-from restore.engine.fitting import Memory
+from restore.engine.memory import Memory
 from restore.engine.precision import Compute
 from restore.errors import RestoreError
 from restore.media import large

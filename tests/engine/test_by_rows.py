@@ -101,9 +101,11 @@ def test_the_budget_counts_what_is_held(tmp_path: Path) -> None:
     assert most < 2 * pixels.nbytes
     restore = Restorer("denoise", path, device="cpu", max_memory=most)
     with writing(PngSink, tmp_path / "out.png", source) as sink:
-        assert restore._policy([source.pixels], [sink]).size == 96
+        plan = restore._memory.plan(restore._options, [source.pixels], [sink])
+        assert plan.policy.size == 96
         sink[slice(0, 16000)] = pixels
-    assert restore._policy([pixels], [np.empty_like(pixels)]).size == 64
+    plan = restore._memory.plan(restore._options, [pixels], [np.empty_like(pixels)])
+    assert plan.policy.size == 64
 
 
 RUN = f"""{PEAK}

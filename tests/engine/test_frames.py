@@ -189,8 +189,9 @@ def test_errors_come_in_their_places(restore: Restorer, batch: int) -> None:
     for wrong, what in (
         (bad, "frame 2: the picture holds NaN or infinity"),
         (frames[0].astype(int), "frame 2: expected uint8, uint16 or float32 pixels, got int64"),
-        (torch.zeros(16, 16, 3), "frame 2: expected a tensor 3 x H x W, .* got shape"),
-        (None, "frame 2: expected a numpy array, got NoneType"),
+        (torch.zeros(16, 16, 2), "frame 2: expected a tensor 3 x H x W, .* got shape"),
+        (torch.zeros(2, 3, 16, 16), "frame 2: expected one image, got a batch of 2"),
+        (None, "frame 2: expected a numpy array, a torch tensor or a PIL image, got NoneType"),
     ):
         results = restore.frames([*frames[:2], wrong, *frames], batch=batch)  # type: ignore[list-item]
         np.testing.assert_array_equal(next(results), restore(frames[0]))

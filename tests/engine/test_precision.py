@@ -43,7 +43,7 @@ def test_a_device_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch, name: 
 @pytest.mark.parametrize(
     ("name", "gpus", "what"),
     [
-        ("cuda", 0, "no usable CUDA GPU; use --device cpu"),
+        ("cuda", 0, "no usable CUDA GPU; use device='cpu'"),
         ("cuda:0", 0, "no usable CUDA GPU"),
         ("cuda:2", 2, "there are 2 GPUs, from 0"),
         ("mps", 0, "no Metal GPU"),

@@ -14,7 +14,6 @@ from PIL import Image
 
 from restore import Restorer
 from restore.checkpoints.card import TilePolicy
-from restore.engine.tiling import plan
 from restore.errors import UsageError
 from restore.evaluate import tilings
 from restore.evaluate.metrics import psnr
@@ -97,7 +96,8 @@ def test_the_plan_is_what_the_restorer_follows(
     totals: list[int] = []
     image = picture(0, *size)
     restorer(image, lambda done, total: totals.append(total))
-    axes = plan(size, restorer._policy([image]), restorer.card.network.size_multiple)
+    plan = restorer._memory.plan(restorer._options, [image], [image])
+    axes = plan.rows, plan.columns
     assert set(totals) == {len(axes[0].starts) * len(axes[1].starts)}
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_run import picture
 
 from restore.checkpoints.card import Card, Figure, TilePolicy, TrainingSet, read_card
-from restore.engine.policy import windowed
+from restore.engine.tile_options import windowed
 from restore.files import sha256_of
 from restore.networks.maxim import VARIANTS, MaximConfig
 from restore.train import job

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from restore.checkpoints.card import TilePolicy, TrainingSet
-from restore.engine.policy import windowed
+from restore.engine.tile_options import windowed
 from restore.evaluate import report
 
 Cases = Callable[[Path], Iterator[report.Case]]

@@ -98,7 +98,7 @@ def load(folder: Path, **options: Any) -> backend.Backend:
 def test_a_missing_triton_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "restore.networks.fast.triton_kernels", raising=False)
-    message = r"\Abackend triton needs triton, which .* brings; use --backend torch\Z"
+    message = r"\Abackend triton needs triton, which .* brings; use backend='torch'\Z"
     with pytest.raises(RestoreError, match=message):
         load(tmp_path)
 
@@ -106,7 +106,7 @@ def test_a_missing_triton_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @needs_none
 def test_a_missing_gpu_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("triton", reason="triton comes with torch for CUDA alone")
-    message = "backend triton: this machine has no usable CUDA GPU; use --backend torch"
+    message = "backend triton: this machine has no usable CUDA GPU; use backend='torch'"
     for device in ("auto", "cuda", "cpu"):
         with pytest.raises(RestoreError, match=rf"\A{message}\Z"):
             load(tmp_path, device=device)
@@ -146,7 +146,7 @@ def test_what_goes_wrong_in_the_check_is_one_line(
     assert type(raised.value) is kind
     expected = "not enough memory"
     if message is not None:
-        expected = f"backend triton does not work on this machine; use --backend torch ({message})"
+        expected = f"backend triton does not work on this machine ({message}); use backend='torch'"
     assert str(raised.value) == expected
 
 

@@ -20,11 +20,11 @@ from models import save_model
 from restore import Restorer
 from restore.checkpoints.card import Card, TilePolicy
 from restore.engine import budget, footprint
-from restore.engine.backend import ALL, LEAST, SOME
-from restore.engine.fitting import ASIDE, WITHOUT_STRIPS, Attempt, Memory, seen
-from restore.engine.policy import uncut, windowed
+from restore.engine.memory import ASIDE, WITHOUT_STRIPS, Memory
 from restore.engine.precision import Compute
-from restore.engine.tiling import plan
+from restore.engine.tile_options import ALL, LEAST, SOME, TileOptions, uncut, windowed
+from restore.engine.tile_plan import TilePlan, plan_image
+from restore.engine.tiling import plan_axes
 from restore.errors import RestoreError, UsageError
 from restore.networks.maxim import VARIANTS, MaximConfig
 
@@ -51,6 +51,22 @@ def memory(
     return Memory(card, fake, most, workers)
 
 
+def fitted(scarce: Memory, policy: TilePolicy, image: np.ndarray) -> TilePolicy:
+    """The tiles of an image whose result takes as much as itself."""
+    return scarce.plan(TileOptions(policy, is_fitted=True), [image], [image]).policy
+
+
+def attempt(
+    policy: TilePolicy, hold: str, shape: tuple[int, ...], multiples: tuple[int, int] = MULTIPLES
+) -> TilePlan:
+    return plan_image(shape, policy, multiples, hold)
+
+
+def at_once(scarce: Memory, policy: TilePolicy, *shape: int) -> int:
+    image = blank(*shape)
+    return scarce.plan(TileOptions(policy), [image], [image]).at_once
+
+
 def blank(height: int, width: int) -> np.ndarray:
     """A picture of any size that takes no memory, but says that it does."""
     return np.broadcast_to(np.uint8(90), (height, width, 3))
@@ -58,7 +74,7 @@ def blank(height: int, width: int) -> np.ndarray:
 
 def taken(shape: tuple[int, int], policy: TilePolicy, a_pixel: float) -> float:
     """What a picture, its result, a tile and the row it belongs to take at least."""
-    rows, columns = plan(shape, policy, MULTIPLES)
+    rows, columns = plan_axes(shape, policy, MULTIPLES)
     pictures = 2 * 3 * shape[0] * shape[1]
     if len(rows.starts) == len(columns.starts) == 1:
         return pictures + shape[0] * shape[1] * a_pixel
@@ -76,7 +92,7 @@ def test_tiles_fit_and_hardly_larger_ones_would(
     shape: tuple[int, int], most: int, a_pixel: float, window: int
 ) -> None:
     image, policy = blank(*shape), windowed(window)
-    tiles = memory(most, a_pixel=a_pixel).fitted(policy, [image], [image])
+    tiles = fitted(memory(most, a_pixel=a_pixel), policy, image)
     most -= min(ASIDE, most // 4)
     assert tiles.size <= policy.size
     assert tiles.overlap == policy.overlap
@@ -86,7 +102,7 @@ def test_tiles_fit_and_hardly_larger_ones_would(
         return
     # Padding to windows and the overlap of bands are no more than these shares.
     larger = TilePolicy(tiles.size * 5 // 3 + MULTIPLES[0], policy.overlap, 0)
-    rows, columns = plan(shape, larger, MULTIPLES)
+    rows, columns = plan_axes(shape, larger, MULTIPLES)
     if larger.size <= policy.size:
         more = rows.size * columns.size * a_pixel * 1.8 + 2 * 12 * rows.size * shape[1]
         assert 2 * image.nbytes + more > most
@@ -94,22 +110,22 @@ def test_tiles_fit_and_hardly_larger_ones_would(
 
 def test_a_wide_picture_keeps_large_tiles() -> None:
     image = blank(1250, 20_000)
-    tiles = memory(GIB).fitted(CARDS, [image], [image])
+    tiles = fitted(memory(GIB), CARDS, image)
     assert tiles.size > 700
-    rows, columns = plan(image.shape[:2], tiles, MULTIPLES)
+    rows, columns = plan_axes(image.shape[:2], tiles, MULTIPLES)
     computed = rows.size * columns.size * len(rows.starts) * len(columns.starts)
     assert computed < 1.3 * 1250 * 20_000
     # Of a lower one, the rows that there are.
     low = blank(300, 20_000)
-    assert memory(GIB // 2).fitted(CARDS, [low], [low]).size > 1000
+    assert fitted(memory(GIB // 2), CARDS, low).size > 1000
 
 
 def test_pictures_that_fit_are_not_cut(caplog: pytest.LogCaptureFixture) -> None:
     image = blank(1024, 1024)
-    assert memory(GIB).fitted(CARDS, [image], [image]) is CARDS
-    assert memory(GIB, a_pixel=1500.0).fitted(CARDS, [image], [image]).size < 1024
+    assert fitted(memory(GIB), CARDS, image) is CARDS
+    assert fitted(memory(GIB, a_pixel=1500.0), CARDS, image).size < 1024
     small = blank(50, 60)
-    memory(1).fitted(CARDS, [small], [small])
+    fitted(memory(1), CARDS, small)
     assert caplog.messages == NO_WARNING
 
 
@@ -117,26 +133,29 @@ def test_windows_of_a_tile_count_as_they_are_padded() -> None:
     """832 pixels are three windows of 320: a tile of them takes as much as one of 960."""
     image = blank(832, 832)
     most = 2 * image.nbytes + 832 * 832 * 471 * 11 // 10 + ASIDE
-    assert memory(most).fitted(windowed(0), [image], [image]).whole_up_to
-    assert not memory(most).fitted(CARDS, [image], [image]).whole_up_to
+    assert fitted(memory(most), windowed(0), image).whole_up_to
+    assert not fitted(memory(most), CARDS, image).whole_up_to
 
 
 def test_workers_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     image = blank(4000, 4000)
-    alone = memory(GIB).fitted(CARDS, [image], [image])
-    assert memory(4 * GIB, 4).fitted(CARDS, [image], [image]) == alone
-    assert memory(GIB, 4).fitted(CARDS, [image], [image]).size < alone.size // 1.8
+    alone = fitted(memory(GIB), CARDS, image)
+    assert fitted(memory(4 * GIB, 4), CARDS, image) == alone
+    assert fitted(memory(GIB, 4), CARDS, image).size < alone.size // 1.8
     monkeypatch.setattr(budget, "share_of_free", lambda device: GIB)
-    alone = memory(None).fitted(CARDS, [image], [image])
-    assert memory(None, 4).fitted(CARDS, [image], [image]).size < alone.size // 1.8
+    alone = fitted(memory(None), CARDS, image)
+    assert fitted(memory(None, 4), CARDS, image).size < alone.size // 1.8
 
 
 def test_who_calls_from_several_threads_says_so(tmp_path: Path) -> None:
     path = save_model(tmp_path, tile=CARDS, memory={"cpu": {"float32": 471.0}})
     image = blank(3000, 3000)
-    one, four = (
-        Restorer("denoise", path, device="cpu", max_memory=GIB, workers=workers)._policy([image])
+    loaded = (
+        Restorer("denoise", path, device="cpu", max_memory=GIB, workers=workers)
         for workers in (1, 4)
+    )
+    one, four = (
+        restorer._memory.plan(restorer._options, [image], [image]).policy for restorer in loaded
     )
     assert four.size < one.size
     for bad in (0, -1, 1.5, "2"):
@@ -146,22 +165,22 @@ def test_who_calls_from_several_threads_says_so(tmp_path: Path) -> None:
 
 def test_a_backend_without_strips_gets_smaller_tiles() -> None:
     image = blank(4000, 4000)
-    strips = memory(GIB, a_pixel=471 * WITHOUT_STRIPS).fitted(CARDS, [image], [image])
-    assert memory(GIB, by_windows=False).fitted(CARDS, [image], [image]) == strips
-    assert strips.size < memory(GIB).fitted(CARDS, [image], [image]).size
+    strips = fitted(memory(GIB, a_pixel=471 * WITHOUT_STRIPS), CARDS, image)
+    assert fitted(memory(GIB, by_windows=False), CARDS, image) == strips
+    assert strips.size < fitted(memory(GIB), CARDS, image).size
 
 
 def test_a_user_learns_of_tiles_that_are_far_too_small(caplog: pytest.LogCaptureFixture) -> None:
     image = blank(3000, 3000)
     scarce = memory((2 * image.nbytes + (20 << 20)) * 4 // 3)
     for _ in range(2):
-        scarce.fitted(CARDS, [image], [image])
+        fitted(scarce, CARDS, image)
     (said,) = caplog.messages
     assert said.startswith("memory allows tiles of 128 pixels a side, the model's are 1536: they ")
     caplog.clear()
-    memory(GIB // 2).fitted(CARDS, [image], [image])
+    fitted(memory(GIB // 2), CARDS, image)
     tiny_tiles = TilePolicy(96, 8, 0)
-    memory(GIB).fitted(tiny_tiles, [image], [image])  # as the model has them
+    fitted(memory(GIB), tiny_tiles, image)  # as the model has them
     assert caplog.messages == NO_WARNING
 
 
@@ -172,7 +191,7 @@ def test_a_user_learns_of_tiles_that_are_far_too_small(caplog: pytest.LogCapture
         ({"tile": 96}, "tile 96 leaves nothing to choose; use tile auto"),
         (
             {},
-            "the card of {model} does not say what it takes in float32; this finds out: "
+            "the card of {model} has no measured memory in float32; to measure it: "
             "restore weights measure denoise {model}",
         ),
     ],
@@ -202,14 +221,14 @@ def test_out_of_memory_the_whole_is_tried_in_parts_before_tiles(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scarce = memory()
-    attempt = scarce.lighter(Attempt(UNCUT, ALL), (600, 900))
-    assert attempt == Attempt(UNCUT, LEAST)
+    plan = scarce.lighter(attempt(UNCUT, ALL, (600, 900)))
+    assert plan == attempt(UNCUT, LEAST, (600, 900))
     sides = (450, 192, 96)
     for side in sides:
-        attempt = scarce.lighter(attempt, (600, 900))
-        assert attempt.tiles.size == side
+        plan = scarce.lighter(plan)
+        assert plan == attempt(replace(UNCUT, size=side, whole_up_to=0), LEAST, (600, 900))
     with pytest.raises(RestoreError, match="not enough memory for tiles of 64 pixels a side"):
-        scarce.lighter(attempt, (600, 900))
+        scarce.lighter(plan)
     assert caplog.messages == [
         "not enough memory; going on as with tile exact",
         *(f"not enough memory; going on with tiles of {side} pixels a side" for side in sides),
@@ -220,33 +239,37 @@ def test_out_of_memory_tiles_go_one_at_a_time_for_good_before_they_are_halved(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scarce, tiles, shape = memory(**ON_GPU), TilePolicy(128, 16, 0), (600, 900, 3)
-    assert memory().at_once(tiles, shape, 1) == 1
-    assert scarce.at_once(tiles, shape, 1) == 8
-    several = Attempt(tiles, SOME, 8)
+    assert at_once(memory(), tiles, 600, 900) == 1
+    assert at_once(scarce, tiles, 600, 900) == 8
+    several = replace(attempt(tiles, SOME, shape), at_once=8)
     for _ in range(2):  # as of two threads that had begun
-        attempt = scarce.lighter(several, shape)
-        assert attempt == Attempt(tiles, SOME, 1)
-    assert scarce.at_once(TilePolicy(64, 16, 0), (300, 300), 1) == 1
+        plan = scarce.lighter(several)
+        assert plan == attempt(tiles, SOME, shape)
+    assert at_once(scarce, TilePolicy(64, 16, 0), 300, 300) == 1
     assert caplog.messages == ["not enough memory; going on with one tile at a time"]
-    halved = scarce.lighter(attempt, shape)
-    assert (halved.tiles.size, halved.at_once) == (64, 1)
+    halved = scarce.lighter(plan)
+    assert (halved.policy.size, halved.at_once) == (64, 1)
     copied = copy.deepcopy(scarce)
-    assert copied.at_once(tiles, shape, 1) == 1
-    assert memory(**ON_GPU).at_once(tiles, shape, 1) == 8
+    assert at_once(copied, tiles, 600, 900) == 1
+    assert at_once(memory(**ON_GPU), tiles, 600, 900) == 8
 
 
 def test_no_tile_is_smaller_than_the_network_takes() -> None:
     network = replace(NETWORK, block_size_lr=(16, 16))
     assert network.size_multiple == (128, 128)
+    plan = attempt(TilePolicy(64, 0, 0), SOME, (500, 500), network.size_multiple)
     with pytest.raises(RestoreError, match="not enough memory for tiles of 128 pixels"):
-        memory(network=network).lighter(Attempt(TilePolicy(64, 0, 0), SOME), (500, 500))
+        memory(network=network).lighter(plan)
 
 
 def test_of_a_reduced_picture_what_the_network_sees_is_halved() -> None:
     policy = TilePolicy(size=384, overlap=64, whole_up_to=384 * 384, reduce_to=128)
-    assert seen(policy, (3000, 4000, 3)) == (128, 171)
-    assert memory().lighter(Attempt(policy, SOME), (3000, 4000, 3)).tiles.size == 85
-    assert seen(CARDS, (3000, 4000, 3)) == (3000, 4000)
+    plan = attempt(policy, SOME, (3000, 4000, 3))
+    assert plan.shown == (128, 171)
+    halved = memory().lighter(plan)
+    assert halved.policy == replace(policy, size=85, whole_up_to=0)
+    assert halved.shown == plan.shown
+    assert attempt(CARDS, SOME, (3000, 4000, 3)).shown == (3000, 4000)
 
 
 @pytest.fixture

@@ -5,46 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from models import save_model
 
 from restore import Restorer
 from restore.checkpoints.card import TILES, Card, TilePolicy
 from restore.checkpoints.zoo import OFFICIAL
-from restore.engine.policy import asked, window_borders, windowed, windows, without_windows
-from restore.engine.tiling import plan, plan_axis
+from restore.engine.tile_options import resolve_policy, windowed, without_windows
+from restore.engine.tiling import plan_axes
 from restore.errors import UsageError
 from restore.heads import HEADS
 from restore.networks.maxim import MaximConfig
-
-
-@given(
-    length=st.integers(1, 4000),
-    multiple=st.sampled_from([2, 16, 64]),
-    side=st.sampled_from([0, 64, 128, 256]),
-)
-def test_windows_are_about_as_large_as_asked_and_add_least(
-    length: int, multiple: int, side: int
-) -> None:
-    count = windows(length, multiple, side)
-    if not side or length <= side:
-        assert count == 1
-        return
-    assert 2 * side <= 3 * length / count <= 4.5 * side or count == 1
-    if count == 1:
-        assert length < 1.5 * side
-    for other in range(1, 100):
-        if 2 / 3 * side <= length / other <= 1.5 * side:
-            assert -length % (count * multiple) <= -length % (other * multiple)
-
-
-@given(length=st.integers(1, 3000), tile=st.sampled_from([256, 1024]))
-def test_borders_of_windows_lie_within_the_picture_and_apart(length: int, tile: int) -> None:
-    axis = plan_axis(length, tile, 64, 64)
-    borders = list(window_borders(axis, 64, 128))
-    assert all(0 < border < length for border in borders)
-    assert len(borders) == len(axis.starts) * (windows(axis.size, 64, 128) - 1)
 
 
 def test_a_backend_without_windows_gets_tiles_of_about_their_size() -> None:
@@ -79,52 +49,52 @@ def test_scene_heads_are_reduced_unless_a_card_has_a_measured_policy(
     tile: TilePolicy | None,
 ) -> None:
     for task, head in HEADS.items():
-        policy = asked("auto", None, card(task, tile))
+        policy = resolve_policy("auto", None, card(task, tile))
         assert policy.reduce_to == head.reduce_to == (400 if task in ("dehaze", "enhance") else 0)
         if head.reduce_to:  # and not cut after that, however long
-            assert plan((400, 6000), policy, (64, 64))[1].starts == (0,)
+            assert plan_axes((400, 6000), policy, (64, 64))[1].starts == (0,)
         else:
             assert policy == TILES
     measured = TilePolicy(384, 64, 384 * 384, reduce_to=128)
-    assert asked("auto", None, card("dehaze", measured)) == measured
+    assert resolve_policy("auto", None, card("dehaze", measured)) == measured
 
 
 def test_official_scene_models_are_never_seen_in_tiles_by_default() -> None:
     for entry in OFFICIAL.values():
-        policy = asked("auto", None, entry.card())
+        policy = resolve_policy("auto", None, entry.card())
         assert bool(policy.reduce_to) == bool(HEADS[entry.task].reduce_to)
 
 
 def test_reduce_chooses_the_shorter_side_or_every_pixel() -> None:
     scene, details = card("enhance", None), card("derain", windowed(256))
-    assert asked("auto", None, scene, 250).reduce_to == 250
-    assert asked("auto", None, scene, "250") == asked("auto", None, scene, 250)
-    every = asked("auto", None, scene, "off")
+    assert resolve_policy("auto", None, scene, 250).reduce_to == 250
+    assert resolve_policy("auto", None, scene, "250") == resolve_policy("auto", None, scene, 250)
+    every = resolve_policy("auto", None, scene, "off")
     assert every.reduce_to == 0
-    assert plan((3000, 4000), every, (64, 64))[0].starts == (0,)  # whole, as memory allows
-    assert asked("auto", None, details, "off") == details.tile
-    assert asked("auto", None, details) == details.tile
+    assert plan_axes((3000, 4000), every, (64, 64))[0].starts == (0,)  # whole, as memory allows
+    assert resolve_policy("auto", None, details, "off") == details.tile
+    assert resolve_policy("auto", None, details) == details.tile
 
 
 def test_reduce_goes_with_tiles_of_the_reduced_image() -> None:
     scene = card("dehaze", None)
-    assert asked(256, 32, scene).reduce_to == 0
-    assert asked(256, 32, scene, 400) == TilePolicy(256, 32, 0, reduce_to=400)
-    assert asked("off", None, scene, 400).reduce_to == 400
-    assert asked(256, None, scene, "off") == asked(256, None, scene)
+    assert resolve_policy(256, 32, scene).reduce_to == 0
+    assert resolve_policy(256, 32, scene, 400) == TilePolicy(256, 32, 0, reduce_to=400)
+    assert resolve_policy("off", None, scene, 400).reduce_to == 400
+    assert resolve_policy(256, None, scene, "off") == resolve_policy(256, None, scene)
 
 
 def test_a_head_of_details_is_warned_when_reduced(caplog: pytest.LogCaptureFixture) -> None:
-    assert asked("auto", None, card("dehaze", None), 300).reduce_to == 300
+    assert resolve_policy("auto", None, card("dehaze", None), 300).reduce_to == 300
     assert caplog.records == []
-    assert asked("auto", None, card("derain", None), 300).reduce_to == 300
+    assert resolve_policy("auto", None, card("derain", None), 300).reduce_to == 300
     assert "derain judges details, which a reduced image does not show" in caplog.text
 
 
 @pytest.mark.parametrize("reduce", [0, 15, -400, "none", "", "400px", True, [400], float("nan")])
 def test_reductions_that_make_no_sense_are_wrong_usage(reduce: Any) -> None:
     with pytest.raises(UsageError, match=r"reduce is .*; use off, or pixels of the shorter side"):
-        asked("auto", None, card("dehaze", None), reduce)
+        resolve_policy("auto", None, card("dehaze", None), reduce)
 
 
 def test_a_model_sees_what_reduce_says_and_every_pixel_comes_back(

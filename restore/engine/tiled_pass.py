@@ -1,0 +1,142 @@
+"""Images restored from top to bottom in bands of rows, as a plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from restore.checkpoints.card import FLOAT32
+from restore.engine import pixels
+from restore.engine.budget import NotEnoughMemoryError
+from restore.engine.guided import Carried, evidence, reduced, strips
+from restore.engine.precision import Compute
+from restore.engine.symmetries import turn, turn_back
+from restore.engine.tile_plan import TilePlan
+from restore.engine.tiling import Band, Place, run_tiled
+from restore.errors import RestoreError
+from restore.networks import Pair
+from restore.rows import Rows, Sink
+
+Forward = Callable[[np.ndarray, Pair, str], np.ndarray]
+"""N x h x w x 3 float32 of a size that the network takes, its windows and how much of every layer
+to hold (see `Backend`), to N x h x w x 3 float32."""
+Progress = Callable[[int, int], None]
+"""Called with the number of finished steps and of all."""
+
+
+@dataclass(frozen=True)
+class TiledPass:
+    """Applies a network to images of one size.
+
+    ``views``: number of symmetries of the square to average over, 1 or 8.
+    ``progress``: called after every tile of every view.
+    ``model``, ``compute``: named in errors.
+    """
+
+    forward: Forward
+    plan: TilePlan
+    views: int
+    progress: Progress
+    model: str
+    compute: Compute
+
+    def restore(
+        self,
+        images: Sequence[np.ndarray | Rows],
+        results: Sequence[np.ndarray | Sink],
+        strength: float,
+        lighter: Callable[[TilePlan], TilePlan],
+    ) -> None:
+        """Assign ``images``, restored and blended with themselves, to ``results`` by rows.
+
+        ``lighter``: returns the plan to start over with after memory has run out. Raises
+        `RestoreError` where the network's result is not finite.
+        """
+        greys = [pixels.is_grey(image) for image in images]
+        attempt = self
+        while True:
+            try:
+                attempt._assign(images, greys, results, strength)
+                return
+            except NotEnoughMemoryError:
+                attempt = replace(attempt, plan=lighter(attempt.plan))
+
+    def _assign(
+        self,
+        images: Sequence[np.ndarray | Rows],
+        greys: Sequence[bool],
+        results: Sequence[np.ndarray | Sink],
+        strength: float,
+    ) -> None:
+        for rows, bands in self.bands(images):
+            for image, grey, result, band in zip(images, greys, results, bands, strict=True):
+                for strip in strips(len(band)):
+                    place = slice(rows.start + strip.start, rows.start + strip.stop)
+                    self._check_finite(band[strip])
+                    result[place] = pixels.from_float(band[strip], image[place], grey, strength)
+            del bands, band  # before the next ones are made
+
+    def _check_finite(self, restored: np.ndarray) -> None:
+        if not np.isfinite(restored).all():
+            precision = self.compute.precision
+            advice = "" if precision == FLOAT32 else f"; try precision {FLOAT32}"
+            raise RestoreError(f"{self.model} produced NaN or infinity in {precision}{advice}")
+
+    def bands(self, images: Sequence[np.ndarray | Rows]) -> Iterator[Band]:
+        """Yield rows, and N x rows x W x 3 float32 restored, of ``images`` from top to bottom."""
+        side = self.plan.policy.reduce_to
+        if not side:
+            yield from self._tiled(images)
+            return
+        small = [reduced(image, side) for image in images]
+        better = np.concatenate([band for _, band in self._tiled(small)], axis=1)
+        height = images[0].shape[0]
+        changes = [
+            Carried(before, before + evidence(before) * (after - before), height)
+            for before, after in zip(small, better, strict=True)
+        ]
+        for rows in strips(height):
+            pairs = zip(images, changes, strict=True)
+            better_rows = [change(rows, pixels.to_float(image[rows])) for image, change in pairs]
+            yield rows, _stacked(better_rows)
+
+    def _tiled(self, images: Sequence[np.ndarray | Rows]) -> Iterator[Band]:
+        """Pass every pixel through the network."""
+        plan, finished = self.plan, 0
+
+        def report(tiles: int) -> None:
+            nonlocal finished
+            for _ in range(tiles):
+                finished += 1
+                self.progress(finished, self.views * plan.tiles)
+
+        def run(places: Sequence[Place]) -> list[np.ndarray]:
+            tiles = _stacked(
+                [pixels.to_float(image[place]) for place in places for image in images]
+            )
+            restored = self._averaged(tiles, partial(report, len(places)))
+            return np.split(restored, len(places))
+
+        yield from run_tiled(plan.rows, plan.columns, run, plan.at_once)
+
+    def _averaged(self, tiles: np.ndarray, report: Callable[[], None]) -> np.ndarray:
+        """Restore N x h x w x 3 float32 tiles: the mean over their first ``views`` symmetries."""
+        total = None
+        for view in range(self.views):
+            turned = turn(tiles, view)
+            tile = self.plan.turned_tile if view % 2 else self.plan.tile
+            padded = tile.padding.apply(turned)
+            restored = tile.padding.crop(self.forward(padded, tile.windows, self.plan.hold))
+            result = turn_back(restored, view)
+            total = result if total is None else total + result
+            report()
+        assert total is not None
+        return total / self.views if self.views > 1 else total
+
+
+def _stacked(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images of one shape as one array; a single one is not copied."""
+    return images[0][None] if len(images) == 1 else np.stack(images)
