@@ -19,7 +19,7 @@ from restore.cli.options import given
 from restore.errors import UsageError
 
 if TYPE_CHECKING:
-    from restore.batch.run import Outcome
+    from restore.jobs.executors.local import Outcome
     from restore.media.io_options import IoOptions
 
 LOOK_EVERY = 1.0
@@ -76,9 +76,9 @@ def restore_many(
     **restorer_options: Any,
 ) -> None:
     """Plan, restore and say what became of it; exits with 1 where anything failed."""
-    from restore.batch import manifest, watch
-    from restore.batch.plan import Naming, clips_left_out, plan
     from restore.errors import ImageError
+    from restore.jobs import manifest, watch
+    from restore.jobs.folder_plan import Naming, clips_left_out, plan
 
     naming = Naming(options.suffix, options.format)
 
@@ -109,10 +109,10 @@ def restore_many(
         return
 
     from restore import Restorer
-    from restore.batch.run import FAILED, Policy, run
-    from restore.batch.sizes import sizes_of_jobs
     from restore.engine.precision import share_cores
     from restore.interrupt import deferred
+    from restore.jobs.executors.local import FAILED, Policy, run
+    from restore.jobs.input_sizes import sizes_of_jobs
 
     if options.workers > 1:
         share_cores(options.workers)

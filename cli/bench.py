@@ -63,7 +63,6 @@ def folder(
 ) -> None:
     """Time a folder of made-up pictures, as a multiple of the network's own time for them."""
     from restore import Restorer
-    from restore.batch import bench
     from restore.media.formats import checked_ending
 
     ending = checked_ending(format_)

@@ -86,7 +86,7 @@ def command(head: Head) -> Callable[..., None]:
         quiet: Quiet = False,
         debug: Debug = False,
     ) -> None:
-        from restore.batch.plan import is_batch, refuse_absent
+        from restore.jobs.folder_plan import is_batch, refuse_absent
         from restore.media.io_options import IoOptions
 
         reporter = Reporter(json, quiet)

@@ -20,7 +20,7 @@ from restore.media.video import detect
 if TYPE_CHECKING:
     import numpy as np
 
-    from restore.batch.clip import Made
+    from restore.jobs.resumable_clip import RestoredClip
 
 Codec = Annotated[
     str | None, typer.Option(help="Clips: h264, hevc, vp9, av1, prores, ffv1, ...; else as IN.")
@@ -119,9 +119,9 @@ class _Run:
     restorer: dict[str, Any]
 
     def into_clip(self) -> None:
-        from restore.batch.clip import Interrupted, Policy, settle
-        from restore.batch.clip import restore_clip as work
         from restore.files import check_target
+        from restore.jobs.resumable_clip import ClipInterrupted, ResumePolicy, settle
+        from restore.jobs.resumable_clip import restore_clip as work
         from restore.media.video.encoders import EncodeOptions, choose
         from restore.media.video.sequence import as_clip, moving
 
@@ -141,7 +141,7 @@ class _Run:
             source, encoding = settle(self.source, self.target, wishes)
         restorer, frames, memory = self._restorer(source.clip)
         key = self._key(restorer)
-        policy = Policy(options.resume, self.overwrite)
+        policy = ResumePolicy(options.resume, self.overwrite)
         started = time.perf_counter()
         try:
             with self._progress() as progress:
@@ -155,7 +155,7 @@ class _Run:
                     policy=policy,
                     progress=progress,
                 )
-        except Interrupted as interrupted:
+        except ClipInterrupted as interrupted:
             if interrupted.kept:  # else what is said of every command that Ctrl-C ends will do
                 print(
                     f"stopped: {interrupted.kept} frames are kept; --resume goes on from there",
@@ -167,8 +167,8 @@ class _Run:
         self._report(restorer, made.frames, started, made.notes, **values)
 
     def into_pictures(self) -> None:
-        from restore.batch.clip import Policy
-        from restore.batch.frames import extract, extract_animation, restore_numbered
+        from restore.jobs.image_sequence import extract, extract_animation, restore_numbered
+        from restore.jobs.resumable_clip import ResumePolicy
         from restore.media.formats import of_target
         from restore.media.video.probe import probe
 
@@ -188,7 +188,7 @@ class _Run:
         else:
             work, source = extract, probe(source)
         restorer, frames, _ = self._restorer(source)
-        policy = Policy(options.resume, self.overwrite)
+        policy = ResumePolicy(options.resume, self.overwrite)
         started = time.perf_counter()
         with self._progress() as progress:
             done = work(source, self.target, frames, policy, progress)
@@ -196,8 +196,8 @@ class _Run:
         self._report(restorer, done.made, started, (*done.notes, *there), resumed=done.there)
 
     def into_animation(self) -> None:
-        from restore.batch.frames import restore_animation
         from restore.files import check_target
+        from restore.jobs.image_sequence import restore_animation
 
         self.options.refuse_unless_default(
             "codec", "crf", "pix_fmt", "fps", "resume", what="for clips; IN is an animation"
@@ -217,8 +217,8 @@ class _Run:
         """(the `Restorer`, its frames as a callable, what it remembers from frame to frame); says
         how long ``source`` will take, unless some of it is there already."""
         from restore import Restorer
-        from restore.batch.sizes import size_and_count
         from restore.engine.temporal import Steadier
+        from restore.jobs.input_sizes import size_and_count
 
         restorer = Restorer(self.task, **self.restorer)
         known = None if self.options.resume else size_and_count(source)
@@ -275,7 +275,7 @@ class _Run:
         )
 
 
-def _values(made: "Made") -> dict[str, Any]:
+def _values(made: "RestoredClip") -> dict[str, Any]:
     encoding = made.encoding
     return {
         "resumed": made.resumed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +83,7 @@ def estimate(
     return Estimate(shortest * pieces / workers, _times_quicker(restorer.card))
 
 
+@lru_cache(maxsize=256)  # frames of a clip have one size
 def network_pixels(size: Pair, policy: TilePolicy, multiples: Pair) -> int:
     """Count the pixels that a network computes for an image of (height, width): of all tiles, with
     what they share and are padded by."""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from restore.batch.clip import Policy, restore_clip, settle
+from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.resumable_clip import settle, write_clip
 from restore.media.video import segments
 from restore.media.video.encoders import EncodeOptions
 
@@ -41,8 +42,8 @@ class Fading:
 def main(source: Path, target: Path, resume: bool) -> None:
     fading = Fading()
     file, encoding = settle(source, target, EncodeOptions())
-    policy = Policy(resume=resume)
-    made = restore_clip(file, target, encoding, fading, {}, memory=fading, policy=policy)
+    policy = ResumePolicy(resume=resume)
+    made = write_clip(file, target, encoding, fading, {}, memory=fading, policy=policy)
     print(made.frames, made.resumed)
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from restore.batch.manifest import opened
-from restore.batch.plan import plan
-from restore.batch.run import run
+from restore.jobs.executors.local import run
+from restore.jobs.folder_plan import plan
+from restore.jobs.manifest import opened
 
 
 def inverted(pixels: np.ndarray, report: Callable[[int, int], None]) -> np.ndarray:
@@ -29,7 +29,7 @@ def main(inputs: Path, output: Path) -> None:
     with opened(output) as manifest, open(output.with_suffix(".log"), "a") as log:
         manifest.sweep([output])
         for outcome in run(jobs, inverted, manifest, {"model": "inverse"}):
-            print(outcome.status, outcome.job.source.name, file=log, flush=True)
+            print(outcome.status, outcome.source.name, file=log, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a batch has done: a line a picture, in the folder of the results.
+"""The record of a folder run: one line for each output, in the folder of the results.
 
-A picture is done when its line and its output agree. The line is written when the output is
-complete but not yet under its name, so that a kill at any moment loses nothing: a later run finds
-the line, and either the output or the temporary file that only needs its name.
+A file is done when its line and its output agree. The line is written when the output is complete
+but not yet under its name, so that a kill at any moment loses nothing: a later run finds the line,
+and either the output or the temporary file that is to be renamed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from restore.files import claimed, sha256_of
 NAME = ".restore-batch.jsonl"
 LOCK = ".restore-batch.lock"
 MARK = "restore-batch-"
-"""Begins the temporary files of a batch, so that those of a killed run are known as such."""
+"""Prefix of temporary files, by which those of a killed run are recognised."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """``output`` and ``temporary`` are paths relative to the folder; ``key`` tells by which input,
-    model and options the output was made. Raises `ValueError` for what no batch has written."""
+class ManifestLine:
+    """One output of a run. Raises `ValueError` for values that no run has written.
+
+    ``output``, ``temporary``: paths relative to the folder.
+    ``key``: the input, model and options that the output was made with.
+    """
 
     input: str
     output: str
@@ -37,13 +40,13 @@ class Line:
     key: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        # The file may come from anywhere: what it names is moved and replaced.
+        # The file may come from anywhere, and the files that it names are moved and replaced.
         for name in (self.output, self.temporary, self.output_sha256):
             if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise ValueError(f"{name!r} is not in the folder")
         temporary = Path(self.temporary).name
         if not temporary.startswith(f".{MARK}") or not temporary.endswith(".part"):
-            raise ValueError(f"{temporary!r} is no temporary file of a batch")
+            raise ValueError(f"{temporary!r} is no temporary file of a folder run")
 
 
 class Manifest:
@@ -53,12 +56,12 @@ class Manifest:
         self.folder = folder.resolve()  # as temporary files are named
         self.path = self.folder / NAME
         self._adding = threading.Lock()
-        self._lines: dict[str, list[Line]] = {}  # of each output, the last one last
+        self._lines: dict[str, list[ManifestLine]] = {}  # of each output, the last one last
         for text in self._read().splitlines():
             try:
-                line = Line(**json.loads(text))
+                line = ManifestLine(**json.loads(text))
             except (ValueError, TypeError):
-                continue  # torn by a kill while it was written: that picture is not done
+                continue  # cut short by a kill: that file is not done
             self._lines.setdefault(line.output, []).append(line)
 
     def _read(self) -> str:
@@ -67,8 +70,8 @@ class Manifest:
         except FileNotFoundError:
             return ""
 
-    def made(self, target: Path) -> Line | None:
-        """The line of an output that stands there as it was made, or None."""
+    def made(self, target: Path) -> ManifestLine | None:
+        """Return the line of an output that is unchanged since it was made, or None."""
         lines = self._lines.get(self._name(target))
         if lines and target.is_file() and sha256_of(target) == lines[-1].output_sha256:
             return lines[-1]
@@ -77,7 +80,7 @@ class Manifest:
     def add(self, source: Path, target: Path, temporary: Path, key: Mapping[str, Any]) -> None:
         """Record that ``temporary`` is about to become ``target``. Raises `OSError`."""
         names = self._name(target), os.path.relpath(temporary, self.folder)
-        line = Line(str(source), *names, sha256_of(temporary), dict(key))
+        line = ManifestLine(str(source), *names, sha256_of(temporary), dict(key))
         with self._adding, open(self.path, "a+b") as file:
             if file.tell() and not self._ends_a_line(file):
                 file.write(b"\n")
@@ -92,10 +95,8 @@ class Manifest:
         return bool(file.read(1) == b"\n")
 
     def sweep(self, folders: Iterable[Path]) -> None:
-        """Name what is complete and remove what a killed run has left half-written in ``folders``.
-
-        Those of another batch are left to it.
-        """
+        """Rename complete outputs, and remove incomplete ones that a killed run has left in
+        ``folders``. Folders with a manifest of their own are left alone."""
         for lines in self._lines.values():
             temporary, target = (self.folder / p for p in (lines[-1].temporary, lines[-1].output))
             if not temporary.is_file() or sha256_of(temporary) != lines[-1].output_sha256:
@@ -115,6 +116,6 @@ class Manifest:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Manifest]:
-    """The manifest of a folder, for one run at a time. Raises `RestoreError`."""
+    """Open the manifest of a folder, for one run at a time. Raises `RestoreError`."""
     with claimed(folder, LOCK, RestoreError):
         yield Manifest(folder)

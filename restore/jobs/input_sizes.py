@@ -1,4 +1,4 @@
-"""How large the images of a run are, as their headers say, for an estimate of its time."""
+"""Sizes of the inputs of a run by their headers, to estimate its time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restore.batch.plan import Job
 from restore.errors import ImageError
+from restore.jobs.folder_plan import Job
+from restore.jobs.routing import is_moving
 from restore.media import image
+from restore.media.video.detect import is_clip
 
 _MOST = 50
-"""Files of a folder that are looked at."""
+"""Files of a folder that are opened."""
 _SECONDS = 1.0
-"""For which they are looked at: some formats say their size only when decoded."""
+"""Limit for opening them: some formats must be decoded to know their size."""
 Pair = tuple[int, int]
 
 
@@ -23,7 +25,8 @@ def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pa
     """Look at some of the jobs whose output does not exist, or with ``overwrite`` of all jobs,
     evenly spread.
 
-    Returns (height, width) of each that can be read, and how many jobs each of them stands for.
+    Returns (height, width) of each picture and of each frame of a clip that can be read, and how
+    many jobs each job looked at stands for.
     """
     left = [job.source for job in jobs if overwrite or not os.path.lexists(job.target)]
     until = time.monotonic() + _SECONDS
@@ -32,7 +35,7 @@ def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pa
     for path in left[:: -(-len(left) // _MOST) or 1]:
         looked += 1
         try:
-            found.append(image.size(path))
+            found += _frames(path)
         except (ImageError, OSError):
             continue  # it will fail in its turn, with the reason
         if time.monotonic() > until:
@@ -40,9 +43,21 @@ def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pa
     return found, len(left) / looked if looked else 0.0
 
 
+def _frames(path: Path) -> list[Pair]:
+    if not is_moving(path, path):
+        return [image.size(path)]
+    if is_clip(path):
+        from restore.media.video.probe import probe
+
+        known = size_and_count(probe(path))
+    else:
+        known = size_and_count(path)
+    return [] if known is None else [known[0]] * known[1]
+
+
 def size_and_count(source: Any) -> tuple[Pair, int] | None:
-    """(height, width) of the frames of a `Clip`, animation, pattern or folder, and their number;
-    None where the file does not say."""
+    """Return (height, width) of the frames of a `Clip`, animation, pattern or folder, and their
+    number; None if the file does not state them."""
     from restore.media.video.stream import Clip
 
     if isinstance(source, Clip):

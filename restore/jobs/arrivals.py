@@ -1,11 +1,11 @@
-"""Pictures that arrive while one waits for them."""
+"""Files that arrive in a watched folder."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from restore.batch.plan import Job
+from restore.jobs.folder_plan import Job
 
 State = tuple[int, int]
 
@@ -13,11 +13,11 @@ State = tuple[int, int]
 def settled(
     look: Callable[[], list[Job]], pause: Callable[[], object], should_stop: Callable[[], bool]
 ) -> Iterator[list[Job]]:
-    """Jobs whose pictures have arrived: those that two looks with a pause between them find of the
-    same size and time. One that changes later comes again.
+    """Yield jobs whose inputs are complete: two looks with a pause between them find the same size
+    and time. An input that changes later is yielded again. Ends when ``should_stop`` returns True.
 
-    ``look`` makes a plan of what there is. Polling, because a folder may lie on a network, where
-    nothing tells of changes. Ends when ``should_stop`` says so.
+    ``look`` makes the plan of the files present. Polling also works on network file systems, which
+    do not report changes.
     """
     seen: dict[Path, State] = {}
     given: dict[Path, State] = {}

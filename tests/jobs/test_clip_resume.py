@@ -20,9 +20,10 @@ import pytest
 from clips import Recipe, frame, frames, make, scene
 from PIL import Image, ImageCms
 
-from restore.batch.clip import Interrupted, Made, Policy, restore_clip, settle, work_folder
 from restore.errors import ImageError, RestoreError, UsageError
 from restore.files import claimed
+from restore.jobs.clip_work_folder import ResumePolicy, work_folder
+from restore.jobs.resumable_clip import ClipInterrupted, RestoredClip, settle, write_clip
 from restore.media.video import segments
 from restore.media.video.encoders import EncodeOptions
 
@@ -45,11 +46,11 @@ def stopping(after: int, error: BaseException) -> Callable[..., Iterator[np.ndar
     return restore
 
 
-def run(source: Path, target: Path, restore: Any = None, **rest: Any) -> Made:
+def run(source: Path, target: Path, restore: Any = None, **rest: Any) -> RestoredClip:
     file, encoding = settle(source, target, rest.pop("wishes", EncodeOptions()))
     key = rest.pop("key", {"model": "none"})
     restore = restore or stopping(-1, AssertionError())
-    return restore_clip(file, target, encoding, restore, key, **rest)
+    return write_clip(file, target, encoding, restore, key, **rest)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
@@ -57,15 +58,17 @@ def test_a_job_that_goes_on_makes_the_same_bytes(tmp_path: Path, suffix: str) ->
     source = make(tmp_path / "in.mp4", LONG)
     whole, parts = tmp_path / f"whole{suffix}", tmp_path / f"parts{suffix}"
     assert run(source, whole).resumed == 0
-    with pytest.raises(Interrupted) as stopped:
+    with pytest.raises(ClipInterrupted) as stopped:
         run(source, parts, stopping(29, KeyboardInterrupt()))
     assert stopped.value.kept == 24
     assert not parts.exists()
-    with pytest.raises(ImageError, match=r"3 finished segments in .parts.*; --resume goes on"):
+    with pytest.raises(ImageError, match=r"3 finished segments in .parts.*; resume=True continues"):
         run(source, parts)
     with pytest.raises(RestoreError, match="no memory"):
-        run(source, parts, stopping(10, RestoreError("no memory")), policy=Policy(resume=True))
-    made = run(source, parts, policy=Policy(resume=True))
+        run(
+            source, parts, stopping(10, RestoreError("no memory")), policy=ResumePolicy(resume=True)
+        )
+    made = run(source, parts, policy=ResumePolicy(resume=True))
     assert (made.frames, made.resumed) == (60, 32)
     assert parts.read_bytes() == whole.read_bytes()
     assert not work_folder(parts).exists()
@@ -73,7 +76,7 @@ def test_a_job_that_goes_on_makes_the_same_bytes(tmp_path: Path, suffix: str) ->
 
 def test_only_the_same_job_goes_on(tmp_path: Path) -> None:
     source, target = make(tmp_path / "in.mkv", LONG), tmp_path / "out.mkv"
-    go_on = {"policy": Policy(resume=True)}
+    go_on = {"policy": ResumePolicy(resume=True)}
     with pytest.raises(RestoreError):
         run(source, target, stopping(20, RestoreError("")))
     with pytest.raises(ImageError, match="cannot be resumed: another model than"):
@@ -90,7 +93,7 @@ def test_only_the_same_job_goes_on(tmp_path: Path) -> None:
     make(source, Recipe(stamps=tuple(range(0, 50 * 512, 512))))
     with pytest.raises(ImageError, match="another input than"):
         run(source, target, **go_on)
-    assert run(source, target, policy=Policy(overwrite=True)).resumed == 0
+    assert run(source, target, policy=ResumePolicy(overwrite=True)).resumed == 0
 
 
 @pytest.mark.slow
@@ -142,7 +145,7 @@ def test_a_full_disk_leaves_what_is_finished(
         run(source, target)
     monkeypatch.undo()
     monkeypatch.setattr(segments, "FRAMES", 8)
-    assert run(source, target, policy=Policy(resume=True)).resumed == 16
+    assert run(source, target, policy=ResumePolicy(resume=True)).resumed == 16
 
 
 @pytest.mark.parametrize(("room", "kept"), [(8, ""), (40, " (60 frames are kept")])
@@ -184,7 +187,7 @@ def refusal(source: Path, target: Path, wishes: EncodeOptions | None = None) -> 
         run(source, target, wishes=wishes or EncodeOptions())
     assert "\n" not in str(refused.value)
     assert not target.exists()
-    assert work_folder(target).exists() == ("--resume goes on" in str(refused.value))
+    assert work_folder(target).exists() == ("resume=True continues" in str(refused.value))
     return str(refused.value)
 
 
@@ -213,7 +216,7 @@ def test_files_that_are_no_clips_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="is the input; name another output"):
         run(source, source)
     target.touch()
-    with pytest.raises(ImageError, match="exists already; give --overwrite"):
+    with pytest.raises(ImageError, match="exists already; give overwrite=True"):
         run(source, target)
 
 
@@ -246,7 +249,10 @@ def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
     complaint = refusal(source, tmp_path / "out.mkv")
     assert "in.mkv: damaged after frame " in complaint
     # A disk that did not answer looks the same: the next run may do better.
-    assert "8 frames are kept: --resume goes on from there, --overwrite begins anew" in complaint
+    assert (
+        "8 frames are kept: resume=True continues from there, overwrite=True starts again"
+        in complaint
+    )
 
 
 def test_frames_that_are_not_there_are_missed(tmp_path: Path) -> None:
@@ -273,10 +279,10 @@ def test_frames_that_are_not_there_are_missed(tmp_path: Path) -> None:
 
 def test_an_error_of_the_disk_loses_nothing(tmp_path: Path) -> None:
     source, target = make(tmp_path / "in.mp4", LONG), tmp_path / "out.mp4"
-    with pytest.raises(ImageError, match=r"^slow disk \(16 frames are kept: --resume"):
+    with pytest.raises(ImageError, match=r"^slow disk \(16 frames are kept: resume=True"):
         run(source, target, stopping(20, ImageError("slow disk")))
-    with pytest.raises(Interrupted) as stopped:
-        run(source, target, stopping(1, KeyboardInterrupt()), policy=Policy(overwrite=True))
+    with pytest.raises(ClipInterrupted) as stopped:
+        run(source, target, stopping(1, KeyboardInterrupt()), policy=ResumePolicy(overwrite=True))
     assert stopped.value.kept == 0
     assert not work_folder(target).exists()
 
@@ -292,7 +298,7 @@ def test_a_folder_that_has_just_been_given_back_is_not_used(
             (folder / "lock").unlink()  # by the run before, between the opening and the locking
             yield
 
-    monkeypatch.setattr("restore.batch.clip.claimed", too_late)
+    monkeypatch.setattr("restore.jobs.clip_work_folder.claimed", too_late)
     with pytest.raises(ImageError, match="another run has just ended in this folder"):
         run(source, target)
 

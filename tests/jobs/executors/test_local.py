@@ -17,10 +17,11 @@ import pytest
 from pictures import saved
 from PIL import Image
 
-from restore.batch.manifest import LOCK, NAME, opened
-from restore.batch.plan import plan
-from restore.batch.run import Outcome, Policy, run
 from restore.errors import RestoreError
+from restore.jobs.executors.local import OutputPolicy, run
+from restore.jobs.outcome import Outcome
+from restore.jobs.folder_plan import plan
+from restore.jobs.manifest import LOCK, NAME, opened
 from restore.media.io_options import IoOptions
 
 HARNESS = Path(__file__).with_name("harness.py")
@@ -54,7 +55,7 @@ def batch(photos: Path, work: Callable[..., np.ndarray] = invert, **options: Any
 
 
 def statuses(outcomes: list[Outcome]) -> dict[str, str]:
-    return {outcome.job.source.name: outcome.status for outcome in outcomes}
+    return {outcome.source.name: outcome.status for outcome in outcomes}
 
 
 def check(photos: Path, numbers: range | list[int]) -> None:
@@ -102,10 +103,10 @@ def test_what_no_batch_has_made_is_not_replaced(photos: Path) -> None:
     out.mkdir()
     mine = saved(out / "0.png", colours(9))
     (outcome,) = [o for o in batch(photos) if o.status != "done"]
-    assert outcome.reason == f"{mine}: exists already; give --overwrite to replace it"
+    assert outcome.reason == f"{mine}: exists already; give overwrite=True to replace it"
     assert np.array_equal(np.asarray(Image.open(mine)), colours(9))
-    assert statuses(batch(photos, policy=Policy(skip_existing=True)))["0.png"] == "skipped"
-    assert statuses(batch(photos, policy=Policy(overwrite=True)))["0.png"] == "done"
+    assert statuses(batch(photos, policy=OutputPolicy(skip_existing=True)))["0.png"] == "skipped"
+    assert statuses(batch(photos, policy=OutputPolicy(overwrite=True)))["0.png"] == "done"
     check(photos, range(5))
     # Retouched by hand afterwards, it is the user's again.
     saved(mine, colours(9))
@@ -121,7 +122,7 @@ def test_a_failure_is_that_pictures_alone(photos: Path) -> None:
             raise RestoreError("no memory for this one")
         return 255 - pixels
 
-    outcomes = {o.job.source.name: o for o in batch(photos, fail)}
+    outcomes = {o.source.name: o for o in batch(photos, fail)}
     assert outcomes["0.png"].reason == "not a picture in a format that can be read"
     assert outcomes["2.png"].status == "failed"
     assert outcomes["3.png"].reason == "no memory for this one"
@@ -145,7 +146,7 @@ def test_an_error_nobody_thought_of_is_that_pictures_alone(photos: Path) -> None
             raise ZeroDivisionError("by zero")
         return 255 - pixels
 
-    outcomes = {o.job.source.name: o for o in batch(photos, broken)}
+    outcomes = {o.source.name: o for o in batch(photos, broken)}
     assert outcomes["2.png"].reason == "ZeroDivisionError: by zero"
     check(photos, [0, 1, 3, 4])
 
@@ -158,7 +159,7 @@ def test_what_appears_while_a_picture_is_restored_is_left(photos: Path) -> None:
             saved(out / "2.png", colours(9))
         return 255 - pixels
 
-    outcomes = {o.job.source.name: o for o in batch(photos, meanwhile)}
+    outcomes = {o.source.name: o for o in batch(photos, meanwhile)}
     assert "has appeared meanwhile" in outcomes["2.png"].reason
     np.testing.assert_array_equal(np.asarray(Image.open(out / "2.png")), colours(9))
 
@@ -176,7 +177,7 @@ def test_a_failure_elsewhere_names_the_place(photos: Path) -> None:
     out = photos.with_name("out")
     out.mkdir()
     (out / "odd").write_text("a file where a folder should be")
-    outcomes = {o.job.source.name: o for o in batch(photos)}
+    outcomes = {o.source.name: o for o in batch(photos)}
     assert outcomes["1.png"].reason.startswith(f"{out / 'odd'}: ")
 
 
@@ -214,7 +215,7 @@ def test_as_many_pictures_are_restored_at_a_time_as_asked(photos: Path) -> None:
 def test_a_disk_that_is_full_fails_what_remains(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from restore.batch import run as module
+    from restore.jobs.executors import local as module
 
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
@@ -290,7 +291,7 @@ def test_a_large_picture_that_fails_fails_alone(photos: Path) -> None:
             saved(out / "4.png", colours(9))
         by_rows(pixels, into, progress)
 
-    outcomes = {o.job.source.name: o for o in batch(photos, whole, **LARGE | {"by_rows": broken})}
+    outcomes = {o.source.name: o for o in batch(photos, whole, **LARGE | {"by_rows": broken})}
     assert outcomes["2.png"].reason == "ZeroDivisionError: by zero"
     assert "has appeared meanwhile" in outcomes["4.png"].reason
     np.testing.assert_array_equal(np.asarray(Image.open(out / "4.png")), colours(9))

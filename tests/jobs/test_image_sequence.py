@@ -14,15 +14,16 @@ from clips import Recipe, frames, make, scene, stamps
 from pictures import ICC, saved
 from PIL import Image
 
-from restore.batch.clip import Policy, restore_clip
-from restore.batch.frames import (
-    Done,
+from restore.errors import ImageError
+from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.image_sequence import (
+    RestoredFrames,
     extract,
     extract_animation,
     restore_animation,
     restore_numbered,
 )
-from restore.errors import ImageError
+from restore.jobs.resumable_clip import write_clip
 from restore.media.image import read
 from restore.media.video import animation
 from restore.media.video.detect import animation_format, numbers
@@ -77,9 +78,9 @@ def test_a_folder_is_numbered_from_1_and_what_is_lost_is_said_once(tmp_path: Pat
         tifffile.imwrite(
             folder / f"{number}.tif", scene(number).astype(np.uint16) * 257, photometric="rgb"
         )
-    done = restore_numbered(folder, tmp_path / "f%d.jpg", same, Policy(), quiet)
+    done = restore_numbered(folder, tmp_path / "f%d.jpg", same, ResumePolicy(), quiet)
     note = "16 bits per channel become 8, the most that JPEG holds; also 2 more"
-    assert done == Done(3, 0, (f"{folder / '0.tif'}: {note}",))
+    assert done == RestoredFrames(3, 0, (f"{folder / '0.tif'}: {note}",))
     assert numbers(tmp_path / "f%d.jpg") == [1, 2, 3]
 
 
@@ -127,7 +128,7 @@ def test_what_a_clip_has_no_place_for_is_said(tmp_path: Path) -> None:
 def test_what_pictures_do_not_tell_of_a_clip_is_said(tmp_path: Path) -> None:
     recipe = Recipe(pixel_format="yuv420p10le", aspect=Fraction(4, 3), colour=(1, 9, 9, 16))
     source = make(tmp_path / "in.mp4", recipe)
-    done = extract(probe(source), tmp_path / "%d.jpg", same, Policy(), quiet)
+    done = extract(probe(source), tmp_path / "%d.jpg", same, ResumePolicy(), quiet)
     assert done.made == 20
     assert [note.removeprefix(f"{source}: ") for note in done.notes] == [
         "its pixels are 1.333 times as wide as high, which image files cannot store: "
@@ -141,16 +142,18 @@ def test_a_clip_is_refused_before_any_work(tmp_path: Path) -> None:
     source = probe(make(tmp_path / "in.mkv", Recipe("ffv1", "bgra")))
     (tmp_path / "z3.png").touch()
     for name, what in (
-        ("z%d.png", "z3.png: exists already; --resume makes"),
+        ("z%d.png", "z3.png: exists already; resume=True makes"),
         ("z%d.mkv", "unknown output format '.mkv'"),
     ):
         with pytest.raises(ImageError, match=what):
-            extract(source, tmp_path / name, never, Policy(), quiet)
+            extract(source, tmp_path / name, never, ResumePolicy(), quiet)
     Image.fromarray(np.dstack((scene(0), scene(0)[..., 0]))).save(tmp_path / "clear1.png")
     with pytest.raises(ImageError, match="JPEG cannot keep the picture's transparency"):
-        restore_numbered(tmp_path / "clear%d.png", tmp_path / "c%d.jpg", never, Policy(), quiet)
+        restore_numbered(
+            tmp_path / "clear%d.png", tmp_path / "c%d.jpg", never, ResumePolicy(), quiet
+        )
     (tmp_path / "z3.png").rename(tmp_path / "z21.png")  # which the clip does not reach
-    assert extract(source, tmp_path / "z%d.png", same, Policy(), quiet).made == 20
+    assert extract(source, tmp_path / "z%d.png", same, ResumePolicy(), quiet).made == 20
 
 
 @pytest.mark.parametrize("matrix", [(a, b) for a in (1, -1) for b in (1, -1)], ids=str)
@@ -186,7 +189,7 @@ def animated(path: Path, **options: object) -> Path:
 def test_an_animated_webp_stays_as_exact_as_it_was(tmp_path: Path, lossless: bool) -> None:
     source = animated(tmp_path / "in.webp", lossless=lossless)
     target = tmp_path / "out.webp"
-    assert restore_animation(source, target, same, quiet) == Done(4)
+    assert restore_animation(source, target, same, quiet) == RestoredFrames(4)
     assert animation.read(target).lossless == lossless
     pairs = zip(animation.read(source).pictures(), animation.read(target).pictures(), strict=True)
     exact = [np.array_equal(old.pixels, new.pixels) for old, new in pairs]
@@ -222,23 +225,27 @@ def test_an_animation_too_large_for_memory_is_refused_before_any_work(
     monkeypatch.setattr(animation, "MOST", 4 * 64 * 48 - 1)
     with pytest.raises(ImageError, match=r"in.gif: its 4 pictures of 64 x 48 have more than"):
         restore_animation(source, tmp_path / "out.gif", never, quiet)
-    assert extract_animation(source, tmp_path / "%d.png", same, Policy(), quiet) == Done(4)
+    assert extract_animation(
+        source, tmp_path / "%d.png", same, ResumePolicy(), quiet
+    ) == RestoredFrames(4)
 
 
 def test_an_animated_webp_becomes_pictures_and_a_clip(tmp_path: Path) -> None:
     source = animated(tmp_path / "in.webp", lossless=True)
     assert animation_format(source) == "WEBP"
     pattern = tmp_path / "out%d.png"
-    assert extract_animation(source, pattern, same, Policy(), quiet) == Done(4)
+    assert extract_animation(source, pattern, same, ResumePolicy(), quiet) == RestoredFrames(4)
     np.testing.assert_array_equal(read(tmp_path / "out4.png").pixels, scene(3))
     with pytest.raises(ImageError, match=r"out1.png: exists already"):
-        extract_animation(source, pattern, never, Policy(), quiet)
+        extract_animation(source, pattern, never, ResumePolicy(), quiet)
     (tmp_path / "out2.png").unlink()
-    assert extract_animation(source, pattern, same, Policy(resume=True), quiet) == Done(1, 3)
-    notes = extract_animation(source, tmp_path / "out%d.gif", same, Policy(), quiet).notes
+    assert extract_animation(
+        source, pattern, same, ResumePolicy(resume=True), quiet
+    ) == RestoredFrames(1, 3)
+    notes = extract_animation(source, tmp_path / "out%d.gif", same, ResumePolicy(), quiet).notes
     first = tmp_path / "out1.gif"
     assert notes == (f"{first}: GIF has at most 256 colours; also 3 more",)
     clip, target = moving(source), tmp_path / "out.mkv"
-    restore_clip(clip, target, choose(clip.clip, target, EncodeOptions("ffv1")), same, {})
+    write_clip(clip, target, choose(clip.clip, target, EncodeOptions("ffv1")), same, {})
     assert stamps(target) == [Fraction(n, 1000) for n in (0, 40, 120, 240)]
     np.testing.assert_array_equal(frames(target)[3].to_ndarray(format="rgb24"), scene(3))

@@ -13,8 +13,8 @@ import pytest
 from clips import Recipe, frame, frames, make, packets, samples, scene, stamps
 from PIL import Image
 
-from restore.batch.clip import Made, Restore, restore_clip, settle
 from restore.errors import ImageError
+from restore.jobs.resumable_clip import Restore, RestoredClip, settle, write_clip
 from restore.media.video.encoders import EncodeOptions
 
 HARNESS = Path(__file__).with_name("clip_harness.py")
@@ -31,9 +31,9 @@ def darker(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 
 def run(
     source: Path, target: Path, restore: Restore = same, asked: EncodeOptions | None = None
-) -> Made:
+) -> RestoredClip:
     file, encoding = settle(source, target, asked or EncodeOptions())
-    return restore_clip(file, target, encoding, restore, {})
+    return write_clip(file, target, encoding, restore, {})
 
 
 # What is kept

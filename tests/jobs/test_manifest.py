@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from restore.batch.manifest import LOCK, MARK, NAME, Manifest, opened
 from restore.errors import RestoreError
 from restore.files import atomic_path
+from restore.jobs.manifest import LOCK, MARK, NAME, Manifest, opened
 
 KEY = {"model": "m", "strength": 1.0}
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from restore.batch import manifest
-from restore.batch.plan import plan
-from restore.batch.run import DONE, Restore, run
 from restore.errors import RestoreError
+from restore.jobs import manifest
+from restore.jobs.executors.local import Restore, run
+from restore.jobs.folder_plan import plan
+from restore.jobs.outcome import DONE
 from restore.media import image as media
 from restore.media.picture import Picture
 
@@ -75,7 +76,7 @@ def _run(source: Path, target: Path, restore: Restore, key: Mapping[str, Any]) -
     with manifest.opened(target) as made:
         for outcome in run(jobs, restore, made, key):
             if outcome.status != DONE:
-                raise RestoreError(f"{outcome.job.source}: {outcome.status}: {outcome.reason}")
+                raise RestoreError(f"{outcome.source}: {outcome.status}: {outcome.reason}")
 
 
 def _picture(shape: tuple[int, int], seed: int) -> np.ndarray:

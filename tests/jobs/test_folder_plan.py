@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from restore.batch.plan import Job, Naming, clips_left_out, is_batch, plan
 from restore.errors import ImageError, UsageError
+from restore.jobs.folder_plan import Job, Naming, clips_left_out, is_batch, plan
 
 TREE = (
     *("a.png", "B.JPG", "notes.txt", ".hidden.png"),

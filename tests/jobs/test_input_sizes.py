@@ -11,10 +11,10 @@ from clips import Recipe, make
 from pictures import saved
 from PIL import Image
 
-from restore.batch import sizes
-from restore.batch.plan import Job
-from restore.batch.sizes import size_and_count, sizes_of_jobs
-from restore.media.video.clip import probe
+from restore.jobs import input_sizes
+from restore.jobs.folder_plan import Job
+from restore.jobs.input_sizes import size_and_count, sizes_of_jobs
+from restore.media.video.probe import probe
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -39,11 +39,11 @@ def test_sizes_of_images_that_are_not_done(tmp_path: Path) -> None:
 
 
 def test_some_stand_for_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizes, "_MOST", 3)
+    monkeypatch.setattr(input_sizes, "_MOST", 3)
     found, times = sizes_of_jobs(jobs(tmp_path, *[(8, 9)] * 10))
     assert found == [(8, 9)] * 3
     assert len(found) * times == 10
-    monkeypatch.setattr(sizes, "_SECONDS", -1)
+    monkeypatch.setattr(input_sizes, "_SECONDS", -1)
     assert sizes_of_jobs(jobs(tmp_path, *[(8, 9)] * 10)) == ([(8, 9)], 10)
 
 

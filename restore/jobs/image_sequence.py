@@ -1,17 +1,18 @@
-"""Frames that are pictures in files: numbered ones into numbered ones, a clip into numbered ones,
-an animation into an animation."""
+"""Frames that are image files: numbered images to numbered images, a clip to numbered images, an
+animation to an animation."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from restore.batch.clip import Policy, Report, Restore
 from restore.errors import ImageError
+from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.resumable_clip import Report, Restore
 from restore.media import formats
 from restore.media import image as media
 from restore.media.picture import Picture
@@ -23,8 +24,9 @@ from restore.media.video.stream import Clip
 
 
 @dataclass(frozen=True)
-class Done:
-    """How many pictures were made, how many were there already, and what is to be said of them."""
+class RestoredFrames:
+    """Finished images. ``made``: restored now. ``there``: existed before. ``notes``: on parts that
+    are lost."""
 
     made: int
     there: int = 0
@@ -32,10 +34,10 @@ class Done:
 
 
 def restore_numbered(
-    source: Path, target: Path, restore: Restore, policy: Policy, progress: Report
-) -> Done:
-    """Every picture of a pattern (or a folder: numbered from 1), under the same number; with
-    ``policy.resume`` those that are missing. Raises `ImageError`."""
+    source: Path, target: Path, restore: Restore, policy: ResumePolicy, progress: Report
+) -> RestoredFrames:
+    """Restore every image of a pattern (or a folder: numbered from 1) under the same number; with
+    ``policy.resume`` the missing ones. Raises `ImageError`."""
     found = paths(source)
     _refuse(target, list(found), list(found.values()))
     _refuse_existing(target, list(found), policy)
@@ -47,12 +49,14 @@ def restore_numbered(
         notes.add(path, (*picture.notes, *media.check_fits(picture, place)))
         media.write(_through(picture, restore), place)
     progress(len(wanted), len(wanted))
-    return Done(len(wanted), len(found) - len(wanted), notes.lines())
+    return RestoredFrames(len(wanted), len(found) - len(wanted), notes.lines())
 
 
-def extract(source: Clip, target: Path, restore: Restore, policy: Policy, progress: Report) -> Done:
-    """Every frame of a clip as a picture, numbered from 1, upright; with ``policy.resume`` those
-    that are missing. Raises `ImageError`."""
+def extract(
+    source: Clip, target: Path, restore: Restore, policy: ResumePolicy, progress: Report
+) -> RestoredFrames:
+    """Restore every frame of a clip to an upright image, numbered from 1; with ``policy.resume``
+    the missing ones. Raises `ImageError`."""
     _refuse(target, [1], [source.path])
     known = [n for n in numbers(target) if 1 <= n <= (source.frames or n)]
     _refuse_existing(target, known, policy)
@@ -61,7 +65,7 @@ def extract(source: Clip, target: Path, restore: Restore, policy: Policy, progre
     notes.add(source.path, not_in_pictures(source))
     for number, frame in enumerate(decode.frames(source), 1):
         progress(number - 1, max(source.frames, number))
-        # A file may hold more frames than it says.
+        # A file may hold more frames than it states.
         _refuse_existing(target, [number], policy)
         if _is_there(target, number, policy):
             there += 1
@@ -74,12 +78,25 @@ def extract(source: Clip, target: Path, restore: Restore, policy: Policy, progre
         media.write(as_picture(source, result, shot.alpha), place)
         made += 1
     progress(made + there, made + there)
-    return Done(made, there, notes.lines())
+    return RestoredFrames(made, there, notes.lines())
 
 
-def restore_animation(source: Path, target: Path, restore: Restore, progress: Report) -> Done:
-    """An animation into another, with its times, its repetitions and its transparency. Raises
-    `ImageError`."""
+def restore_animation(
+    source: Path,
+    target: Path,
+    restore: Restore,
+    progress: Report,
+    mark: str = "",
+    ready: Callable[[Path], object] = lambda temporary: None,
+) -> RestoredFrames:
+    """Restore an animation to another one with its times, repetitions and transparency.
+
+    Args:
+        mark, ready: as for `atomic_path`.
+
+    Raises:
+        ImageError: if it cannot be read or written.
+    """
     moving = animation.read(source)
     notes = animation.check_fits(moving, target)
     total = len(moving.durations)
@@ -89,16 +106,16 @@ def restore_animation(source: Path, target: Path, restore: Restore, progress: Re
             progress(done, total)
             yield _through(picture, restore)
 
-    animation.write(moving, pictures(), target)
+    animation.write(moving, pictures(), target, mark, ready)
     progress(total, total)
-    return Done(total, notes=notes)
+    return RestoredFrames(total, notes=notes)
 
 
 def extract_animation(
-    source: Path, target: Path, restore: Restore, policy: Policy, progress: Report
-) -> Done:
-    """Every picture of an animation, as `extract` does it of a clip: for those that FFmpeg cannot
-    read."""
+    source: Path, target: Path, restore: Restore, policy: ResumePolicy, progress: Report
+) -> RestoredFrames:
+    """Restore every frame of an animation that FFmpeg cannot read to an image, as `extract` does
+    for clips. Raises `ImageError`."""
     moving = animation.read(source)
     all_ = range(1, len(moving.durations) + 1)
     _refuse(target, list(all_), [source])
@@ -115,7 +132,7 @@ def extract_animation(
         media.write(_through(picture, restore), place)
         made += 1
     progress(len(all_), len(all_))
-    return Done(made, len(all_) - made, notes.lines())
+    return RestoredFrames(made, len(all_) - made, notes.lines())
 
 
 def _through(picture: Picture, restore: Restore) -> Picture:
@@ -136,16 +153,16 @@ def _refuse(target: Path, known: list[int], sources: list[Path]) -> None:
         raise ImageError(f"{min(same)}: would replace the input; choose another folder")
 
 
-def _refuse_existing(target: Path, known: list[int], policy: Policy) -> None:
-    """Raise `ImageError` for a picture that is there and is neither to stay nor to be replaced."""
+def _refuse_existing(target: Path, known: list[int], policy: ResumePolicy) -> None:
+    """Raise `ImageError` for an existing image that ``policy`` neither keeps nor replaces."""
     if policy.resume or policy.overwrite:
         return
     for place in (numbered(target, number) for number in known):
         if os.path.lexists(place):
             raise ImageError(
-                f"{place}: exists already; --resume makes those that are missing, --overwrite all"
+                f"{place}: exists already; resume=True makes the missing ones, overwrite=True all"
             )
 
 
-def _is_there(target: Path, number: int, policy: Policy) -> bool:
+def _is_there(target: Path, number: int, policy: ResumePolicy) -> bool:
     return policy.resume and os.path.lexists(numbered(target, number))

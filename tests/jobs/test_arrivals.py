@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from restore.batch.plan import Job
-from restore.batch.watch import settled
+from restore.jobs.arrivals import settled
+from restore.jobs.folder_plan import Job
 
 
 def test_pictures_are_given_once_when_they_have_settled(tmp_path: Path) -> None:

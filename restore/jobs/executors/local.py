@@ -1,0 +1,268 @@
+"""Carry out a plan on this machine: read, restore and write at the same time.
+
+A file that fails does not stop the others.
+
+This module knows no network: ``restore`` maps an array to a better array.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from restore.errors import ImageError, RestoreError
+from restore.files import check_target, sha256_of_stream
+from restore.jobs.clip_work_folder import discard
+from restore.jobs.folder_plan import Job
+from restore.jobs.manifest import MARK, Manifest
+from restore.jobs.outcome import FAILED, SKIPPED, STOPPED, Outcome
+from restore.jobs.routing import is_moving
+from restore.media import image as media
+from restore.media import large
+from restore.media.io_options import IoOptions
+from restore.media.picture import Picture
+from restore.pipe import piped
+
+Report = Callable[[int, int], None]
+Restore = Callable[[np.ndarray, Report], np.ndarray]
+ByRows = Callable[..., None]
+"""Maps pixels, ``into`` a `Sink`, with a ``progress`` that is a `Report`."""
+
+
+@dataclass(frozen=True)
+class OutputPolicy:
+    """What to do about existing outputs. An output made from the same input in the same way is
+    never made again.
+
+    ``skip_existing``: keep every existing output.
+    ``overwrite``: replace outputs that no earlier run has made.
+    """
+
+    skip_existing: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class MovingWork:
+    """How clips and animations are restored.
+
+    ``restore``: maps source and target, with ``progress``, ``overwrite``, ``mark`` and ``ready``,
+    to an `Outcome`.
+    ``key``: options that decide about the result of moving pictures only.
+    """
+
+    restore: Callable[..., Outcome]
+    key: Mapping[str, Any] = field(default_factory=dict)
+
+
+_AS_IT_IS = IoOptions()
+_NO_POLICY = OutputPolicy()
+
+
+class RunStopped(Exception):  # noqa: N818 - not an error
+    """Raised inside the restoration of a file to drop it."""
+
+
+@dataclass(frozen=True)
+class _Underway:
+    """A job between two stages. It is finished once ``outcome`` is set."""
+
+    job: Job
+    picture: Picture | None = None
+    moving: bool = False
+    key: Mapping[str, Any] = field(default_factory=dict)
+    replaces: bool = False  # an output existed when the input was read
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+
+
+def run(
+    jobs: Iterable[Job],
+    restore: Restore,
+    manifest: Manifest,
+    key: Mapping[str, Any],
+    *,
+    by_rows: ByRows | None = None,
+    moving: MovingWork | None = None,
+    open_picture: Callable[..., Picture] = _AS_IT_IS.read,
+    above: int = large.ABOVE,
+    policy: OutputPolicy = _NO_POLICY,
+    workers: int = 1,
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[Job, int, int], None] = lambda job, done, total: None,
+) -> Iterator[Outcome]:
+    """Yield an outcome for every job, in order, as soon as it is known.
+
+    While a picture is restored, the next one is read and the previous one is written. Any error
+    fails the file it occurs in; a full disk fails each of the remaining files.
+
+    Args:
+        key: everything besides the input that decides the result: the model and its options.
+        by_rows: restores pictures of more than ``above`` pixels, written at the same time.
+        moving: restores clips and animations; without it, an animation becomes one picture.
+        open_picture: reads a picture.
+        workers: number of files restored at a time.
+        should_stop: once it returns True, pictures being written are finished and all others are
+            `STOPPED`.
+        progress: called with the job and its finished and total frames, in any thread.
+    """
+
+    def stage(work: Callable[[_Underway], _Underway]) -> Callable[[_Underway], _Underway]:
+        return lambda underway: _guarded(work, underway)
+
+    def stop(done: int = 0, total: int = 0) -> None:
+        if should_stop():
+            raise RunStopped
+
+    def read(underway: _Underway) -> _Underway:
+        stop()
+        job = underway.job
+        if moving is not None and is_moving(job.source, job.target):
+            return _checked(
+                replace(underway, moving=True, key={**key, **moving.key}), None, manifest, policy
+            )
+        opened = partial(open_picture, target=job.target if by_rows else None)
+        return _checked(replace(underway, key=key), opened, manifest, policy)
+
+    def compute(underway: _Underway) -> _Underway:
+        stop()
+        underway.job.target.parent.mkdir(parents=True, exist_ok=True)
+        return restore_moving(underway) if underway.moving else restore_picture(underway)
+
+    def restore_moving(underway: _Underway) -> _Underway:
+        def report(done: int, total: int) -> None:
+            stop()
+            progress(underway.job, done, total)
+
+        assert moving is not None
+        job, started = underway.job, time.perf_counter()
+        overwrite = underway.replaces or policy.overwrite
+        outcome = moving.restore(
+            *(job.source, job.target),
+            progress=report,
+            overwrite=overwrite,
+            mark=MARK,
+            ready=ready(underway),
+        )
+        seconds = time.perf_counter() - started
+        return replace(underway, outcome=replace(outcome, seconds=seconds))
+
+    def restore_picture(underway: _Underway) -> _Underway:
+        job, picture = underway.job, underway.picture
+        assert picture is not None
+        started = time.perf_counter()
+        restored = large.through(
+            picture,
+            job.target,
+            lambda pixels: restore(pixels, stop),
+            by_rows and partial(by_rows, progress=stop),
+            above=above,
+            mark=MARK,
+            ready=ready(underway),
+        )
+        seconds = time.perf_counter() - started
+        if restored is None:
+            return _done(underway, picture, seconds)
+        return replace(underway, picture=restored, seconds=seconds)
+
+    def write(underway: _Underway) -> _Underway:
+        picture = underway.picture
+        assert picture is not None
+        started = time.perf_counter()
+        media.write(picture, underway.job.target, mark=MARK, ready=ready(underway))
+        return _done(underway, picture, underway.seconds + time.perf_counter() - started)
+
+    def ready(underway: _Underway) -> Callable[[Path], None]:
+        return partial(_ready, underway, manifest, policy)
+
+    started = (_Underway(job) for job in jobs)
+    opened = piped(started, stage(read), threads=1, ahead=1)
+    better = piped(opened, stage(compute), threads=workers, ahead=workers)
+    for underway in piped(better, stage(write), threads=1, ahead=1):
+        assert underway.outcome is not None
+        yield underway.outcome
+
+
+def _checked(
+    underway: _Underway,
+    open_picture: Callable[[Path, BinaryIO], Picture] | None,
+    manifest: Manifest,
+    policy: OutputPolicy,
+) -> _Underway:
+    """Decide by the input and the existing output whether a job is done already, else read its
+    picture, if it has one."""
+    job = underway.job
+    exists = os.path.lexists(job.target)
+    if exists and policy.skip_existing:
+        return replace(underway, outcome=Outcome(*_paths(job), SKIPPED, "exists"))
+    with open(job.source, "rb") as stream:
+        # Opened once, so that the picture restored is the one that was hashed.
+        key = {**underway.key, "input_sha256": sha256_of_stream(stream)}
+        if exists:
+            made = manifest.made(job.target)
+            if made and made.key == key:
+                if underway.moving:
+                    discard(job.target)  # a kill may have left its segments
+                return replace(underway, outcome=Outcome(*_paths(job), SKIPPED, "done before"))
+            if made is None:  # not made by a run of this program
+                check_target(job.target, policy.overwrite, ImageError)
+        underway = replace(underway, key=key, replaces=exists)
+        if open_picture is None:
+            return underway
+        stream.seek(0)
+        picture = open_picture(job.source, stream)
+    return replace(underway, picture=picture.noting(*media.check_fits(picture, job.target)))
+
+
+def _ready(underway: _Underway, manifest: Manifest, policy: OutputPolicy, temporary: Path) -> None:
+    """Record a complete output before it gets its name."""
+    job = underway.job
+    if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
+        raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
+    manifest.add(job.source, job.target, temporary, underway.key)
+
+
+def _paths(job: Job) -> tuple[Path, Path]:
+    return job.source, job.target
+
+
+def _done(underway: _Underway, picture: Picture, seconds: float) -> _Underway:
+    height, width = picture.pixels.shape[:2]
+    done = Outcome(
+        *_paths(underway.job), notes=picture.notes, size=(height, width), seconds=seconds
+    )
+    return replace(underway, picture=None, outcome=done)
+
+
+def _guarded(work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
+    """Run one stage of a job that is not finished; an error finishes it."""
+    if underway.outcome is not None:
+        return underway
+    job = underway.job
+    try:
+        return work(underway)
+    except RunStopped:
+        outcome = Outcome(*_paths(job), STOPPED)
+    except Exception as error:  # noqa: BLE001 - one file must not end a run of a night
+        outcome = Outcome(*_paths(job), FAILED, _reason(error, job))
+    return _Underway(job, outcome=outcome)
+
+
+def _reason(error: Exception, job: Job) -> str:
+    if isinstance(error, RestoreError):
+        text = str(error).removeprefix(f"{job.source}: ")
+    elif isinstance(error, OSError) and error.strerror:
+        elsewhere = error.filename and error.filename != str(job.source)
+        text = f"{error.filename}: {error.strerror}" if elsewhere else error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
