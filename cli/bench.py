@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Device, Devices, Model, Precision, Threads
+from restore.cli.options import Device, Devices, Model, Precision, Threads
 
 app = typer.Typer(help="Measure speed on this machine, and ways of cutting.", no_args_is_help=True)
 
@@ -28,7 +28,6 @@ def train(
     ] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure.")] = 30.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Time training: forward, backward, optimizer and degradation, on made-up pictures."""
     from restore.train import bench, job
@@ -59,7 +58,6 @@ def folder(
     width: Annotated[int, typer.Option(min=1)] = 768,
     format_: Annotated[str, typer.Option("--format", help="Of the files: jpg, png, ...")] = "jpg",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Time a folder of made-up pictures, as a multiple of the network's own time for them."""
     from restore import Restorer
@@ -114,7 +112,6 @@ def speed(
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Time models on one picture: seconds a megapixel, fractions of the machine's best, memory."""
     from restore.evaluate import speed as bench
@@ -161,7 +158,6 @@ def tiling(
     precision: Precision = "auto",
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 3,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Compare ways of cutting large pictures: PSNR, seams, seconds a megapixel, memory."""
     from restore.evaluate import protocol, report, tilings

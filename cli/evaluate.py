@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Device, Model, Precision, Quality, Reduce, Stages, Tile
+from restore.cli.options import Device, Model, Precision, Quality, Reduce, Stages, Tile
 from restore.errors import RestoreError
 from restore.heads import HEADS
 
@@ -56,7 +56,6 @@ def evaluate(
         typer.Option("--json", help="Print rows and means as JSON; null is an infinite PSNR."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the means alone.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Measure against the true pictures: PSNR, SSIM, and what else the task is judged by.
 

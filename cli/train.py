@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Device, Devices, Quiet, Threads
+from restore.cli.options import Device, Devices, Quiet, Threads
 from restore.errors import UsageError
 
 
@@ -104,7 +104,6 @@ def train(
         bool, typer.Option("--tensorboard", help="Also write TensorBoard files into the run.")
     ] = False,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Train a head on your pictures, or go on with an interrupted or finished run."""
     if run is None and not print_config:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from restore.errors import ImageError, UsageError
-from restore.jobs.folder_plan import Job, Naming, clips_left_out, is_batch, plan
+from restore.jobs.folder_plan import Job, Naming, passed_over, plan
+from restore.jobs.routing import is_folder_run
 
 TREE = (
     *("a.png", "B.JPG", "notes.txt", ".hidden.png"),
@@ -67,7 +68,7 @@ def test_a_file_that_is_named_is_taken_whatever_it_is(photos: Path, tmp_path: Pa
 def test_a_file_with_the_name_of_a_pattern_is_itself(tmp_path: Path) -> None:
     odd = tmp_path / "photo[1].png"
     odd.touch()
-    assert not is_batch([odd], tmp_path / "out.png")
+    assert not is_folder_run([odd], tmp_path / "out.png")
     assert plan([odd], tmp_path / "out") == [Job(odd, tmp_path / "out" / odd.name)]
 
 
@@ -148,7 +149,7 @@ def test_the_output_must_not_be_a_file(photos: Path) -> None:
 
 
 def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"no pictures; --recursive looks into"):
+    with pytest.raises(ImageError, match=r"no pictures; recursive=True includes"):
         plan([tmp_path], tmp_path / "out")
     with pytest.raises(ImageError, match=r"\*\.png: no pictures\Z"):
         plan([tmp_path / "*.png"], tmp_path / "out")
@@ -157,24 +158,50 @@ def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:
 
 def test_what_means_several_pictures(photos: Path, tmp_path: Path) -> None:
     one, out = photos / "a.png", tmp_path / "out.png"
-    assert not is_batch([one], out)
-    assert is_batch([one, one], out)
-    assert is_batch([photos], out)
-    assert is_batch([photos / "*.png"], out)
-    assert is_batch([one], photos)
+    assert not is_folder_run([one], out)
+    assert is_folder_run([one, one], out)
+    assert is_folder_run([photos], out)
+    assert is_folder_run([photos / "*.png"], out)
+    assert is_folder_run([one], photos)
 
 
-def test_clips_are_left_out_and_named(tmp_path: Path) -> None:
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    for name in ("a.png", "b.mp4", "deep/c.MOV"):
-        (tmp_path / "in" / name).touch()
+def test_clips_are_inputs_too(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
-    assert [job.source.name for job in plan([folder], out, recursive=True)] == ["a.png"]
-    assert clips_left_out([folder, folder / "a.png"]) == [folder / "b.mp4"]
-    assert [p.name for p in clips_left_out([folder], recursive=True)] == ["b.mp4", "c.MOV"]
-    (folder / "a.png").unlink()
-    with pytest.raises(ImageError, match="no pictures; clips are restored one at a time"):
-        plan([folder], out)
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.png", "b.mp4", "deep/c.MOV"):
+        (folder / name).touch()
+    assert names(plan([folder], out, recursive=True), out) == ["a.png", "b.mp4", "deep/c.MOV"]
+    assert names(plan([folder / "*.mp4"], out), out) == ["b.mp4"]
+
+
+def test_clips_keep_a_container_that_can_be_written(tmp_path: Path) -> None:
+    for name in ("a.png", "b.mp4", "c.MTS"):
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    for format_, expected in (
+        ("", ["a.png", "b.mp4", "c.mkv"]),
+        ("webp", ["a.webp", "b.mp4", "c.mkv"]),
+        ("mov", ["a.png", "b.mov", "c.mov"]),
+    ):
+        assert names(plan([tmp_path], out, naming=Naming(format=format_)), out) == expected
+
+
+def test_files_of_unknown_kinds_are_listed(photos: Path, tmp_path: Path) -> None:
+    out = photos / "out"
+    (photos / "sub" / "raw.xyz").touch()
+    os.mkfifo(photos / "pipe.txt")
+    (out / "log.txt").touch()
+    assert passed_over([photos], out) == [photos / "notes.txt"]
+    everything = [photos / "notes.txt", photos / "sub" / "raw.xyz"]
+    assert passed_over([photos], out, recursive=True) == everything
+    assert passed_over([photos / "*.txt", photos / "a.png"], out) == [photos / "notes.txt"]
+    # A file that is named is an input, and fails with the reason.
+    assert passed_over([photos / "notes.txt", photos], out) == []
+
+
+def test_results_of_several_files_are_no_clip(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="is the name of a clip; name a folder"):
+        plan([photos / "*.png"], tmp_path / "out.mp4")
 
 
 def test_what_may_never_end_is_no_picture(tmp_path: Path) -> None:

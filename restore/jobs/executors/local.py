@@ -114,119 +114,135 @@ def run(
         progress: called with the job and its finished and total frames, in any thread.
     """
 
-    def stage(work: Callable[[_Underway], _Underway]) -> Callable[[_Underway], _Underway]:
-        return lambda underway: _guarded(work, underway)
+    stages = _Stages(
+        restore, manifest, key, by_rows, moving, open_picture, above, policy, should_stop, progress
+    )
+    started = (_Underway(job) for job in jobs)
+    opened = piped(started, partial(_guarded, stages.read), threads=1, ahead=1)
+    better = piped(opened, partial(_guarded, stages.restore), threads=workers, ahead=workers)
+    for underway in piped(better, partial(_guarded, stages.write), threads=1, ahead=1):
+        assert underway.outcome is not None
+        yield underway.outcome
 
-    def stop(done: int = 0, total: int = 0) -> None:
-        if should_stop():
+
+@dataclass(frozen=True)
+class _Stages:
+    """What happens to a job, in this order. The arguments are those of `run`."""
+
+    better: Restore
+    manifest: Manifest
+    key: Mapping[str, Any]
+    by_rows: ByRows | None
+    moving: MovingWork | None
+    open_picture: Callable[..., Picture]
+    above: int
+    policy: OutputPolicy
+    should_stop: Callable[[], bool]
+    progress: Callable[[Job, int, int], None]
+
+    def read(self, underway: _Underway) -> _Underway:
+        """Skip a job that is done, else read its picture, if it has one."""
+        self._stop()
+        job, moving = underway.job, self.moving
+        if moving is not None and is_moving(job.source, job.target):
+            key = {**self.key, **moving.key}
+            return self._checked(replace(underway, moving=True, key=key), None)
+        opened = partial(self.open_picture, target=job.target if self.by_rows else None)
+        return self._checked(replace(underway, key=self.key), opened)
+
+    def restore(self, underway: _Underway) -> _Underway:
+        """Restore the input; a moving or large one is written as well."""
+        self._stop()
+        underway.job.target.parent.mkdir(parents=True, exist_ok=True)
+        return self._moving(underway) if underway.moving else self._picture(underway)
+
+    def write(self, underway: _Underway) -> _Underway:
+        """Write a restored picture."""
+        picture = underway.picture
+        assert picture is not None
+        started = time.perf_counter()
+        media.write(picture, underway.job.target, mark=MARK, ready=self._ready(underway))
+        return _done(underway, picture, underway.seconds + time.perf_counter() - started)
+
+    def _stop(self, done: int = 0, total: int = 0) -> None:
+        if self.should_stop():
             raise RunStopped
 
-    def read(underway: _Underway) -> _Underway:
-        stop()
+    def _checked(
+        self, underway: _Underway, open_picture: Callable[[Path, BinaryIO], Picture] | None
+    ) -> _Underway:
         job = underway.job
-        if moving is not None and is_moving(job.source, job.target):
-            return _checked(
-                replace(underway, moving=True, key={**key, **moving.key}), None, manifest, policy
-            )
-        opened = partial(open_picture, target=job.target if by_rows else None)
-        return _checked(replace(underway, key=key), opened, manifest, policy)
+        exists = os.path.lexists(job.target)
+        if exists and self.policy.skip_existing:
+            return _skipped(underway, "exists")
+        with open(job.source, "rb") as stream:
+            # Opened once, so that the picture restored is the one that was hashed.
+            key = {**underway.key, "input_sha256": sha256_of_stream(stream)}
+            if exists:
+                made = self.manifest.made(job.target)
+                if made and made.key == key:
+                    if underway.moving:
+                        discard(job.target)  # a kill may have left its segments
+                    return _skipped(underway, "done before")
+                if made is None:  # not made by a run of this program
+                    check_target(job.target, self.policy.overwrite, ImageError)
+            underway = replace(underway, key=key, replaces=exists)
+            if open_picture is None:
+                return underway
+            stream.seek(0)
+            picture = open_picture(job.source, stream)
+        return replace(underway, picture=picture.noting(*media.check_fits(picture, job.target)))
 
-    def compute(underway: _Underway) -> _Underway:
-        stop()
-        underway.job.target.parent.mkdir(parents=True, exist_ok=True)
-        return restore_moving(underway) if underway.moving else restore_picture(underway)
-
-    def restore_moving(underway: _Underway) -> _Underway:
+    def _moving(self, underway: _Underway) -> _Underway:
         def report(done: int, total: int) -> None:
-            stop()
-            progress(underway.job, done, total)
+            self._stop()
+            self.progress(underway.job, done, total)
 
-        assert moving is not None
+        assert self.moving is not None
         job, started = underway.job, time.perf_counter()
-        overwrite = underway.replaces or policy.overwrite
-        outcome = moving.restore(
+        outcome = self.moving.restore(
             *(job.source, job.target),
             progress=report,
-            overwrite=overwrite,
+            overwrite=underway.replaces or self.policy.overwrite,
             mark=MARK,
-            ready=ready(underway),
+            ready=self._ready(underway),
         )
         seconds = time.perf_counter() - started
         return replace(underway, outcome=replace(outcome, seconds=seconds))
 
-    def restore_picture(underway: _Underway) -> _Underway:
+    def _picture(self, underway: _Underway) -> _Underway:
         job, picture = underway.job, underway.picture
         assert picture is not None
         started = time.perf_counter()
         restored = large.through(
             picture,
             job.target,
-            lambda pixels: restore(pixels, stop),
-            by_rows and partial(by_rows, progress=stop),
-            above=above,
+            lambda pixels: self.better(pixels, self._stop),
+            self.by_rows and partial(self.by_rows, progress=self._stop),
+            above=self.above,
             mark=MARK,
-            ready=ready(underway),
+            ready=self._ready(underway),
         )
         seconds = time.perf_counter() - started
         if restored is None:
             return _done(underway, picture, seconds)
         return replace(underway, picture=restored, seconds=seconds)
 
-    def write(underway: _Underway) -> _Underway:
-        picture = underway.picture
-        assert picture is not None
-        started = time.perf_counter()
-        media.write(picture, underway.job.target, mark=MARK, ready=ready(underway))
-        return _done(underway, picture, underway.seconds + time.perf_counter() - started)
+    def _ready(self, underway: _Underway) -> Callable[[Path], None]:
+        """Return what is done when an output is complete, before it gets its name."""
 
-    def ready(underway: _Underway) -> Callable[[Path], None]:
-        return partial(_ready, underway, manifest, policy)
+        def record(temporary: Path) -> None:
+            job = underway.job
+            expected = underway.replaces or self.policy.overwrite
+            if not expected and os.path.lexists(job.target):
+                raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
+            self.manifest.add(job.source, job.target, temporary, underway.key)
 
-    started = (_Underway(job) for job in jobs)
-    opened = piped(started, stage(read), threads=1, ahead=1)
-    better = piped(opened, stage(compute), threads=workers, ahead=workers)
-    for underway in piped(better, stage(write), threads=1, ahead=1):
-        assert underway.outcome is not None
-        yield underway.outcome
+        return record
 
 
-def _checked(
-    underway: _Underway,
-    open_picture: Callable[[Path, BinaryIO], Picture] | None,
-    manifest: Manifest,
-    policy: OutputPolicy,
-) -> _Underway:
-    """Decide by the input and the existing output whether a job is done already, else read its
-    picture, if it has one."""
-    job = underway.job
-    exists = os.path.lexists(job.target)
-    if exists and policy.skip_existing:
-        return replace(underway, outcome=Outcome(*_paths(job), SKIPPED, "exists"))
-    with open(job.source, "rb") as stream:
-        # Opened once, so that the picture restored is the one that was hashed.
-        key = {**underway.key, "input_sha256": sha256_of_stream(stream)}
-        if exists:
-            made = manifest.made(job.target)
-            if made and made.key == key:
-                if underway.moving:
-                    discard(job.target)  # a kill may have left its segments
-                return replace(underway, outcome=Outcome(*_paths(job), SKIPPED, "done before"))
-            if made is None:  # not made by a run of this program
-                check_target(job.target, policy.overwrite, ImageError)
-        underway = replace(underway, key=key, replaces=exists)
-        if open_picture is None:
-            return underway
-        stream.seek(0)
-        picture = open_picture(job.source, stream)
-    return replace(underway, picture=picture.noting(*media.check_fits(picture, job.target)))
-
-
-def _ready(underway: _Underway, manifest: Manifest, policy: OutputPolicy, temporary: Path) -> None:
-    """Record a complete output before it gets its name."""
-    job = underway.job
-    if not underway.replaces and not policy.overwrite and os.path.lexists(job.target):
-        raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
-    manifest.add(job.source, job.target, temporary, underway.key)
+def _skipped(underway: _Underway, reason: str) -> _Underway:
+    return replace(underway, outcome=Outcome(*_paths(underway.job), SKIPPED, reason))
 
 
 def _paths(job: Job) -> tuple[Path, Path]:

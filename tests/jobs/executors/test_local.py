@@ -19,9 +19,9 @@ from PIL import Image
 
 from restore.errors import RestoreError
 from restore.jobs.executors.local import OutputPolicy, run
-from restore.jobs.outcome import Outcome
 from restore.jobs.folder_plan import plan
 from restore.jobs.manifest import LOCK, NAME, opened
+from restore.jobs.outcome import Outcome
 from restore.media.io_options import IoOptions
 
 HARNESS = Path(__file__).with_name("harness.py")
@@ -135,7 +135,7 @@ def test_an_input_that_vanishes_is_a_failure(photos: Path) -> None:
         return 255 - pixels
 
     outcomes = batch(photos, vanish)
-    assert outcomes[-1].job.source.name == "3.png"  # those before may have been read already
+    assert outcomes[-1].source.name == "3.png"  # those before may have been read already
     assert outcomes[-1].reason == "No such file or directory"
     check(photos, [0, 1, 2, 4])
 
