@@ -21,8 +21,10 @@ INTERRUPTED = 130
 
 @contextmanager
 def complain_in_one_line() -> Iterator[None]:
-    """Turn the errors a user may meet into one line on stderr and an exit code. ``--debug`` anywhere
-    on the command line lets the traceback through."""
+    """Turn errors that a user may meet into one line on stderr and an exit code.
+
+    ``--debug`` anywhere on the command line lets the traceback through.
+    """
     for stream in (sys.stdout, sys.stderr):
         # A file name that the terminal cannot show must not turn a success into a failure.
         if isinstance(stream, io.TextIOWrapper):

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restore.cli.console import Reporter
 from restore.cli.grouped_help import CLIPS, FOLDERS, OUTPUT, PICTURE, SPEED, TILES
-from restore.errors import UsageError
 
 
 def _option(group: str, *names: str, **settings: Any) -> Any:
@@ -87,7 +85,7 @@ Watch = Annotated[bool, _option(FOLDERS, "--watch", help="Wait for files to arri
 
 Codec = Annotated[
     str | None,
-    _option(CLIPS, help="h264, hevc, vp9, av1, prores, ffv1, ...; default: the input's."),
+    _option(CLIPS, help="h264, hevc, vp9, av1, prores, ffv1 ...; default: the input's."),
 ]
 Crf = Annotated[float | None, _option(CLIPS, min=0, help="The encoder's quality; lower is better.")]
 PixFmt = Annotated[
@@ -131,18 +129,3 @@ Devices = Annotated[
     typer.Option(min=1, help="Processes, one per GPU, or sharing the CPU; torchrun works too."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each process.")]
-
-
-def split_quality(
-    quality: str | None, encode_quality: int | None, reporter: Reporter
-) -> tuple[str | None, int | None]:
-    """Take a number after ``--quality`` as the encoder's, which that option once was, with a note.
-
-    Raises `UsageError` if both options give the encoder's.
-    """
-    if quality is None or not quality.lstrip("-").isdecimal():
-        return quality, encode_quality
-    if encode_quality is not None:
-        raise UsageError(f"--quality {quality} and --encode-quality both choose the encoder's")
-    reporter.note(f"--quality {quality} means --encode-quality {quality}, its name now")
-    return None, int(quality)

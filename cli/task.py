@@ -41,9 +41,9 @@ from restore.cli.options import (
     Tile,
     Watch,
     Workers,
-    split_quality,
 )
 from restore.cli.request import Request
+from restore.cli.values import split_quality
 from restore.heads import Head
 
 

@@ -8,9 +8,11 @@ import typer
 from restore.cli.console import COULD_NOT_RESTORE, Reporter
 from restore.cli.cut import cut
 from restore.cli.options import Quiet
+from restore.cli.quantise import quantise
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
 app.command()(cut)
+app.command()(quantise)
 
 
 @app.command()
@@ -140,17 +142,3 @@ def verify(
         typer.echo("no models are installed")
     if bad:
         raise typer.Exit(COULD_NOT_RESTORE)
-
-
-@app.command()
-def quantise(
-    model: Annotated[str, typer.Argument(help="A model's name, or a .safetensors file.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-) -> None:
-    """Store a model at 8 bits a weight, in about a quarter of the bytes."""
-    from restore.checkpoints import store
-
-    card = store.quantise(model, target, overwrite)
-    size = target.stat().st_size
-    typer.echo(f"{model} -> {target} ({card.parameters:,} parameters, {size / 1e6:.1f} MB)")

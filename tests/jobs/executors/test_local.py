@@ -165,12 +165,12 @@ def test_what_appears_while_a_picture_is_restored_is_left(photos: Path) -> None:
 
 
 def test_an_unknown_format_is_refused_before_any_work(photos: Path) -> None:
-    (photos / "2.png").rename(photos / "2.jfif")
+    (photos / "2.png").rename(photos / "2.xyz")
     out = photos.with_name("out")
     with opened(out) as manifest:
-        jobs = plan([photos / "2.jfif"], out)
+        jobs = plan([photos / "2.xyz"], out)
         (outcome,) = run(jobs, pytest.fail, manifest, {})  # type: ignore[arg-type]
-    assert "unknown output format '.jfif'" in outcome.reason
+    assert "unknown output format '.xyz'" in outcome.reason
 
 
 def test_a_failure_elsewhere_names_the_place(photos: Path) -> None:
