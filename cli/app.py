@@ -23,6 +23,7 @@ from restore.cli import (
     weights,
 )
 from restore.cli.console import complain_in_one_line
+from restore.cli.grouped_help import GroupedCommand
 from restore.engine import threads
 from restore.heads import HEADS
 
@@ -49,6 +50,7 @@ def _root(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     pass
 
@@ -56,20 +58,19 @@ def _root(
 def _is_asked_for(name: str) -> bool:
     """Whether the options of a command can matter: it is called, or the shell completes a line.
 
-    Typer looks at all options of all commands it has, which is most of what ``restore --help``
-    would take. Without options they stand in the list all the same.
+    Typer examines all options of all commands, which would take most of the time of ``restore
+    --help``. The list of commands needs no options.
     """
     return name in sys.argv or "_RESTORE_COMPLETE" in os.environ
 
 
 def _nothing() -> None:
-    """Stands in the list for a command that is not called."""
+    """Stand in the list of commands for one that is not called."""
 
 
 def _add(name: str, function: Callable[..., None], summary: str | None = None) -> None:
-    app.command(name, help=summary or function.__doc__)(
-        function if _is_asked_for(name) else _nothing
-    )
+    add = app.command(name, cls=GroupedCommand, help=summary or function.__doc__)
+    add(function if _is_asked_for(name) else _nothing)
 
 
 def _add_group(name: str, group: typer.Typer) -> None:
@@ -93,4 +94,10 @@ def main() -> None:
     """The program `restore`, also `python -m restore.cli`."""
     threads.prepare()
     with complain_in_one_line():
-        app(prog_name="restore")
+        app(_without_debug(sys.argv[1:]), prog_name="restore")
+
+
+def _without_debug(words: list[str]) -> list[str]:
+    """Leave out ``--debug``, which `complain_in_one_line` looks for in any place."""
+    end = words.index("--") if "--" in words else len(words)
+    return [word for word in words[:end] if word != "--debug"] + words[end:]

@@ -1,4 +1,4 @@
-"""`restore bench`: how fast things are on this machine, and how well ways of cutting work."""
+"""`restore bench`: measure speed on this machine."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Device, Devices, Model, Precision, Threads
+from restore.cli.options import Device, Devices, Model, Precision, Threads
+from restore.cli.tiling import tiling
+from restore.cli.values import picture_size
 
 app = typer.Typer(help="Measure speed on this machine, and ways of cutting.", no_args_is_help=True)
+app.command()(tiling)
 
 
 @app.callback()
@@ -28,7 +31,6 @@ def train(
     ] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure.")] = 30.0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Time training: forward, backward, optimizer and degradation, on made-up pictures."""
     from restore.train import bench, job
@@ -59,18 +61,17 @@ def folder(
     width: Annotated[int, typer.Option(min=1)] = 768,
     format_: Annotated[str, typer.Option("--format", help="Of the files: jpg, png, ...")] = "jpg",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Time a folder of made-up pictures, as a multiple of the network's own time for them."""
     from restore import Restorer
-    from restore.batch import bench
+    from restore.jobs import folder_overhead
     from restore.media.formats import checked_ending
 
     ending = checked_ending(format_)
     restorer = Restorer(task, model, device=device, precision=precision)
     reporter = Reporter(json)
     with reporter.progress("rounds") as progress:
-        found = bench.measure(restorer, {}, pictures, (height, width), ending, progress)
+        found = folder_overhead.measure(restorer, {}, pictures, (height, width), ending, progress)
     reporter.result(
         f"{found.pictures} pictures of {width} x {height} ({found.format}): {found.folder:.1f} s, "
         f"{found.ratio:.3f} x the network's {found.network:.1f} s\n"
@@ -96,7 +97,11 @@ def speed(
     ] = None,
     backends: Annotated[
         list[str] | None,
-        typer.Option("--backend", help="torch, onnxruntime, triton, plain; may be repeated."),
+        typer.Option(
+            "--backend",
+            help="torch, onnxruntime, triton (kernels for CUDA GPUs), plain (torch without fused "
+            "operators, the reference); may be repeated.",
+        ),
     ] = None,
     tiles: Annotated[
         list[str] | None, typer.Option("--tile", help="As of the heads; may be repeated.")
@@ -115,12 +120,11 @@ def speed(
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Time models on one picture: seconds a megapixel, fractions of the machine's best, memory."""
     from restore.evaluate import speed as bench
 
-    width, height = _size(size)
+    width, height = picture_size(size)
     reporter = Reporter(json)
     with bench.located(models or []) as found, reporter.progress("rounds") as progress:
         settings = bench.settings_for(
@@ -134,60 +138,3 @@ def speed(
         )
         rows = bench.measure(settings, rounds, progress, busy=busy, first=first)
     reporter.result(bench.table(rows), rows=[asdict(row) for row in rows])
-
-
-@app.command()
-def tiling(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or file.")],
-    tiles: Annotated[
-        list[str] | None,
-        typer.Option("--tile", help="As of the heads; may be repeated. Default: off, auto."),
-    ] = None,
-    overlaps: Annotated[
-        list[int] | None,
-        typer.Option("--overlap", min=0, help="For each tile; may be repeated. Default: the card."),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(help="Folder with input/ and target/: pictures of the same names."),
-    ] = None,
-    clean: Annotated[
-        Path | None, typer.Option(help="Instead of --pairs: folder of true pictures, for --sigma.")
-    ] = None,
-    sigma: Annotated[
-        float | None, typer.Option(min=0, help="Gaussian noise added to those of --clean (0-255).")
-    ] = None,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture timed.")] = "2048x1536",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 3,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-    debug: Debug = False,
-) -> None:
-    """Compare ways of cutting large pictures: PSNR, seams, seconds a megapixel, memory."""
-    from restore.evaluate import protocol, report, tilings
-
-    width, height = _size(size)
-    if pairs is not None and clean is None and sigma is None:
-        cases, conditions = report.paired_cases(pairs / "input", pairs / "target"), protocol.COMMON
-    elif pairs is None and clean is not None and sigma is not None:
-        cases = report.gaussian_cases(clean, sigma)
-        conditions = f"{protocol.COMMON}; {protocol.GAUSSIAN}"
-    else:
-        raise typer.BadParameter("give --pairs, or --clean with --sigma")
-    ways = tilings.ways(tiles or ["off", "auto"], overlaps or ())
-    reporter, options = Reporter(json), {"device": device, "precision": precision}
-    with reporter.progress("pictures") as progress:
-        qualities = tilings.qualities(model, ways, cases, progress, **options)
-    with reporter.progress("rounds") as progress:
-        speeds = tilings.speeds(model, ways, (height, width), rounds, progress, **options)
-    rows = [tilings.Tiling(*row) for row in zip(ways, qualities, speeds, strict=True)]
-    reporter.result(tilings.table(rows, conditions), rows=[row.to_dict() for row in rows])
-
-
-def _size(text: str) -> tuple[int, int]:
-    """(width, height) of "1920x1080"."""
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
-        raise typer.BadParameter(f"size is {text!r}; say for instance 1920x1080")
-    return int(sides[0]), int(sides[1])

@@ -1,4 +1,4 @@
-"""What commands say: results on stdout, everything else on stderr, errors in one line."""
+"""Output of commands: results on stdout, everything else on stderr, errors in one line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from restore.cli.flags import as_flags
 from restore.errors import RestoreError, UsageError
 
 COULD_NOT_RESTORE = 1
@@ -20,7 +21,7 @@ INTERRUPTED = 130
 
 @contextmanager
 def complain_in_one_line() -> Iterator[None]:
-    """Turn the errors a user may meet into one line on stderr and an exit code.
+    """Turn errors that a user may meet into one line on stderr and an exit code.
 
     ``--debug`` anywhere on the command line lets the traceback through.
     """
@@ -35,20 +36,20 @@ def complain_in_one_line() -> Iterator[None]:
             print("interrupted", file=sys.stderr)
         raise
     except BrokenPipeError:
-        # The reader of our output has gone; point stdout elsewhere so that the interpreter's
-        # last flush does not complain as well.
+        # The reader of our output has gone. Redirect stdout, so that the interpreter's last flush
+        # does not complain as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(COULD_NOT_RESTORE)
     except (RestoreError, OSError, MemoryError) as error:
         if "--debug" in sys.argv:
             raise
         message = str(error) or "not enough memory"
-        print("error: " + " ".join(message.split()), file=sys.stderr)
+        print("error: " + as_flags(" ".join(message.split())), file=sys.stderr)
         sys.exit(WRONG_USAGE if isinstance(error, UsageError) else COULD_NOT_RESTORE)
 
 
 def to_json(values: Any, indent: int | None = None) -> str:
-    """One JSON text; what JSON has no number for (the PSNR of equal pictures) becomes null."""
+    """Return JSON; numbers that JSON lacks (the PSNR of equal pictures) become null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
@@ -61,26 +62,26 @@ def to_json(values: Any, indent: int | None = None) -> str:
 
 
 class Reporter:
-    """How one command talks: ``--json`` prints one JSON line, ``--quiet`` prints nothing."""
+    """Output of one command: ``--json`` prints one JSON line, ``--quiet`` prints nothing."""
 
     def __init__(self, as_json: bool = False, quiet: bool = False):
         self.as_json = as_json
         self.quiet = quiet
 
     def result(self, text: str, **values: Any) -> None:
-        """The outcome: a sentence for people, or the values for programs."""
+        """Print the outcome: a sentence for people, or the values for programs."""
         if self.as_json:
             print(to_json(values))
         elif not self.quiet:
             print(text)
 
     def note(self, text: str) -> None:
-        """Something a person should know beside the outcome."""
+        """Print something that a person should know besides the outcome."""
         if not self.quiet:
-            print(f"note: {text}", file=sys.stderr, flush=True)
+            print(f"note: {as_flags(text)}", file=sys.stderr, flush=True)
 
     def progress(self, what: str, of_bytes: bool = False) -> Any:
-        """Context manager of a callback (done, total): a bar on a terminal, lines in a pipe."""
+        """Provide a callback (done, total): a bar on a terminal, lines in a pipe."""
         if self.quiet:
             return nullcontext(lambda done, total: None)
         return _bar(what, of_bytes) if sys.stderr.isatty() else _lines(what, of_bytes)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from restore.cli.options import Debug, Overwrite
+from restore.cli.options import Overwrite
 
 
 def cut(
@@ -18,7 +18,6 @@ def cut(
     target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
     stages: Annotated[int, typer.Option(metavar="N", help="Stages to keep, from the first.")],
     overwrite: Overwrite = False,
-    debug: Debug = False,
 ) -> None:
     """Write the first stages of a model as a model of its own, with a card."""
     from restore.checkpoints import store

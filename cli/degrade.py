@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from restore.cli.options import Debug
-
 app = typer.Typer(help="Degrade a picture, to try a head on it.", no_args_is_help=True)
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A clean picture.")]
@@ -31,7 +29,6 @@ def _root(
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
-    debug: Debug = False,
 ) -> None:
     if context.invoked_subcommand is not None:
         if contact_sheet or picture:
@@ -61,7 +58,6 @@ def noise(
         bool, typer.Option("--camera", help="A camera's noise instead of white Gaussian.")
     ] = False,
     overwrite: Overwrite = False,
-    debug: Debug = False,
 ) -> None:
     _degrade("camera-noise" if camera else "noise", source, target, severity, seed, overwrite)
 
@@ -74,7 +70,6 @@ def _command(kind: str, summary: str) -> None:
         severity: Severity = 0.5,
         seed: Seed = 0,
         overwrite: Overwrite = False,
-        debug: Debug = False,
     ) -> None:
         _degrade(kind, source, target, severity, seed, overwrite)
 

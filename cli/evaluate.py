@@ -2,61 +2,50 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Device, Model, Precision, Quality, Reduce, Stages, Tile
+from restore.cli.evaluate_options import (
+    Csv,
+    InputItself,
+    Json,
+    Lpips,
+    Methods,
+    Overwrite,
+    Quiet,
+    Sigma,
+    Source,
+    Target,
+    Task,
+    Video,
+)
+from restore.cli.options import Device, Model, Precision, Quality, Reduce, Stages, Tile
 from restore.errors import RestoreError
-from restore.heads import HEADS
+from restore.files import check_target
 
 
 def evaluate(
-    task: Annotated[str, typer.Argument(help=f"One of {', '.join(HEADS)}.")],
-    target: Annotated[
-        Path | None, typer.Option(help="Folder of the true pictures; of --video, the true clip.")
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--input", help="Folder of degraded pictures of the same names.")
-    ] = None,
-    sigma: Annotated[
-        float | None,
-        typer.Option(min=0, help="Instead of --input: add Gaussian noise of this level (0-255)."),
-    ] = None,
-    video: Annotated[
-        Path | None,
-        typer.Option(help="Instead of pictures: a clip, or a folder of its frames; see below."),
-    ] = None,
+    task: Task,
+    target: Target = None,
+    source: Source = None,
+    sigma: Sigma = None,
+    video: Video = None,
     quality: Quality = None,
     model: Model = None,
     stages: Stages = None,
-    methods: Annotated[
-        bool, typer.Option("--methods", help="Measure the task's classical methods as well.")
-    ] = False,
-    input_itself: Annotated[
-        bool, typer.Option("--input-itself", help="Measure the degraded pictures as well.")
-    ] = False,
-    lpips: Annotated[
-        list[str] | None,
-        typer.Option(help="Measure LPIPS on alex or squeeze; may be repeated."),
-    ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write a line a picture and subject to this file.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the CSV file if it exists.")
-    ] = False,
+    methods: Methods = False,
+    input_itself: InputItself = False,
+    lpips: Lpips = None,
+    csv: Csv = None,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     precision: Precision = "auto",
     tile: Tile = "auto",
     reduce: Reduce = None,
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="Print rows and means as JSON; null is an infinite PSNR."),
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the means alone.")] = False,
-    debug: Debug = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure against the true pictures: PSNR, SSIM, and what else the task is judged by.
 
@@ -76,6 +65,7 @@ def evaluate(
         "tile": tile,
         "reduce": reduce,
     }
+    of_pictures = {"methods": methods, "input_itself": input_itself}
     if video is not None:
         if source is not None or methods or input_itself or lpips or csv is not None:
             raise typer.BadParameter(
@@ -89,26 +79,34 @@ def evaluate(
         raise typer.BadParameter("give --target, or --video")
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
-    from restore.evaluate import protocol, report, subjects
-    from restore.evaluate.table import Table
-    from restore.files import check_target
-
     if csv is not None:
         check_target(csv, overwrite, RestoreError)
-    metrics = protocol.metrics_of(task, lpips or ())
+    options = of_pictures | computing
+    _pictures(task, source, target, sigma, model, lpips or [], csv, json, quiet, **options)
+
+
+def _pictures(
+    task: str,
+    source: Path | None,
+    target: Path,
+    sigma: float | None,
+    model: str | None,
+    lpips: list[str],
+    csv: Path | None,
+    json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    from restore.evaluate import protocol, report, subjects
+    from restore.evaluate.table import Table
+
+    metrics = protocol.metrics_of(task, lpips)
     if source is not None:
         cases, conditions = report.paired_cases(source, target), protocol.COMMON
     else:
         cases = report.gaussian_cases(target, sigma or 0.0)
         conditions = f"{protocol.COMMON}; {protocol.GAUSSIAN}"
-    compared = subjects.choose(
-        task,
-        model,
-        methods=methods,
-        input_itself=input_itself,
-        say=lambda note: typer.echo(note, err=True),
-        **computing,
-    )
+    compared = subjects.choose(task, model, say=lambda note: typer.echo(note, err=True), **options)
     table = Table(task, compared, metrics, conditions)
     if not json:
         typer.echo(table.header())

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Debug, Json, Overwrite
+from restore.cli.options import Json, Overwrite
 
 
 def export(
@@ -19,7 +19,6 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="OUT.onnx")],
     overwrite: Overwrite = False,
     json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Write a model as an ONNX file, for pictures of any height and width."""
     from restore.checkpoints import store

@@ -6,13 +6,11 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import to_json
-from restore.cli.options import Debug
 
 
 def inspect(
     source: Annotated[Path, typer.Argument(metavar="IMAGE", help="The picture to look at.")],
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Estimate noise, blur, haze, rain, darkness and JPEG blocks, and suggest a head."""
     import shlex

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from restore.cli.console import to_json
-from restore.cli.options import Debug
 
 _SHOWN = ("name", "task", "variant", "parameters", "licence", "training_data", "limits", "figures")
 _WIDTH = 100
@@ -16,7 +15,6 @@ def models(
         str | None, typer.Argument(metavar="[NAME]", help="Show the whole card of this model.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    debug: Debug = False,
 ) -> None:
     """List all models: shipped, downloaded and available."""
     from restore.checkpoints import store

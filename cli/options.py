@@ -1,114 +1,131 @@
 """Options that several commands share: one name, one meaning, one help text."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from restore.cli.console import Reporter
-from restore.errors import UsageError
+from restore.cli.grouped_help import CLIPS, FOLDERS, OUTPUT, PICTURE, SPEED, TILES
+
+
+def _option(group: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=group, **settings)
+
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="The picture to restore.")]
 Sources = Annotated[
     list[Path],
-    typer.Argument(metavar="IN...", help="A picture; or several, folders, or quoted patterns."),
+    typer.Argument(metavar="IN...", help="A picture or a clip; several, folders, quoted patterns."),
 ]
 Target = Annotated[
-    Path, typer.Argument(metavar="OUT", help="Where the result goes: a file, or a folder.")
+    Path, typer.Argument(metavar="OUT", help="The result: a file, or a folder for several.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Precision = Annotated[
-    str, typer.Option(help="auto (fastest the model is tested for), float32 or bfloat16.")
-]
-Backend = Annotated[
-    str,
-    typer.Option(
-        help="torch, onnxruntime (an extra; exports a model at its first use), triton (for CUDA "
-        "GPUs, on none of which it has run yet), or plain (torch without fused operators)."
-    ),
-]
-Model = Annotated[
-    str | None, typer.Option(help="A model's name (see: restore models) or a .safetensors file.")
-]
-Tile = Annotated[
-    str,
-    typer.Option(
-        help="auto, window, exact, off, or a tile's side in pixels (rounded to the size rule)."
-    ),
-]
-Overlap = Annotated[int | None, typer.Option(min=0, help="Pixels that neighbouring tiles share.")]
-MaxMemory = Annotated[
-    str | None,
-    typer.Option(
-        metavar="4GiB",
-        help="What tiles keep within, all workers together; default: 60 % of what is free.",
-    ),
-]
+
 Strength = Annotated[
-    float, typer.Option(min=0, max=1, help="0 keeps the input, 1 is the full effect.")
+    float, _option(PICTURE, min=0, max=1, help="0 keeps the input, 1 is the full effect.")
 ]
 BitDepth = Annotated[
     str,
-    typer.Option(metavar="8|16|32f", help="Bits a channel of the result; default: the input's."),
+    _option(PICTURE, metavar="8|16|32f", help="Bits per channel; default: the input's."),
 ]
+EncodeQuality = Annotated[
+    int | None,
+    _option(
+        PICTURE, min=1, max=100, help="1 to 100, of JPEG, WebP, AVIF, HEIC; default: the input's."
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    _option(TILES, min=1, help="Refuse larger pictures; default: 500 million."),
+]
+
 Quality = Annotated[
     str | None,
-    typer.Option(
+    _option(
+        SPEED,
         metavar="fast|standard|best",
         help="The head's small model, its standard one (the default), or the official one "
         "(restore weights pull HEAD).",
     ),
 ]
-EncodeQuality = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=100, help="1 to 100, of JPEG, WebP, AVIF and HEIC; default: the input's."
+Model = Annotated[
+    str | None,
+    _option(SPEED, help="A model's name (see: restore models) or a .safetensors file."),
+]
+Device = Annotated[str, _option(SPEED, help="auto, cpu, cuda, cuda:1 or mps.")]
+MaxMemory = Annotated[
+    str | None,
+    _option(
+        SPEED, metavar="4GiB", help="Limit for all workers together; default: 60 % of free memory."
     ),
+]
+Ensemble = Annotated[
+    bool, _option(SPEED, "--ensemble", help="Average eight flips and turns: 8x slower.")
+]
+
+Overwrite = Annotated[bool, _option(OUTPUT, "--overwrite", help="Replace OUT if it exists.")]
+Json = Annotated[bool, _option(OUTPUT, "--json", help="Print the outcome as JSON.")]
+Quiet = Annotated[bool, _option(OUTPUT, "--quiet", "-q", help="Print nothing.")]
+
+Recursive = Annotated[
+    bool, _option(FOLDERS, "--recursive", "-r", help="Include folders within; the tree is kept.")
+]
+Suffix = Annotated[str, _option(FOLDERS, help="Appended to each name, before its ending.")]
+Format = Annotated[
+    str,
+    _option(FOLDERS, "--format", help="png, jpg, webp, tif, ... for all pictures, or mkv, mp4 ..."),
+]
+SkipExisting = Annotated[
+    bool, _option(FOLDERS, "--skip-existing", help="Keep every existing output.")
+]
+Workers = Annotated[int, _option(FOLDERS, min=1, help="Files restored at a time.")]
+FailFast = Annotated[bool, _option(FOLDERS, "--fail-fast", help="Stop at the first failure.")]
+DryRun = Annotated[bool, _option(FOLDERS, "--dry-run", help="Print the plan, do nothing.")]
+Watch = Annotated[bool, _option(FOLDERS, "--watch", help="Wait for files to arrive, until Ctrl-C.")]
+
+Codec = Annotated[
+    str | None,
+    _option(CLIPS, help="h264, hevc, vp9, av1, prores, ffv1 ...; default: the input's."),
+]
+Crf = Annotated[float | None, _option(CLIPS, min=0, help="The encoder's quality; lower is better.")]
+PixFmt = Annotated[
+    str | None, _option(CLIPS, "--pix-fmt", help="FFmpeg's pixel format; default: the input's.")
+]
+Fps = Annotated[
+    str | None, _option(CLIPS, help="Frames a second of numbered pictures: 25 or 30000/1001.")
+]
+Resume = Annotated[bool, _option(CLIPS, "--resume", help="Continue an interrupted run.")]
+Temporal = Annotated[
+    bool, _option(CLIPS, "--temporal", help="Less flicker: each frame uses the previous one.")
+]
+
+Precision = Annotated[
+    str, _option(TILES, help="auto (fastest that the model is tested for), float32 or bfloat16.")
+]
+Backend = Annotated[
+    str, _option(TILES, help="torch, or onnxruntime (an extra; exports a model at its first use).")
 ]
 Stages = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Stop a model of several stages after N: faster, if less good."),
+    _option(TILES, metavar="N", help="Stop a model of several stages after N: faster, less good."),
 ]
+Tile = Annotated[
+    str,
+    _option(TILES, help="auto, window, exact, off, or a tile's side in pixels."),
+]
+Overlap = Annotated[int | None, _option(TILES, min=0, help="Pixels that neighbouring tiles share.")]
 Reduce = Annotated[
     str | None,
-    typer.Option(
+    _option(
+        TILES,
         metavar="N|off",
         help="Show the model an image of N pixels on the shorter side, or every pixel; "
-        "default: as the model's card says.",
+        "default: the model's card.",
     ),
 ]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(min=1, help="Pictures that claim more are refused; default: 500 million."),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
 Devices = Annotated[
     int,
-    typer.Option(min=1, help="Processes, one a GPU, or sharing the CPU; torchrun works too."),
+    typer.Option(min=1, help="Processes, one per GPU, or sharing the CPU; torchrun works too."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads, of each process.")]
-
-
-def split_quality(
-    quality: str | None, encode_quality: int | None, reporter: Reporter
-) -> tuple[str | None, int | None]:
-    """Take a number after ``--quality`` as the encoder's, which that option once was, with a note.
-
-    Raises `UsageError` where both options would give the encoder's.
-    """
-    if quality is None or not quality.lstrip("-").isdecimal():
-        return quality, encode_quality
-    if encode_quality is not None:
-        raise UsageError(f"--quality {quality} and --encode-quality both choose the encoder's")
-    reporter.note(f"--quality {quality} means --encode-quality {quality}, its name now")
-    return None, int(quality)
-
-
-def given(options: Mapping[str, Any], *names: str) -> dict[str, str]:
-    """Those of ``names`` that a user has given, as text: results made before an option existed stay
-    results of the same command."""
-    return {name: str(options[name]) for name in names if options.get(name) is not None}
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each process.")]

@@ -8,32 +8,40 @@ from typing import TYPE_CHECKING
 
 from restore.cli.console import Reporter
 from restore.errors import ImageError, UsageError
+from restore.jobs.routing import PIPE
+from restore.media.video.detect import is_clip
 
 if TYPE_CHECKING:
     from restore.media.io_options import IoOptions
     from restore.media.picture import Picture
 
-PIPE = Path("-")
-
 
 def refuse(paths: Iterable[Path]) -> None:
-    """Raise `UsageError` where one of them is a pipe."""
+    """Raise `UsageError` if one of them is a pipe."""
     if PIPE in paths:
         raise UsageError("- is for one picture; name files and a folder")
 
 
-def read(choices: "IoOptions") -> "Picture":
-    """The picture on standard input. Raises `ImageError`."""
+def refuse_clips(paths: Iterable[Path]) -> None:
+    """Raise `UsageError` for a clip together with a pipe."""
+    clips = [path for path in paths if is_clip(path)]
+    if clips and PIPE in paths:
+        raise UsageError(f"{clips[0]}: - is for pictures; name a file")
+
+
+def read(options: "IoOptions") -> "Picture":
+    """Read the picture on standard input. Raises `ImageError`."""
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; send a picture into it")
     content = sys.stdin.buffer.read()
     if not content:
         raise ImageError("standard input: is empty")
-    return choices.read("standard input", io.BytesIO(content))
+    return options.read("standard input", io.BytesIO(content))
 
 
 def silent(reporter: Reporter) -> Reporter:
-    """How to talk when standard output carries a picture. Raises `UsageError` where it cannot."""
+    """Return the reporter to use when standard output carries a picture. Raises `UsageError` if it
+    cannot."""
     if reporter.as_json:
         raise UsageError("--json and the picture would both go to standard output")
     if sys.stdout.isatty():
@@ -42,14 +50,14 @@ def silent(reporter: Reporter) -> Reporter:
 
 
 def ending(format_: str) -> str:
-    """``.png`` of "png". Raises `UsageError` for a format that does not exist."""
+    """Return ``.png`` for "png". Raises `UsageError` for a format that does not exist."""
     from restore.media.formats import checked_ending
 
     return checked_ending(format_) if format_ else ""
 
 
 def named(picture: "Picture", ending: str) -> Path:
-    """What to call standard output: with the ``ending`` asked for, or one of the input's format."""
+    """Name standard output: with the ``ending`` asked for, or one of the input's format."""
     from restore.media.formats import BY_SUFFIX
 
     own = (s for s, kind in BY_SUFFIX.items() if kind.name == picture.info["format"])
@@ -57,7 +65,7 @@ def named(picture: "Picture", ending: str) -> Path:
 
 
 def write(picture: "Picture", name: Path) -> None:
-    """Put a picture on standard output, all of it or nothing, as the ending of ``name`` says."""
+    """Write a picture to standard output, all of it or nothing, in the format of ``name``."""
     from restore.media import image as media
 
     content = media.encoded(picture, name)

@@ -7,10 +7,12 @@ import typer
 
 from restore.cli.console import COULD_NOT_RESTORE, Reporter
 from restore.cli.cut import cut
-from restore.cli.options import Debug, Quiet
+from restore.cli.options import Quiet
+from restore.cli.quantise import quantise
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
 app.command()(cut)
+app.command()(quantise)
 
 
 @app.command()
@@ -33,7 +35,6 @@ def convert(
         typer.Option(help="S-1, S-2, S-3, M-1, M-2 or M-3; default: found from its shapes."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Turn an official checkpoint into a model file with a card."""
     from restore.checkpoints import acquire
@@ -65,7 +66,6 @@ def pull(
         str | None, typer.Option(help="Accept only a download with this SHA-256.")
     ] = None,
     quiet: Quiet = False,
-    debug: Debug = False,
 ) -> None:
     """Download an official checkpoint and convert it."""
     from restore.checkpoints.zoo import OFFICIAL
@@ -106,7 +106,6 @@ def _pull(name: str, source: str, sha256: str | None, reporter: Reporter) -> Non
 def measure(
     task: Annotated[str, typer.Argument(help="The head that the model is for.")],
     model: Annotated[str, typer.Argument(help="Its name, or a .safetensors file.")],
-    debug: Debug = False,
 ) -> None:
     """Find out how much memory a model takes and write it on its card, for --max-memory."""
     from dataclasses import replace
@@ -129,7 +128,6 @@ def verify(
         list[Path] | None,
         typer.Argument(metavar="[FILE...]", help="Model files; default: every installed one."),
     ] = None,
-    debug: Debug = False,
 ) -> None:
     """Check model files: "official" proves an official model, "ok" a file against its card."""
     from restore.checkpoints import store, verdict
@@ -144,18 +142,3 @@ def verify(
         typer.echo("no models are installed")
     if bad:
         raise typer.Exit(COULD_NOT_RESTORE)
-
-
-@app.command()
-def quantise(
-    model: Annotated[str, typer.Argument(help="A model's name, or a .safetensors file.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-    debug: Debug = False,
-) -> None:
-    """Store a model at 8 bits a weight, in about a quarter of the bytes."""
-    from restore.checkpoints import store
-
-    card = store.quantise(model, target, overwrite)
-    size = target.stat().st_size
-    typer.echo(f"{model} -> {target} ({card.parameters:,} parameters, {size / 1e6:.1f} MB)")

@@ -47,7 +47,7 @@ def check_target(path: Path, overwrite: bool, error: type[RestoreError]) -> None
     if not os.access(path.parent, os.W_OK):
         raise error(f"{path}: folder {path.parent} may not be written to")
     if os.path.lexists(path) and not overwrite:
-        raise error(f"{path}: exists already; give --overwrite to replace it")
+        raise error(f"{path}: exists already; give overwrite=True to replace it")
 
 
 @contextmanager

@@ -15,8 +15,8 @@ def test_a_target_is_refused_before_any_work(tmp_path: Path) -> None:
     existing.touch()
     (tmp_path / "link.csv").symlink_to(tmp_path / "absent")
     for path, what in (
-        (existing, "exists already; give --overwrite"),
-        (tmp_path / "link.csv", "exists already; give --overwrite"),
+        (existing, "exists already; give overwrite=True"),
+        (tmp_path / "link.csv", "exists already; give overwrite=True"),
         (tmp_path, "is a folder"),
         (tmp_path / "nowhere" / "a.csv", "folder .*nowhere does not exist"),
     ):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from restore.checkpoints import store
-from restore.checkpoints.card import Card
+from restore.checkpoints.card import Card, TilePolicy
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.padding import padded
 from restore.engine.tile_plan import plan_image
@@ -63,8 +64,8 @@ def estimate(
         return None
     views = _VIEWS if restorer.ensemble else 1
     multiples = restorer.card.network.size_multiple
-    plans = (plan_image(size, restorer.tiles, multiples) for size in sizes)
-    pixels = times * views * sum(plan.pixels for plan in plans)
+    computed = (network_pixels(size, restorer.tiles, multiples) for size in sizes)
+    pixels = times * views * sum(computed)
     side = _PIECE if restorer.compute.device.type == "cpu" else _PIECE_OF_A_GPU
     piece = padded(side, multiples[0]), padded(side, multiples[1])
     pieces = pixels / (piece[0] * piece[1])
@@ -79,6 +80,13 @@ def estimate(
     if shortest == float("inf"):
         return None
     return Estimate(shortest * pieces / workers, _times_quicker(restorer.card))
+
+
+@lru_cache(maxsize=256)  # frames of a clip have one size
+def network_pixels(size: Pair, policy: TilePolicy, multiples: Pair) -> int:
+    """Count the pixels that a network computes for an image of (height, width), including overlaps
+    and padding."""
+    return plan_image(size, policy, multiples).pixels
 
 
 def _seconds(restorer: Restorer, piece: Pair) -> float:

@@ -18,7 +18,7 @@ from models import save_model
 from pictures import saved
 from PIL import Image
 
-from restore.cli.video import is_clip
+from restore.jobs.routing import is_clip_run
 
 SHORT = Recipe(stamps=tuple(range(0, 6 * 512, 512)), sounds=("eng",))
 
@@ -187,5 +187,5 @@ def test_what_is_a_clip_is_known_by_its_name(tmp_path: Path) -> None:
         ("-", "b.mp4", False),
         ("100%.png", "b.png", False),
     ):
-        assert is_clip([Path(source)], Path(target)) == expected, source
-    assert not is_clip([Path("a.mp4"), Path("b.mp4")], Path("out"))
+        assert is_clip_run([Path(source)], Path(target)) == expected, source
+    assert not is_clip_run([Path("a.mp4"), Path("b.mp4")], Path("out"))

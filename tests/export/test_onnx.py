@@ -116,7 +116,7 @@ def test_a_target_that_will_not_do_is_refused(exported: Exported, tmp_path: Path
     there.write_bytes(b"before")
     (tmp_path / "folder.onnx").mkdir()
     cases = [
-        (there, "exists already; give --overwrite to replace it"),
+        (there, "exists already; give overwrite=True to replace it"),
         (tmp_path / "out.pt", r"an ONNX file must end in \.onnx"),
         (tmp_path / "none" / "out.onnx", "folder .*none does not exist"),
     ]

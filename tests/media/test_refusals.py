@@ -194,7 +194,7 @@ def test_a_wide_picture_is_no_bomb(tmp_path: Path) -> None:
         ("out", "unknown output format ''"),
         ("folder.png", "is a folder; name the output file"),
         ("none/out.png", "folder .*none does not exist"),
-        ("old.png", "exists already; give --overwrite to replace it"),
+        ("old.png", "exists already; give overwrite=True to replace it"),
     ],
 )
 def test_a_target_that_cannot_be_is_refused_in_one_line(

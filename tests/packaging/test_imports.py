@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "checkpoints": {"errors", "files", "networks", "heads", "checkpoints"},
     "export": {"errors", "files", "networks", "heads", "checkpoints", "export"},
     "engine": {"errors", "networks", "heads", "checkpoints", "export", "media", "engine"},
-    "batch": {"errors", "files", "media", "batch"},
+    "jobs": {"errors", "files", "media", "engine", "jobs"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "heads", "media", "inspect"},
     "evaluate": {

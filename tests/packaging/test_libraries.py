@@ -31,7 +31,7 @@ except SystemExit as end:
     assert not end.code, end
 used = sorted(sys.modules)
 import restore
-for package in ("media", "networks", "engine", "batch", "inspect", "checkpoints"):
+for package in ("media", "networks", "engine", "jobs", "inspect", "checkpoints"):
     found = pkgutil.walk_packages([f"{restore.__path__[0]}/{package}"], f"restore.{package}.")
     for module in found:
         if not module.name.endswith(".triton_kernels"):  # for GPUs

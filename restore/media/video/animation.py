@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,21 +163,31 @@ def check_fits(like: Animation, target: Path) -> tuple[str, ...]:
     return (*notes, *format_.animation.lost(like))
 
 
-def write(like: Animation, pictures: Iterator[Picture], target: Path) -> None:
+def write(
+    like: Animation,
+    pictures: Iterator[Picture],
+    target: Path,
+    mark: str = "",
+    ready: Callable[[Path], object] = lambda temporary: None,
+) -> None:
     """Write frames with the times of an animation, in the format of the target's suffix,
     completely or not at all.
 
     Equal consecutive frames may be merged into one with the sum of their times. All frames are
     held in memory: Pillow needs all of them before it writes the first.
 
-    Raises `ImageError`, also as `check_fits` does.
+    Args:
+        mark, ready: as for `atomic_path`.
+
+    Raises:
+        ImageError: as `check_fits` does, and if writing fails.
     """
     check_fits(like, target)
     format_ = ANIMATED[target.suffix.lower()]
     stored = format_.animation or AnimationFormat()
     first, *others = (stored.image(picture) for picture in pictures)
     try:
-        with atomic_path(target) as temporary:
+        with atomic_path(target, mark, ready) as temporary:
             first.save(
                 temporary,
                 format=format_.name,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pictures import saved, smooth
 
-from restore.batch.plan import plan
+from restore.jobs.folder_plan import plan
 from restore.media import formats
 from restore.media.folder import pictures
 from restore.media.image import check_fits, read, write

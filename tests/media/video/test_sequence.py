@@ -13,9 +13,10 @@ from clips import Recipe, frames, make, scene, stamps
 from pictures import ICC, coverage, metadata, saved, smooth
 from PIL import Image
 
-from restore.batch.clip import Policy, restore_clip
-from restore.batch.frames import Done, extract, restore_animation, restore_numbered
 from restore.errors import ImageError
+from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.image_sequence import RestoredFrames, extract, restore_animation, restore_numbered
+from restore.jobs.resumable_clip import write_clip
 from restore.media.image import read
 from restore.media.video import detect
 from restore.media.video.encoders import EncodeOptions, choose
@@ -45,21 +46,25 @@ def numbered(tmp_path: Path) -> Path:
 
 def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "f%d.png"
-    assert restore_numbered(numbered, out, inverted, Policy(), quiet) == Done(3)
+    assert restore_numbered(numbered, out, inverted, ResumePolicy(), quiet) == RestoredFrames(3)
     assert sorted(p.name for p in out.parent.iterdir()) == ["f10.png", "f12.png", "f9.png"]
     made = read(out.with_name("f9.png"))
     np.testing.assert_array_equal(made.pixels, 255 - scene(9))
     assert made.info["icc_profile"] == ICC
     assert b"Maker" in made.info["exif"]
-    with pytest.raises(ImageError, match=r"f9.png: exists already; --resume makes those"):
-        restore_numbered(numbered, out, inverted, Policy(), quiet)
+    with pytest.raises(ImageError, match=r"f9.png: exists already; resume=True makes those"):
+        restore_numbered(numbered, out, inverted, ResumePolicy(), quiet)
     out.with_name("f10.png").unlink()
-    assert restore_numbered(numbered, out, inverted, Policy(resume=True), quiet) == Done(1, 2)
-    assert restore_numbered(numbered, out, inverted, Policy(overwrite=True), quiet) == Done(3)
+    assert restore_numbered(
+        numbered, out, inverted, ResumePolicy(resume=True), quiet
+    ) == RestoredFrames(1, 2)
+    assert restore_numbered(
+        numbered, out, inverted, ResumePolicy(overwrite=True), quiet
+    ) == RestoredFrames(3)
     with pytest.raises(ImageError, match="would replace the input"):
-        restore_numbered(numbered, numbered, inverted, Policy(), quiet)
+        restore_numbered(numbered, numbered, inverted, ResumePolicy(), quiet)
     with pytest.raises(ImageError, match="no pictures of this pattern"):
-        restore_numbered(tmp_path / "none%d.png", out, inverted, Policy(), quiet)
+        restore_numbered(tmp_path / "none%d.png", out, inverted, ResumePolicy(), quiet)
 
 
 @pytest.mark.parametrize("depth", [8, 16])
@@ -81,7 +86,7 @@ def test_pictures_become_a_clip_of_their_depth(tmp_path: Path, depth: int) -> No
                 choose(source.clip, target, wishes)
             wishes = EncodeOptions(codec, None, pixel_format)
         encoding = choose(source.clip, target, wishes)
-        made = restore_clip(source, target, encoding, inverted, {})
+        made = write_clip(source, target, encoding, inverted, {})
         assert made.frames == 5
         assert frames(target)[0].format.name == pixel_format
         assert stamps(target)[4] == pytest.approx(4 * 1001 / 30000, abs=1e-3)
@@ -91,7 +96,7 @@ def test_pictures_become_a_clip_of_their_depth(tmp_path: Path, depth: int) -> No
     target = tmp_path / "another.mkv"
     encoding = choose(source.clip, target, EncodeOptions("ffv1"))
     with pytest.raises(ImageError, match=r"002.png: is 20 x 20, but 000.png is 64 x 48"):
-        restore_clip(source, target, encoding, inverted, {})
+        write_clip(source, target, encoding, inverted, {})
 
 
 def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
@@ -101,7 +106,9 @@ def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
     ):
         source = make(tmp_path / name, recipe)
         pattern = tmp_path / f"{name}-%03d.png"
-        assert extract(probe(source), pattern, inverted, Policy(), quiet) == Done(20)
+        assert extract(probe(source), pattern, inverted, ResumePolicy(), quiet) == RestoredFrames(
+            20
+        )
         picture = read(detect.numbered(pattern, 20))
         assert picture.pixels.dtype == dtype
         peak = np.iinfo(dtype).max
@@ -110,7 +117,9 @@ def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
             expected = np.rot90(expected, frames(source)[0].rotation // 90)
         assert np.abs(picture.pixels / peak - expected).mean() < 0.02
         assert (picture.alpha is not None) == (recipe.pixel_format == "bgra")
-    assert extract(probe(source), pattern, inverted, Policy(resume=True), quiet) == Done(0, 20)
+    assert extract(
+        probe(source), pattern, inverted, ResumePolicy(resume=True), quiet
+    ) == RestoredFrames(0, 20)
 
 
 def animated(path: Path, alpha: bool = False, loop: int | None = 0, count: int = 4) -> Path:
@@ -183,11 +192,11 @@ def test_what_is_no_animation_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_animation_becomes_a_clip(tmp_path: Path) -> None:
-    from restore.batch.clip import settle
+    from restore.jobs.resumable_clip import settle
 
     source, target = animated(tmp_path / "in.gif"), tmp_path / "out.mkv"
     file, encoding = settle(source, target, EncodeOptions("ffv1"))
-    assert restore_clip(file, target, encoding, inverted, {}).frames == 4
+    assert write_clip(file, target, encoding, inverted, {}).frames == 4
     assert stamps(target) == [Fraction(n, 1000) for n in (0, 40, 120, 240)]
     with av.open(str(target)) as clip:
         assert clip.streams.video[0].codec_context.name == "ffv1"

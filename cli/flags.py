@@ -1,0 +1,29 @@
+"""Names of options in messages: the library writes Python's, the command line its own."""
+
+import re
+
+NAMES = (
+    *("backend", "bit_depth", "codec", "crf", "device", "dry_run", "encode_quality", "ensemble"),
+    *("fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap", "overwrite"),
+    *("pix_fmt", "precision", "quality", "recursive", "reduce", "resume", "skip_existing"),
+    *("stages", "strength", "suffix", "temporal", "tile", "watch", "workers"),
+)
+"""Options of the library that the command line has too."""
+_ANY = "|".join(NAMES)
+_GIVEN = re.compile(rf"""(?<![\w./-])({_ANY})=("[^"]*"|'[^']*'|[\w.]+)""")
+_SUBJECT = re.compile(rf"^({_ANY})(?= is )")
+
+
+def as_flags(message: str) -> str:
+    """Replace Python's spelling of options by the command line's: ``overwrite=True`` by
+    ``--overwrite``, ``fps=25`` by ``--fps 25``, and a leading ``crf is`` by ``--crf is``."""
+
+    def flag(found: re.Match[str]) -> str:
+        value = found[2].strip("\"'")
+        return _flag(found[1]) if value == "True" else f"{_flag(found[1])} {value}"
+
+    return _SUBJECT.sub(lambda found: _flag(found[1]), _GIVEN.sub(flag, message))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,118 @@
+"""`restore denoise photos/ out/`: folders, patterns and several files."""
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from restore.cli.console import INTERRUPTED, Reporter, to_json
+from restore.cli.flags import as_flags
+from restore.cli.folder_display import displayed
+from restore.cli.request import Request
+from restore.cli.tally import Tally, print_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from restore.cli.folder_display import FolderDisplay
+    from restore.jobs.folder_job import FolderCallbacks
+    from restore.jobs.outcome import Outcome
+
+
+def run(request: Request) -> None:
+    """Restore all files and print what became of them; exit with 1 if any failed."""
+    from restore.interrupt import deferred
+    from restore.jobs.folder_job import restore_folder
+
+    watching, reporter = request.folders["watch"], request.reporter
+    tally = Tally()
+    options = {**request.folders, **vars(request.pictures), **vars(request.clips)}
+    with (
+        deferred(second=_end_at_once) as signalled,
+        displayed(request.head, reporter.quiet, tally) as display,
+    ):
+        done = restore_folder(
+            request.sources,
+            request.target,
+            request.head,
+            overwrite=request.overwrite,
+            callbacks=_callbacks(tally, display, reporter, watching, lambda: signalled() > 0),
+            **options,
+            **request.restorer,
+        )
+        interrupted = signalled()
+    if request.folders["dry_run"]:
+        for file in done.files:
+            reporter.result(f"{file.source} -> {file.target}", **_paths(file))
+        return
+    _conclude(tally, reporter, interrupted, watching)
+
+
+def _callbacks(
+    tally: Tally,
+    display: "FolderDisplay",
+    reporter: Reporter,
+    watching: bool,
+    should_stop: "Callable[[], bool]",
+) -> "FolderCallbacks":
+    from restore.jobs.folder_job import FolderCallbacks
+
+    def add(outcome: "Outcome") -> None:
+        tally.add(outcome)
+        display.outcome(outcome)
+        if watching and outcome.status == "failed":  # at once: the end may be far
+            print_failure(outcome)
+        if reporter.as_json:
+            print(to_json(_values(outcome)), flush=True)
+
+    def set_total(files: int) -> None:
+        tally.total = files
+
+    return FolderCallbacks(
+        outcome=add,
+        total=set_total,
+        frames=display.frames,
+        notify=None if reporter.quiet else reporter.note,
+        should_stop=should_stop,
+    )
+
+
+def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool) -> None:
+    if not reporter.as_json:
+        reporter.result(f"{tally} ({tally.speed()})")
+    for note in tally.say_notes():
+        reporter.note(note)
+    for failure in tally.failures.values():
+        print_failure(failure)
+    if interrupted and (tally.count["stopped"] or not watching):
+        print("stopped: the same command goes on from there", file=sys.stderr)
+    if interrupted == signal.SIGINT and not watching:
+        raise typer.Exit(INTERRUPTED)
+    if interrupted == signal.SIGTERM:
+        raise typer.Exit(128 + signal.SIGTERM)
+    if tally.failures:
+        raise typer.Exit(1)
+
+
+def _end_at_once(number: int) -> None:
+    """End without waiting for the picture being restored: a folder run survives any end."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the cursor, which the bar has hidden
+        sys.stderr.flush()
+    os._exit(128 + number)
+
+
+def _paths(outcome: "Outcome") -> dict[str, Any]:
+    return {"input": str(outcome.source), "output": str(outcome.target)}
+
+
+def _values(outcome: "Outcome") -> dict[str, Any]:
+    return _paths(outcome) | {
+        "status": outcome.status,
+        "reason": as_flags(outcome.reason),
+        "notes": outcome.notes,
+        "megapixels": round(outcome.megapixels, 3),
+        "seconds": round(outcome.seconds, 3),
+    }

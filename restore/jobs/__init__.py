@@ -1,0 +1,1 @@
+"""From file to file: pictures, clips, and folders of both."""

@@ -1,0 +1,1 @@
+"""Ways to carry out the plan of a folder run."""

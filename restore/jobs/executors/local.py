@@ -1,0 +1,284 @@
+"""Carry out a plan on this machine: read, restore and write at the same time.
+
+A file that fails does not stop the others.
+
+This module knows no network: ``restore`` maps an array to a better array.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from restore.errors import ImageError, RestoreError
+from restore.files import check_target, sha256_of_stream
+from restore.jobs.clip_work_folder import discard
+from restore.jobs.folder_plan import Job
+from restore.jobs.manifest import MARK, Manifest
+from restore.jobs.outcome import FAILED, SKIPPED, STOPPED, Outcome
+from restore.jobs.routing import is_moving
+from restore.media import image as media
+from restore.media import large
+from restore.media.io_options import IoOptions
+from restore.media.picture import Picture
+from restore.pipe import piped
+
+Report = Callable[[int, int], None]
+Restore = Callable[[np.ndarray, Report], np.ndarray]
+ByRows = Callable[..., None]
+"""Maps pixels, ``into`` a `Sink`, with a ``progress`` that is a `Report`."""
+
+
+@dataclass(frozen=True)
+class OutputPolicy:
+    """What to do about existing outputs. An output made from the same input in the same way is
+    never made again.
+
+    ``skip_existing``: keep every existing output.
+    ``overwrite``: replace outputs that no earlier run has made.
+    """
+
+    skip_existing: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class MovingWork:
+    """How clips and animations are restored.
+
+    ``restore``: maps source and target, with ``progress``, ``overwrite``, ``mark`` and ``ready``,
+    to an `Outcome`.
+    ``key``: options that decide about the result of moving pictures only.
+    """
+
+    restore: Callable[..., Outcome]
+    key: Mapping[str, Any] = field(default_factory=dict)
+
+
+_AS_IT_IS = IoOptions()
+_NO_POLICY = OutputPolicy()
+
+
+class RunStopped(Exception):  # noqa: N818 - not an error
+    """Raised inside the restoration of a file to drop it."""
+
+
+@dataclass(frozen=True)
+class _Underway:
+    """A job between two stages. It is finished once ``outcome`` is set."""
+
+    job: Job
+    picture: Picture | None = None
+    moving: bool = False
+    key: Mapping[str, Any] = field(default_factory=dict)
+    replaces: bool = False  # an output existed when the input was read
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+
+
+def run(
+    jobs: Iterable[Job],
+    restore: Restore,
+    manifest: Manifest,
+    key: Mapping[str, Any],
+    *,
+    by_rows: ByRows | None = None,
+    moving: MovingWork | None = None,
+    open_picture: Callable[..., Picture] = _AS_IT_IS.read,
+    above: int = large.ABOVE,
+    policy: OutputPolicy = _NO_POLICY,
+    workers: int = 1,
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[Job, int, int], None] = lambda job, done, total: None,
+) -> Iterator[Outcome]:
+    """Yield an outcome for every job, in order, as soon as it is known.
+
+    While a picture is restored, the next one is read and the previous one is written. Any error
+    fails the file it occurs in; a full disk fails each of the remaining files.
+
+    Args:
+        key: everything besides the input that decides the result: the model and its options.
+        by_rows: restores pictures of more than ``above`` pixels, written at the same time.
+        moving: restores clips and animations; without it, an animation becomes one picture.
+        open_picture: reads a picture.
+        workers: number of files restored at a time.
+        should_stop: once it returns True, pictures being written are finished and all others are
+            `STOPPED`.
+        progress: called with the job and its finished and total frames, in any thread.
+    """
+
+    stages = _Stages(
+        restore, manifest, key, by_rows, moving, open_picture, above, policy, should_stop, progress
+    )
+    started = (_Underway(job) for job in jobs)
+    opened = piped(started, partial(_guarded, stages.read), threads=1, ahead=1)
+    better = piped(opened, partial(_guarded, stages.restore), threads=workers, ahead=workers)
+    for underway in piped(better, partial(_guarded, stages.write), threads=1, ahead=1):
+        assert underway.outcome is not None
+        yield underway.outcome
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """What happens to a job, in this order. The arguments are those of `run`."""
+
+    better: Restore
+    manifest: Manifest
+    key: Mapping[str, Any]
+    by_rows: ByRows | None
+    moving: MovingWork | None
+    open_picture: Callable[..., Picture]
+    above: int
+    policy: OutputPolicy
+    should_stop: Callable[[], bool]
+    progress: Callable[[Job, int, int], None]
+
+    def read(self, underway: _Underway) -> _Underway:
+        """Skip a job that is done, else read its picture, if it has one."""
+        self._stop()
+        job, moving = underway.job, self.moving
+        if moving is not None and is_moving(job.source, job.target):
+            key = {**self.key, **moving.key}
+            return self._checked(replace(underway, moving=True, key=key), None)
+        opened = partial(self.open_picture, target=job.target if self.by_rows else None)
+        return self._checked(replace(underway, key=self.key), opened)
+
+    def restore(self, underway: _Underway) -> _Underway:
+        """Restore the input; a moving or large one is written as well."""
+        self._stop()
+        underway.job.target.parent.mkdir(parents=True, exist_ok=True)
+        return self._moving(underway) if underway.moving else self._picture(underway)
+
+    def write(self, underway: _Underway) -> _Underway:
+        """Write a restored picture."""
+        picture = underway.picture
+        assert picture is not None
+        started = time.perf_counter()
+        media.write(picture, underway.job.target, mark=MARK, ready=self._ready(underway))
+        return _done(underway, picture, underway.seconds + time.perf_counter() - started)
+
+    def _stop(self, done: int = 0, total: int = 0) -> None:
+        if self.should_stop():
+            raise RunStopped
+
+    def _checked(
+        self, underway: _Underway, open_picture: Callable[[Path, BinaryIO], Picture] | None
+    ) -> _Underway:
+        job = underway.job
+        exists = os.path.lexists(job.target)
+        if exists and self.policy.skip_existing:
+            return _skipped(underway, "exists")
+        with open(job.source, "rb") as stream:
+            # Opened once, so that the picture restored is the one that was hashed.
+            key = {**underway.key, "input_sha256": sha256_of_stream(stream)}
+            if exists:
+                made = self.manifest.made(job.target)
+                if made and made.key == key:
+                    if underway.moving:
+                        discard(job.target)  # a kill may have left its segments
+                    return _skipped(underway, "done before")
+                if made is None:  # not made by a run of this program
+                    check_target(job.target, self.policy.overwrite, ImageError)
+            underway = replace(underway, key=key, replaces=exists)
+            if open_picture is None:
+                return underway
+            stream.seek(0)
+            picture = open_picture(job.source, stream)
+        return replace(underway, picture=picture.noting(*media.check_fits(picture, job.target)))
+
+    def _moving(self, underway: _Underway) -> _Underway:
+        def report(done: int, total: int) -> None:
+            self._stop()
+            self.progress(underway.job, done, total)
+
+        assert self.moving is not None
+        job, started = underway.job, time.perf_counter()
+        outcome = self.moving.restore(
+            *(job.source, job.target),
+            progress=report,
+            overwrite=underway.replaces or self.policy.overwrite,
+            mark=MARK,
+            ready=self._ready(underway),
+        )
+        seconds = time.perf_counter() - started
+        return replace(underway, outcome=replace(outcome, seconds=seconds))
+
+    def _picture(self, underway: _Underway) -> _Underway:
+        job, picture = underway.job, underway.picture
+        assert picture is not None
+        started = time.perf_counter()
+        restored = large.through(
+            picture,
+            job.target,
+            lambda pixels: self.better(pixels, self._stop),
+            self.by_rows and partial(self.by_rows, progress=self._stop),
+            above=self.above,
+            mark=MARK,
+            ready=self._ready(underway),
+        )
+        seconds = time.perf_counter() - started
+        if restored is None:
+            return _done(underway, picture, seconds)
+        return replace(underway, picture=restored, seconds=seconds)
+
+    def _ready(self, underway: _Underway) -> Callable[[Path], None]:
+        """Return what is done when an output is complete, before it gets its name."""
+
+        def record(temporary: Path) -> None:
+            job = underway.job
+            expected = underway.replaces or self.policy.overwrite
+            if not expected and os.path.lexists(job.target):
+                raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
+            self.manifest.add(job.source, job.target, temporary, underway.key)
+
+        return record
+
+
+def _skipped(underway: _Underway, reason: str) -> _Underway:
+    return replace(underway, outcome=Outcome(*_paths(underway.job), SKIPPED, reason))
+
+
+def _paths(job: Job) -> tuple[Path, Path]:
+    return job.source, job.target
+
+
+def _done(underway: _Underway, picture: Picture, seconds: float) -> _Underway:
+    height, width = picture.pixels.shape[:2]
+    done = Outcome(
+        *_paths(underway.job), notes=picture.notes, size=(height, width), seconds=seconds
+    )
+    return replace(underway, picture=None, outcome=done)
+
+
+def _guarded(work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
+    """Run one stage of a job that is not finished; an error finishes it."""
+    if underway.outcome is not None:
+        return underway
+    job = underway.job
+    try:
+        return work(underway)
+    except RunStopped:
+        outcome = Outcome(*_paths(job), STOPPED)
+    except Exception as error:  # noqa: BLE001 - one file must not end a run of a night
+        outcome = Outcome(*_paths(job), FAILED, _reason(error, job))
+    return _Underway(job, outcome=outcome)
+
+
+def _reason(error: Exception, job: Job) -> str:
+    if isinstance(error, RestoreError):
+        text = str(error).removeprefix(f"{job.source}: ")
+    elif isinstance(error, OSError) and error.strerror:
+        elsewhere = error.filename and error.filename != str(job.source)
+        text = f"{error.filename}: {error.strerror}" if elsewhere else error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())

@@ -1,0 +1,274 @@
+"""A folder, a pattern or several files into a folder of results."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restore.errors import ImageError
+from restore.jobs import arrivals, manifest
+from restore.jobs.clip_job import ClipJob, ClipOptions
+from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.folder_plan import Job, Naming, passed_over, plan
+from restore.jobs.outcome import DONE, FAILED, PLANNED, STOPPED, Outcome
+from restore.jobs.restorers import (
+    Notify,
+    announce,
+    folder_key,
+    given,
+    key_options,
+    open_restorer,
+    used,
+)
+from restore.jobs.routing import is_moving
+from restore.media.io_options import IoOptions
+
+if TYPE_CHECKING:
+    from restore.engine.restorer import Restorer
+    from restore.jobs.restorers import Head
+
+PathLike = str | os.PathLike[str]
+LOOK_EVERY = 1.0
+"""Seconds between two looks at a watched folder: a file is complete when both agree."""
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """Options of folders only."""
+
+    recursive: bool = False
+    """Include folders within folders; the tree is kept."""
+    suffix: str = ""
+    """Appended to each name, before its ending."""
+    format: str = ""
+    """Ending of all pictures, such as "png", or of all clips, such as "mkv"."""
+    skip_existing: bool = False
+    """Keep every existing output."""
+    workers: int = 1
+    """Files restored at a time."""
+    fail_fast: bool = False
+    """Stop at the first failure."""
+    dry_run: bool = False
+    """Return the plan without restoring anything."""
+    watch: bool = False
+    """Wait for files to arrive, until ``should_stop``."""
+
+
+@dataclass(frozen=True)
+class FolderCallbacks:
+    """Functions called during a folder run."""
+
+    outcome: Callable[[Outcome], object] = lambda outcome: None
+    """Gets each file's outcome as soon as it is known."""
+    total: Callable[[int], object] = lambda files: None
+    """Gets the number of files so far found."""
+    frames: Callable[[Path, int, int], None] = lambda source, done, total: None
+    """Gets a clip or an animation with its finished and total frames, in any thread."""
+    notify: Notify | None = None
+    """Gets the expected time of a long run, and files passed over."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Once it returns True, outputs being written are finished and the run ends."""
+
+
+def restore_folder(
+    source: PathLike | Sequence[PathLike],
+    target: PathLike,
+    head: Head,
+    *,
+    overwrite: bool = False,
+    callbacks: FolderCallbacks = FolderCallbacks(),
+    **options: Any,
+) -> Outcome:
+    """Restore every picture, animation and clip in a folder, each as `restore_file` does.
+
+    A record in ``target`` states the input, model and options of each output, so that the same call
+    again restores only what is missing or has changed. A file that fails does not stop the others.
+
+    Args:
+        source: a folder, a pattern such as "photos/*.jpg", a file, or several of these.
+        target: the folder of results. The tree of folders is kept.
+        head: a head's name, loaded with ``options`` (those of `Restorer`), or a `Restorer`.
+        overwrite: replace outputs that no earlier run has made.
+        callbacks: see `FolderCallbacks`.
+        options: those of `FolderOptions`, of `IoOptions` (for pictures), of `ClipOptions` except
+            ``fps`` and ``resume`` (for clips, which are always resumed), and of `Restorer`.
+
+    Returns:
+        An `Outcome` whose ``files`` hold one outcome for each input.
+
+    Raises:
+        ImageError: before any work, if inputs are missing or outputs would collide.
+        UsageError: for an option that does not exist or has no effect on these inputs.
+        RestoreError: if another run uses the folder, or the model cannot be loaded.
+    """
+    several = [source] if isinstance(source, str | os.PathLike) else source
+    own = _taken(FolderOptions, options)
+    chosen = IoOptions(**_taken(IoOptions, options))
+    moving = ClipOptions(**_taken(ClipOptions, options))
+    sources = [Path(path) for path in several]
+    how = FolderOptions(**own)
+    rest = key_options(head, options)
+    run = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, callbacks)
+    return run.run()
+
+
+def _taken(kind: type, options: dict[str, Any]) -> dict[str, Any]:
+    """Remove the options of a dataclass from ``options`` and return them."""
+    names = [name for name in [*options] if name in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+    return {name: options.pop(name) for name in names}
+
+
+@dataclass(frozen=True)
+class _FolderRun:
+    sources: list[Path]
+    target: Path
+    head: Head
+    how: FolderOptions
+    chosen: IoOptions
+    moving: ClipOptions
+    overwrite: bool
+    options: dict[str, Any]
+    callbacks: FolderCallbacks
+    files: list[Outcome] = field(default_factory=list)
+
+    def run(self) -> Outcome:
+        naming = Naming(self.how.suffix, self.how.format)
+        jobs = self._plan(naming)
+        self._refuse_useless(jobs)
+        unknown = passed_over(self.sources, self.target, recursive=self.how.recursive)
+        self._say_passed_over(unknown)
+        if self.how.dry_run:
+            self.files.extend(Outcome(job.source, job.target, PLANNED) for job in jobs)
+            return self._outcome(PLANNED, unknown)
+        restorer = self._restorer(jobs)
+        with manifest.opened(self.target) as made:
+            for some in self._rounds(jobs, naming):
+                self._round(some, restorer, made)
+        failed = any(file.status == FAILED for file in self.files)
+        stopped = any(file.status == STOPPED for file in self.files)
+        status = FAILED if failed else STOPPED if stopped else DONE
+        return self._outcome(status, unknown, restorer)
+
+    def _plan(self, naming: Naming) -> list[Job]:
+        return plan(
+            self.sources,
+            self.target,
+            recursive=self.how.recursive,
+            naming=naming,
+            may_be_empty=self.how.watch,  # files may arrive later
+        )
+
+    def _refuse_useless(self, jobs: list[Job]) -> None:
+        """Raise `UsageError` for options of clips that no input has a use for."""
+        self.moving.refuse("fps", what="for numbered pictures; use restore_clip")
+        names = [n for n in vars(self.moving) if n != "resume"]
+        if self.how.watch or any(is_moving(job.source, job.target) for job in self._asked(jobs)):
+            return
+        self.moving.refuse(*names, what=f"for clips; {self.sources[0]} holds none")
+
+    def _asked(self, jobs: list[Job]) -> list[Job]:
+        """The jobs, if an option of clips is given: opening them all takes time."""
+        return jobs if self.moving != ClipOptions() else []
+
+    def _say_passed_over(self, unknown: list[Path]) -> None:
+        if unknown and self.callbacks.notify is not None:
+            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+            verb = "are" if more else "is"
+            self.callbacks.notify(
+                f"{unknown[0]}{more}: passed over; {verb} neither picture nor clip by name"
+            )
+
+    def _restorer(self, jobs: list[Job]) -> Restorer:
+        from restore.engine.precision import share_cores
+        from restore.jobs.input_sizes import sizes_of_jobs
+
+        workers = self.how.workers
+        if workers > 1:
+            share_cores(workers)
+        restorer = open_restorer(self.head, self.options, workers)
+        notify = self.callbacks.notify
+        if notify is not None and not self.how.watch:  # later files are unknown
+            sizes, times = sizes_of_jobs(jobs, self.overwrite)
+            announce(restorer, sizes, notify, times, workers)
+        return restorer
+
+    def _rounds(self, jobs: list[Job], naming: Naming) -> Iterable[list[Job]]:
+        if not self.how.watch:
+            return [jobs]
+        return arrivals.settled(self._looking(naming), self._pause, self._should_stop)
+
+    def _looking(self, naming: Naming) -> Callable[[], list[Job]]:
+        said = ""
+
+        def look() -> list[Job]:
+            nonlocal said
+            try:
+                return self._plan(naming)
+            except ImageError as error:  # two pictures of one name, for instance, until one goes
+                if self.callbacks.notify is not None and str(error) != said:
+                    said = str(error)
+                    self.callbacks.notify(said)
+                return []
+
+        return look
+
+    def _pause(self) -> None:
+        until = time.monotonic() + LOOK_EVERY
+        while time.monotonic() < until and not self._should_stop():
+            time.sleep(0.05)
+
+    def _should_stop(self) -> bool:
+        if self.callbacks.should_stop():
+            return True
+        return self.how.fail_fast and any(file.status == FAILED for file in self.files)
+
+    def _round(self, jobs: list[Job], restorer: Restorer, made: manifest.Manifest) -> None:
+        from restore.jobs.executors.local import MovingWork, OutputPolicy, run
+
+        made.sweep({self.target, *(job.target.parent for job in jobs)})
+        self.callbacks.total(len(self.files) + len(jobs))
+        for outcome in run(
+            jobs,
+            restorer,
+            made,
+            folder_key(restorer, self.options) | self.chosen.key(),
+            by_rows=restorer.by_rows,
+            moving=MovingWork(self._restoring(restorer), self._moving_key()),
+            open_picture=self.chosen.read,
+            policy=OutputPolicy(self.how.skip_existing, self.overwrite),
+            workers=self.how.workers,
+            should_stop=self._should_stop,
+            progress=lambda job, done, total: self.callbacks.frames(job.source, done, total),
+        ):
+            self.files.append(outcome)
+            self.callbacks.outcome(outcome)
+
+    def _restoring(self, restorer: Restorer) -> Callable[..., Outcome]:
+        def restore(source: Path, target: Path, overwrite: bool, **rest: Any) -> Outcome:
+            # An interrupted clip is always resumed, as a folder run itself is.
+            policy = ResumePolicy(resume=True, overwrite=overwrite, or_restart=True)
+            job = ClipJob(source, target, restorer, self.moving, policy, self.options, **rest)
+            return job.run()
+
+        return restore
+
+    def _moving_key(self) -> dict[str, Any]:
+        encoding = given(vars(self.moving), "codec", "crf", "pix_fmt")
+        return {"moving": True, **encoding} | ({"temporal": True} if self.moving.temporal else {})
+
+    def _outcome(
+        self, status: str, unknown: list[Path], restorer: Restorer | None = None
+    ) -> Outcome:
+        done = Outcome(
+            self.sources[0],
+            self.target,
+            status,
+            seconds=sum(file.seconds for file in self.files),
+            files=tuple(self.files),
+            passed_over=tuple(unknown),
+        )
+        return done if restorer is None else replace(done, **used(restorer))

@@ -1,0 +1,133 @@
+"""The restorer of a job, and the options that decide its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from restore.errors import UsageError
+from restore.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from restore.engine.restorer import Restorer
+
+    Head = str | Restorer
+
+Notify = Callable[[str], object]
+_CLIP_DEFAULTS: dict[str, Any] = {
+    "backend": "torch",
+    "tile": "auto",
+    "overlap": None,
+    "max_memory": None,
+    "strength": 1.0,
+    "ensemble": False,
+}
+"""Options that a clip's key always holds: a run begun from the command line, which gives all, can
+be resumed from Python."""
+
+
+class Used(TypedDict):
+    """Fields of `Outcome` that describe a restorer."""
+
+    model: str
+    device: str
+    precision: str
+    backend: str
+
+
+def key_options(head: Head, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that results depend on: ``options``, or those of a `Restorer`.
+
+    Raises `UsageError` for options together with a `Restorer`, which has its own.
+    """
+    if isinstance(head, str):
+        return dict(options)
+    if options:
+        raise UsageError(f"{next(iter(options))} is an option of the Restorer that is given")
+    return {
+        "backend": head.backend.name,
+        "tile": f"{head.tiles}, {head.card.network}",
+        "strength": head.strength,
+        "ensemble": head.ensemble,
+    }
+
+
+def open_restorer(head: Head, options: Mapping[str, Any], workers: int = 1) -> Restorer:
+    """Return ``head`` if it is a `Restorer`, else load the head of this name with ``options``.
+
+    Raises `UsageError` for an unknown option, and as `Restorer` does.
+    """
+    from inspect import signature
+
+    from restore.engine.restorer import Restorer
+
+    if not isinstance(head, str):
+        return head
+    known = [name for name in signature(Restorer).parameters if name not in ("task", "workers")]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"there is no option {name!r}{did_you_mean(name, known)}")
+    return Restorer(head, workers=workers, **options)
+
+
+def used(restorer: Restorer) -> Used:
+    """Describe a restorer in an `Outcome`."""
+    compute = restorer.compute
+    return {
+        "model": restorer.card.name,
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "backend": restorer.backend.name,
+    }
+
+
+def announce(
+    restorer: Restorer,
+    sizes: Iterable[tuple[int, int]],
+    notify: Notify | None,
+    times: float = 1,
+    workers: int = 1,
+) -> None:
+    """Tell ``notify`` how long pictures of these (height, width), all of them ``times`` times, take
+    if it is more than a minute."""
+    if notify is None:
+        return
+    from restore.engine.estimate import estimate
+
+    expected = estimate(restorer, sizes, times=times, workers=workers)
+    if expected is not None:
+        notify(expected.sentence('quality="fast"'))
+
+
+def folder_key(restorer: Restorer, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything about a restorer that decides the bytes of a picture."""
+    return {
+        "task": restorer.task,
+        "model_sha256": restorer.card.sha256,
+        "precision": restorer.compute.precision,
+        "backend": restorer.backend.name,
+        "tile": str(options.get("tile", "auto")),
+        "overlap": options.get("overlap"),
+        "strength": restorer.strength,
+        "ensemble": restorer.ensemble,
+        **given(options, "stages", "reduce"),
+    }
+
+
+def clip_key(restorer: Restorer, options: Mapping[str, Any], temporal: bool) -> dict[str, Any]:
+    """Return everything about a restorer that decides the bytes of a clip."""
+    return {
+        "task": restorer.task,
+        "model": restorer.card.sha256,
+        "device": restorer.compute.device.type,
+        "precision": restorer.compute.precision,
+        "temporal": temporal,
+        **{name: str(options.get(name, value)) for name, value in _CLIP_DEFAULTS.items()},
+        **given(options, "stages", "reduce"),
+    }
+
+
+def given(options: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """Return those of ``names`` that a user has given, as text. Results made before an option
+    existed stay results of the same options."""
+    return {name: str(options[name]) for name in names if options.get(name) is not None}
