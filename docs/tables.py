@@ -1,9 +1,10 @@
-"""Write the generated tables of README.md and of the pages in docs/.
+"""Write the generated tables of README.md, of the pages in docs/ and of weights/TRAINING.md.
 
     python docs/tables.py            # after a change of a model's card, a head or a format
     python docs/tables.py --check    # name the tables that are out of date; exit code 1 for any
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``, with a NAME of `TABLES`.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``, with a NAME of `TABLES`
+or ``figures-of-MODEL``.
 """
 
 from __future__ import annotations
@@ -108,18 +109,24 @@ def models_table() -> str:
 
 def figures_tables() -> str:
     """One table for each head: a row for each set, a column for each model that was measured."""
-    entries = models()
-    parts = []
-    for head in HEADS.values():
-        columns = {
-            entry.card.name: {(f.data, f.stages, f.metric): f.value for f in measured(entry)}
-            for entry in entries
-            if entry.card.task == head.name and measured(entry)
-        }
-        if columns:
-            titles = (f"`{name}`" for name in columns)
-            parts.append(_table([(head.name, *titles), *_figure_rows(columns)]))
-    return "\n\n".join(parts)
+    entries = [entry for entry in models() if measured(entry)]
+    own = {name: [e for e in entries if e.card.task == name] for name in HEADS}
+    return "\n\n".join(_figures(name, columns) for name, columns in own.items() if columns)
+
+
+def figures_of(model: str) -> str:
+    """The figures of one model, which need not be measured."""
+    found = [entry for entry in models() if entry.card.name == model and measured(entry)]
+    return _figures("PSNR / SSIM", found) if found else ""
+
+
+def _figures(corner: str, entries: Iterable[Entry]) -> str:
+    columns = {
+        entry.card.name: {(f.data, f.stages, f.metric): f.value for f in measured(entry)}
+        for entry in entries
+    }
+    titles = (f"`{name}`" for name in columns)
+    return _table([(corner, *titles), *_figure_rows(columns)])
 
 
 def _figure_rows(
@@ -183,12 +190,18 @@ TABLES: Mapping[str, Callable[[], str]] = {
 
 def pages() -> list[Path]:
     """Return the pages that may show tables."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [page for page in (*pages, ROOT / "weights" / "TRAINING.md") if page.exists()]
 
 
 def updated(text: str) -> str:
     """Return a page with its tables made again."""
-    return MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n<!-- /table -->", text)
+    return MARKED.sub(lambda found: f"{found[1]}{_made(found[2])}\n<!-- /table -->", text)
+
+
+def _made(name: str) -> str:
+    of = "figures-of-"
+    return figures_of(name.removeprefix(of)) if name.startswith(of) else TABLES[name]()
 
 
 def main(check: bool) -> int:

@@ -42,9 +42,8 @@ def broken(page: Path, text: str) -> list[str]:
             continue
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve() if name else page
-        if not target.exists():
-            found.append(link)
-        elif anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
+        known = anchors(target.read_text(encoding="utf-8")) if target.is_file() and anchor else {""}
+        if not target.exists() or anchor not in known:
             found.append(link)
     return found
 
