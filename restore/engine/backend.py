@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -60,11 +60,9 @@ def load(name: str, model: Model, device: str, precision: str) -> Backend:
     ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
     not exist or lacks the precision, and as `Restorer` does.
     """
-    known = (TorchBackend, OnnxBackend, TritonBackend, PlainBackend)
-    for backend in known:
-        if backend.name == name:
-            return backend(model, device, precision)
-    *names, last = (backend.name for backend in known)
+    if name in BACKENDS:
+        return BACKENDS[name](model, device, precision)
+    *names, last = BACKENDS
     raise UsageError(f"backend {name!r} is unknown; use {', '.join(names)} or {last}")
 
 
@@ -269,3 +267,12 @@ def _memory_errors_told_apart() -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs):
             raise NotEnoughMemoryError("not enough memory") from error
         raise
+
+
+BACKENDS: Mapping[str, Callable[[Model, str, str], Backend]] = {
+    TORCH: TorchBackend,
+    ONNXRUNTIME: OnnxBackend,
+    TRITON: TritonBackend,
+    PLAIN: PlainBackend,
+}
+"""By name, in the order of messages. docs/speed.md describes each."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -28,6 +30,7 @@ from restore.inspect.verdict import head_for
 from restore.train import planning
 
 FOLDER = Path(package.__file__).parent
+FIVE = ("denoise", "deblur", "derain", "dehaze", "enhance")
 NEW = Head("sharpen", "Sharpen a scan.")
 
 
@@ -41,20 +44,39 @@ def sharpen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Head:
 
 def test_the_public_name_is_the_table() -> None:
     assert TASKS is HEADS
-    assert list(HEADS) == ["denoise", "deblur", "derain", "dehaze", "enhance"]
+    assert tuple(HEADS)[: len(FIVE)] == FIVE
     assert [head.name for head in HEADS.values()] == list(HEADS)
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=list(HEADS))
 def test_declared_names_exist(head: Head) -> None:
-    assert head.degradation in RECIPES
-    assert head.finding in {field.name for field in fields(Findings)}
-    assert head_for(head.finding) == head.name
+    if head.degradation:
+        assert head.degradation in RECIPES
+    if head.finding:
+        assert head.finding in {field.name for field in fields(Findings)}
+        assert head_for(head.finding) == head.name
     assert set(head.rivals) <= set(METHODS)
     assert set(head.metrics) <= set(FURTHER)
-    assert (head.fast, head.standard) == (f"{head.name}-small", f"{head.name}-s1")
-    assert OFFICIAL[head.best].task == head.name
+    assert {head.fast, head.standard} <= {"", f"{head.name}-small", f"{head.name}-s1"}
+    assert not head.best or OFFICIAL[head.best].task == head.name
     assert head.summary.endswith(".")
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_the_five_heads_declare_everything(name: str) -> None:
+    head = HEADS[name]
+    assert (head.fast, head.standard) == (f"{name}-small", f"{name}-s1")
+    assert head.best
+    assert head.degradation
+    assert head.finding
+
+
+def test_every_declared_head_is_in_the_table() -> None:
+    found = []
+    for module in pkgutil.iter_modules(package.__path__):
+        named = vars(importlib.import_module(f"{package.__name__}.{module.name}")).values()
+        found += [value for value in named if isinstance(value, Head)]
+    assert {id(head) for head in found} == {id(head) for head in HEADS.values()}
 
 
 def test_all_official_models_metrics_and_recipes_belong_to_a_head() -> None:

@@ -1,6 +1,6 @@
 """File formats of images, one module each, and the table of all of them.
 
-A new format is a module with a `Format` and one line in `FORMATS`. A test fails until the README
+A new format is a module with a `Format` and one line in `FORMATS`. A test fails until docs/files.md
 shows the table that `table` returns.
 """
 
@@ -40,7 +40,7 @@ FORMATS = (
     HEIF,
     RAW,
 )
-"""All formats, in the order of the README."""
+"""All formats, in the order of docs/files.md."""
 
 BY_SUFFIX = {suffix: format_ for format_ in FORMATS for suffix in format_.endings}
 SUFFIXES = frozenset(BY_SUFFIX)
@@ -90,7 +90,7 @@ def known() -> str:
 
 
 def table() -> str:
-    """Return the table of formats in Markdown, as the README shows it."""
+    """Return the table of formats in Markdown, as docs/files.md shows it."""
     first, last = ("format", "files", "bits per channel", "transparency"), ("pixels", "needs")
     head = (*first, *CALLED.values(), *last)
     rows = [head, ("---",) * len(head), *map(_row, FORMATS)]

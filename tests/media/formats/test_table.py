@@ -31,11 +31,11 @@ def test_every_module_with_a_format_is_in_the_table() -> None:
     assert {id(format_) for format_ in found} == {id(format_) for format_ in FORMATS}
 
 
-def test_the_readme_shows_the_table_of_formats() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- formats -->\n(.*?)\n<!-- /formats -->", readme, re.DOTALL)
-    assert found, "README.md has no table of formats"
-    assert found[1] == formats.table()
+def test_the_documentation_shows_the_table_of_formats() -> None:
+    page = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- table: formats -->\n(.*?)\n<!-- /table -->", page, re.DOTALL)
+    assert found, "docs/files.md has no table of formats"
+    assert found[1] == formats.table(), "run: python docs/tables.py"
     rows = formats.table().splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [format_.name for format_ in FORMATS]
 
