@@ -1,4 +1,4 @@
-"""Write ``tests/golden/small``: a case made by our own network, for where the official are absent.
+"""Write ``tests/golden/small``: a case of our own network, for checkouts without the official ones.
 
     python tests/network/make_golden.py
 

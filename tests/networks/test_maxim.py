@@ -112,7 +112,7 @@ def test_other_channel_counts_are_refused(form: Form) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_a_number_of_stages_that_it_lacks_is_refused(count: int) -> None:
+def test_rejects_stages_outside_the_network(count: int) -> None:
     with pytest.raises(ValueError, match="from 1 to 2"):
         build(num_stages=2).first_stages(count)
 
@@ -127,7 +127,7 @@ def test_a_shortened_network_is_a_network_of_fewer_stages_on_the_same_weights() 
     assert not short.stages[0].encoders[0].conv.weight.any()
 
 
-def test_forward_computes_nothing_that_nobody_reads() -> None:
+def test_forward_computes_no_unused_output() -> None:
     model = build(num_supervision_scales=2, num_stages=2)
     used: set[str] = set()
     for name, module in model.named_modules():
@@ -136,7 +136,7 @@ def test_forward_computes_nothing_that_nobody_reads() -> None:
     leaves = {
         name for name, module in model.named_modules() if list(module.parameters(recurse=False))
     }
-    # Of all modules only the coarser outputs of the last stage may rest: all else is needed.
+    # Only the coarser outputs of the last stage are not needed.
     assert leaves - used == {"stages.1.output_convs.1"}
 
 
@@ -169,7 +169,7 @@ def test_the_memory_layout_of_the_input_does_not_matter(form: Form) -> None:
 
 @FORMS
 def test_bfloat16_keeps_the_picture_in_the_callers_precision(form: Form) -> None:
-    """With silent branches the result is the input; a round trip through bf16 would show."""
+    """With quiet branches the result is the input; a round trip through bfloat16 would show."""
     model = form(build(quiet_branches=True).to(torch.bfloat16))
     x = picture(16, 16)
     with torch.no_grad():
@@ -187,7 +187,7 @@ def test_gradients_reach_every_parameter() -> None:
 
 @pytest.mark.slow
 def test_exports_with_dynamic_height_and_width() -> None:
-    # Every kind of module is in it; each more of the same would cost a second.
+    # One module of every kind: each further one would cost a second.
     model = build(
         num_supervision_scales=2,
         use_global_mlp=False,

@@ -53,8 +53,9 @@ def test_every_golden_array(folder: Path, name: str, form: str, tmp_path: Path) 
 def record_modules(
     model: Maxim, tested: nn.Module, wanted: dict[str, np.ndarray]
 ) -> dict[str, Tensor]:
-    """What each module named ``module/<official path>/<n>`` returns, filled in by the next run of
-    ``tested``, which is the model or its fast form."""
+    """Record the results of the modules named ``module/<official path>/<n>``.
+
+    They are filled in by the next run of ``tested``, which is the model or its fast form."""
     found: dict[str, Tensor] = {}
     modules = official.official_modules(model)
     names = {module: name for name, module in model.named_modules()}

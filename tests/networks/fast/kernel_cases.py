@@ -1,4 +1,4 @@
-"""What the kernels compute: on the CPU where TRITON_INTERPRET is set, else on the GPU.
+"""Cases for the kernels: on the CPU where TRITON_INTERPRET is set, else on the GPU.
 
 `test_triton_kernels.py` runs these in a process of their own, as Triton decides that when it is
 imported.
@@ -51,7 +51,7 @@ def inference() -> Iterator[None]:
 
 
 def layer(channels: int, view: TokenView, bias: bool = True, factor: int = 2) -> FastAxisGmlp:
-    """Every part of which counts."""
+    """Build a layer whose every parameter affects the result."""
     plain = AxisGmlp(channels, factor, view, bias).requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     for parameter in plain.parameters():
@@ -68,7 +68,7 @@ def pixels(*shape: int) -> Tensor:
 def check(
     plain: FastAxisGmlp, x: Tensor, window: Pair | None = None, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Near what the plain layer makes in float32 of the same numbers."""
+    """Compare the kernels with the torch layer in float32, on the same numbers."""
     plain, x = plain.to(DEVICE, dtype), x.to(DEVICE, dtype)
     before = x.clone()
     result = TritonAxisGmlp(plain)(x, window)
@@ -88,7 +88,7 @@ def test_pictures_of_blocks_grids_and_windows(view: TokenView, window: Pair | No
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("view", [BLOCKS, GRIDS])
-def test_numbers_of_less_precision(view: TokenView, dtype: torch.dtype) -> None:
+def test_half_precision_formats(view: TokenView, dtype: torch.dtype) -> None:
     check(layer(48, view), pixels(1, 16, 16, 48), dtype=dtype)
 
 
@@ -113,12 +113,12 @@ def test_groups_of_any_size(
 
 
 @pytest.mark.parametrize("factor", [1, 6])
-def test_wider_or_narrower_inside_and_no_offsets(factor: int) -> None:
+def test_inner_widths_and_no_biases(factor: int) -> None:
     check(layer(20, GRIDS, bias=False, factor=factor), pixels(1, 16, 8, 20))
 
 
 def fenced(values: Tensor) -> Tensor:
-    """The same, in the middle of memory that nobody may use."""
+    """Copy values into the middle of memory that must not be used."""
     memory = values.new_full((values.numel() + 2 * FENCE,), torch.nan)
     memory[FENCE:-FENCE] = values.flatten()
     return memory[FENCE:-FENCE].view(values.shape)
@@ -201,7 +201,7 @@ def test_a_network_computes_the_same(walk: WholeMaps) -> None:
 
 
 def quiet_network(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A fused one that adds nothing to a picture, and whose axis gMLPs add little to a map."""
+    """Build a fused network that returns its input, and whose axis gMLPs change a map little."""
     network = fuse(optimise(tiny_network(identity=True).to(DEVICE, dtype)))
     for module in network.modules():
         if isinstance(module, FastAxisGmlp):
@@ -211,11 +211,11 @@ def quiet_network(dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 @pytest.mark.parametrize("dtype", kernels.NEAR, ids=str)
-def test_right_layers_pass_the_check(dtype: torch.dtype) -> None:
+def test_correct_layers_pass_the_check(dtype: torch.dtype) -> None:
     kernels.check(fuse(optimise(tiny_network().to(DEVICE, dtype))))
 
 
-def test_right_layers_pass_the_check_that_add_little() -> None:
+def test_correct_layers_with_small_changes_pass_the_check() -> None:
     kernels.check(quiet_network())
 
 
@@ -229,7 +229,7 @@ def test_right_layers_pass_the_check_that_add_little() -> None:
         (GridView, True, torch.nan),
     ],
 )
-def test_a_wrong_layer_is_found_however_little_it_adds(
+def test_a_wrong_layer_is_found_even_if_its_change_is_small(
     view: type[TokenView], windowed: bool, factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = TritonAxisGmlp.forward

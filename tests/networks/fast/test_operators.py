@@ -1,4 +1,4 @@
-"""Fast operators and layers agree with the plain ones, and step aside where they are not usable."""
+"""Fast operators and layers agree with the plain ones, and are not used where they must not be."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ needs_operators = pytest.mark.skipif(
 
 
 def operands(dtype: torch.dtype, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pixels N x H x W x C, a kernel, a bias, and something to add."""
+    """Return pixels N x H x W x C, a kernel, a bias, and a map to add."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(2, 9, 7, 12, generator=generator).to(dtype)
     weight = torch.randn(12, 12, size, size, generator=generator).to(dtype) / (3 * size)
@@ -191,7 +191,7 @@ def test_kept_weights_are_no_parameters_and_need_no_gradients(
     assert layer.weight.grad is not None
 
 
-def test_a_torch_without_the_operators_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torch_without_the_operators_uses_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*arguments: object) -> Tensor:
         raise AttributeError("no such operator")
 

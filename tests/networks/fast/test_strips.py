@@ -43,7 +43,7 @@ def picture(height: int, width: int, count: int = 1) -> torch.Tensor:
     windows=st.sampled_from([(1, 1), (1, 2), (3, 1), (2, 2)]),
     recomputes=st.booleans(),
 )
-def test_strips_give_what_the_whole_gives(
+def test_strips_compute_the_same_as_whole_maps(
     depth: int,
     stages: int,
     cross_gating: bool,
@@ -67,7 +67,7 @@ def test_strips_give_what_the_whole_gives(
     with torch.inference_mode():
         whole = model(x, WholeMaps(windows))
         strips = model(x, RowStrips(most, windows, recomputes))
-    # Norms over as few as four channels enlarge what rounding does.
+    # Norms over as few as four channels amplify rounding.
     torch.testing.assert_close(strips, whole, rtol=10 * NEAR, atol=10 * NEAR)
 
 
@@ -82,7 +82,7 @@ def test_strips_of_an_official_network(windows: tuple[int, int]) -> None:
     assert (strips - whole).abs().max() <= NEAR * max(1, float(whole.abs().max()))
 
 
-def test_a_window_sees_only_itself_but_for_convolutions() -> None:
+def test_only_convolutions_cross_the_border_of_a_window() -> None:
     model = build(depth=1, num_stages=1)
     x = picture(64, 256)
     other = x.clone()
@@ -90,7 +90,7 @@ def test_a_window_sees_only_itself_but_for_convolutions() -> None:
     with torch.inference_mode():
         apart = (model(x, WholeMaps((1, 2))) - model(other, WholeMaps((1, 2))))[..., :16]
         together = (model(x) - model(other))[..., :16]
-    # Convolutions cross the border, and what they bring the mixes behind them spread.
+    # Convolutions cross the border, and the mixes after them spread the difference.
     assert float(apart.abs().max()) < 0.2 * float(together.abs().max())
 
 
@@ -122,7 +122,7 @@ print(peak() - before)
 
 
 def test_strips_hold_less() -> None:
-    # Every map on pages of its own: what the C library loses between maps differs by a third.
+    # Every map on its own pages: the C library's losses between maps vary by a third.
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
     taken = {
         walk: int(subprocess.check_output([sys.executable, "-c", MEASURED, walk], env=environment))

@@ -23,7 +23,7 @@ from restore.networks.architecture import Pair
 ROOT = Path(__file__).resolve().parents[3]
 CASES = Path(__file__).with_name("kernel_cases.py")
 CONSUMER = 99 * 1024
-"""Bytes of the memory that a program has on a GPU's processor: those of the smallest ones."""
+"""Bytes of shared memory of a program on the smallest GPUs."""
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 needs_none = pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA GPU")
 
@@ -56,7 +56,7 @@ def test_kernels_compute_what_the_plain_layer_does_on_a_gpu(tmp_path: Path) -> N
         (90, "bf16", 256, (16, 16), ()),
     ],
 )
-def test_kernels_compile_for_gpus_that_are_not_here(
+def test_kernels_compile_for_absent_gpus(
     capability: int,
     number: str,
     channels: int,
@@ -65,7 +65,7 @@ def test_kernels_compile_for_gpus_that_are_not_here(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The interpreter takes much that the compiler refuses, and knows no limits of memory.
+    # The interpreter accepts code that the compiler refuses, and has no memory limits.
     triton = pytest.importorskip("triton", reason="triton comes with torch for CUDA alone")
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -126,7 +126,7 @@ def test_a_missing_gpu_is_one_line(tmp_path: Path) -> None:
     ],
     ids=["wrong", "without a message", "two lines", "long", "memory"],
 )
-def test_what_goes_wrong_in_the_check_is_one_line(
+def test_errors_of_the_check_are_one_line(
     error: Exception,
     kind: type[RestoreError],
     message: str | None,
