@@ -6,7 +6,8 @@ NAMES = (
     *("backend", "bit_depth", "codec", "crf", "device", "dry_run", "encode_quality", "ensemble"),
     *("fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap", "overwrite"),
     *("pix_fmt", "precision", "quality", "recursive", "reduce", "resume", "skip_existing"),
-    *("stages", "strength", "suffix", "temporal", "tile", "watch", "workers"),
+    *("sha256", "source", "stages", "strength", "suffix", "task", "temporal", "tile", "variant"),
+    *("watch", "workers"),
 )
 """Options of the library that the command line has too."""
 _ANY = "|".join(NAMES)

@@ -3,6 +3,7 @@
     import restore
     fix = restore.Restorer("denoise")
     out = fix(image)          # a numpy array, a torch tensor or a PIL image, and the same kind back
+    restore.restore_file("in.jpg", "out.jpg", "denoise")
 
 `restore.models()` lists the models, `restore.load_network(name)` returns the `torch.nn.Module` of
 one, and `restore.errors` holds every error that is raised on purpose. Importing this package
@@ -12,6 +13,7 @@ imports neither torch nor OpenCV; both are imported when they are used.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ from restore.version import __version__
 if TYPE_CHECKING:
     from restore.checkpoints.store import Entry
     from restore.engine.restorer import Restorer
+    from restore.jobs.clip_job import restore_clip
+    from restore.jobs.file_job import restore_file
+    from restore.jobs.folder_job import restore_folder
     from restore.networks.base import RestorationNetwork
 
 if not os.path.isdir(os.path.join(__path__[0], "cli")):
@@ -30,7 +35,25 @@ if not os.path.isdir(os.path.join(__path__[0], "cli")):
     # has them inside. Python run in the checkout's root finds this one first.
     __path__.append(os.path.dirname(__path__[0]))
 
-__all__ = ["TASKS", "RestoreError", "Restorer", "__version__", "errors", "load_network", "models"]
+__all__ = [
+    "TASKS",
+    "RestoreError",
+    "Restorer",
+    "__version__",
+    "errors",
+    "load_network",
+    "models",
+    "restore_clip",
+    "restore_file",
+    "restore_folder",
+]
+_HOMES = {
+    "Restorer": "restore.engine.restorer",
+    "restore_clip": "restore.jobs.clip_job",
+    "restore_file": "restore.jobs.file_job",
+    "restore_folder": "restore.jobs.folder_job",
+}
+"""Modules of the public names that are imported at their first use."""
 
 
 def models() -> list[Entry]:
@@ -58,10 +81,8 @@ def load_network(model: str | Path) -> RestorationNetwork:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Restorer":
-        from restore.engine.restorer import Restorer
-
-        return Restorer
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'restore' has no attribute {name!r}")
 
 

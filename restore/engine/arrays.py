@@ -54,7 +54,7 @@ def convert(image: Any, *, copy: bool = False) -> Converted:
     if "PIL.Image" in sys.modules and isinstance(image, sys.modules["PIL.Image"].Image):
         return _from_pil(image)
     kind = type(image).__name__
-    hint = "; open files first, for instance with PIL.Image.open" if _is_path(image) else ""
+    hint = "; files are for restore.restore_file" if _is_path(image) else ""
     raise ImageError(f"expected a numpy array, a torch tensor or a PIL image, got {kind}{hint}")
 
 
@@ -81,8 +81,11 @@ def _from_array(array: np.ndarray) -> Converted:
 
     def back(results: Sequence[np.ndarray]) -> np.ndarray:
         (result,) = results
-        result = result.astype(dtype, copy=False)
-        return result.reshape(shape) if alpha is None else np.concatenate((result, alpha), axis=2)
+        if alpha is None:
+            return result.astype(dtype, copy=False).reshape(shape)
+        whole = np.empty(shape, dtype)
+        whole[..., :3], whole[..., 3:] = result, alpha
+        return whole
 
     return Converted([colours], back)
 

@@ -29,11 +29,14 @@ def to_float(image: np.ndarray) -> np.ndarray:
     return rgb(image)
 
 
-def check(image: np.ndarray | Rows) -> None:
+def check(*images: np.ndarray | Rows) -> None:
     """Raise `ImageError` for anything that `to_float` does not accept. Of `Rows`, which are read
-    from files, only the first is checked."""
-    if isinstance(image, Rows):
-        image = image[:1]
+    from files, only the first row is checked."""
+    for image in images:
+        _check(image[:1] if isinstance(image, Rows) else image)
+
+
+def _check(image: np.ndarray) -> None:
     if not isinstance(image, np.ndarray):
         raise ImageError(f"expected a numpy array, got {type(image).__name__}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):

@@ -58,9 +58,8 @@ class Restorer:
             computes in float32; "triton", CUDA kernels not yet run on any GPU; or "plain", torch's
             own operators, the reference for the others.
 
-    Raises `ModelNotFoundError` for a model that is not installed, `CheckpointError` for a file that
-    is not a model of the task, `UsageError` for an option that does not exist, and `RestoreError`
-    for a missing device, too little memory, or a fork.
+    Raises `ModelNotFoundError`, `CheckpointError` (not a model of the task), `UsageError` (no such
+    option), or `RestoreError` (a missing device, too little memory, a fork).
     """
 
     def __init__(
@@ -84,9 +83,7 @@ class Restorer:
         refuse_after_fork()
         self.strength = checked_strength(strength)
         found = cut_model(store.find(task, model, quality), stages)
-        self.task = task
-        self.card = found.card
-        self.ensemble = ensemble
+        self.task, self.card, self.ensemble = task, found.card, ensemble
         check_count("workers", workers, 1, of="threads")
         self.max_memory = None if max_memory is None else budget.parsed(str(max_memory))
         self._options = resolve_options(tile, overlap, self.card, reduce)
@@ -186,16 +183,14 @@ class Restorer:
         """Restore images of one height and width, all of them at once."""
         report = checked_progress(progress)
         strength = checked_strength(self.strength if strength is None else strength)
-        for image in images:
-            pixels.check(image)
+        pixels.check(*images)
         results = [np.empty(i.shape, i.dtype) if into is None else into for i in images]
         if strength == 0:
             pixels.copy_clipped(images, results)
             return results
         refuse_after_fork(self.compute.device, on_torch=self.backend.name != backends.ONNXRUNTIME)
         plan = self._memory.plan(self._options, images, results)
-        views = 8 if self.ensemble else 1
-        tiled = TiledPass(self._forward, plan, views, report, self.card.name, self.compute)
+        tiled = TiledPass(self._forward, plan, report, self.ensemble, self.card.name, self.compute)
         tiled.restore(images, results, strength, self._memory.lighter)
         return results
 

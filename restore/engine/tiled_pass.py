@@ -31,17 +31,22 @@ Progress = Callable[[int, int], None]
 class TiledPass:
     """Applies a network to images of one size.
 
-    ``views``: number of symmetries of the square to average over, 1 or 8.
     ``progress``: called after every tile of every view.
+    ``ensemble``: whether to average over the eight symmetries of the square.
     ``model``, ``compute``: named in errors.
     """
 
     forward: Forward
     plan: TilePlan
-    views: int
     progress: Progress
+    ensemble: bool
     model: str
     compute: Compute
+
+    @property
+    def views(self) -> int:
+        """Number of symmetries that each tile is restored in."""
+        return 8 if self.ensemble else 1
 
     def restore(
         self,

@@ -137,7 +137,7 @@ def test_options_that_contradict_known_content_are_refused(
 ) -> None:
     target = tmp_path / "mine.safetensors"
     for options in ({"task": "deblur"}, {"variant": "S-3"}):
-        with pytest.raises(UsageError, match=f"is {PINNED} .*leave out --task"):
+        with pytest.raises(UsageError, match=f"is {PINNED} .*leave out task"):
             acquire.convert(release.tgz, target, **options)
     assert not target.exists()
     acquire.convert(release.tgz, target, "derain", "S-2")
@@ -150,14 +150,14 @@ def test_other_content_needs_a_head_and_finds_its_variant(
     arrays["stage_0_input_conv_0/bias"] = arrays["stage_0_input_conv_0/bias"] + np.float32(1)
     path = packages.package(arrays).write_tgz(tmp_path / "other.tgz")
     target = tmp_path / "mine.safetensors"
-    with pytest.raises(UsageError, match="name its head with --task"):
+    with pytest.raises(UsageError, match="name its head with task='HEAD'"):
         acquire.convert(path, target)
     card = acquire.convert(path, target, "enhance")
     assert (card.name, card.task, card.variant) == ("mine", "enhance", "S-2")
     assert card.licence == "unknown"
     assert verdict.examine(target).word == "ok"
     monkeypatch.setitem(VARIANTS, "S-2", VARIANTS["S-1"])  # type: ignore[index]
-    with pytest.raises(UsageError, match="name one with --variant"):
+    with pytest.raises(UsageError, match="name one with variant='NAME'"):
         acquire.convert(path, tmp_path / "other.safetensors", "enhance")
 
 
@@ -210,5 +210,5 @@ def test_a_head_stands_for_its_recommended_model(home: Path) -> None:
 
 
 def test_an_unknown_source_is_wrong_usage(home: Path) -> None:
-    with pytest.raises(UsageError, match="is no file, and not auto, bucket or npm"):
+    with pytest.raises(UsageError, match="is neither a file nor auto, bucket or npm"):
         acquire.pull(NAME, source="ftp")

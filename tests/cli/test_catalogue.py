@@ -84,7 +84,7 @@ def test_convert_says_what_is_wrong_with_a_package(tmp_path: Path) -> None:
     folder = packages.package(arrays).write_folder(tmp_path / "p")
     out = tmp_path / "out.safetensors"
     unknown = restore("weights", "convert", folder, out)
-    assert "name its head with --task" in one_error_line(unknown, 2)
+    assert "name its head with --task HEAD" in one_error_line(unknown, 2)
     no_variant = restore("weights", "convert", folder, out, "--task", "derain")
     assert "--variant" in one_error_line(no_variant, 2)
     wrong = restore("weights", "convert", folder, out, "--task", "derain", "--variant", "S-2")

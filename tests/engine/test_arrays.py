@@ -188,7 +188,7 @@ def test_floats_of_0_to_255_are_refused_and_told_what_to_do(tiny: Restorer, dtyp
 
 BAD: dict[str, tuple[Any, str]] = {
     "list": ([[0, 1]], "a numpy array, a torch tensor or a PIL image, got list"),
-    "file": (Path("a.png"), "got .*Path; open files first, for instance with PIL.Image.open"),
+    "file": (Path("a.png"), "got .*Path; files are for restore.restore_file"),
     "planes": (noise(3, 20, 30), r"got shape \(3, 20, 30\); use image.transpose\(1, 2, 0\)"),
     "channels": (noise(20, 30, 2), r"got shape \(20, 30, 2\)"),
     "line": (noise(20), r"got shape \(20,\)"),

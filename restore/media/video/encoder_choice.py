@@ -89,7 +89,7 @@ def _with_a_loss(clip: Clip, source: Layout, encoders: tuple[str, ...]) -> tuple
     nearest = max(_known(encoders[0]), key=lambda known: _likeness(known[1], source))[0]
     raise ImageError(
         f"{clip.path}: {encoders[0]} cannot hold {clip.pixel_format} without loss; choose "
-        f"another --codec, for instance ffv1, or accept the loss with --pix-fmt {nearest}"
+        f"another codec, for instance codec='ffv1', or accept the loss with pix_fmt={nearest!r}"
     )
 
 
