@@ -3,6 +3,8 @@
     import restore
     fix = restore.Restorer("denoise")
     out = fix(image)          # a numpy array, a torch tensor or a PIL image, and the same kind back
+    restore.restore_file("in.jpg", "out.jpg", fix)          # also animations and clips
+    restore.restore_folder("photos", "restored", "dehaze", recursive=True)
 
 `restore.models()` lists the models, `restore.load_network(name)` returns the `torch.nn.Module` of
 one, and `restore.errors` holds every error that is raised on purpose. Importing this package
@@ -12,6 +14,7 @@ imports neither torch nor OpenCV; both are imported when they are used.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,10 @@ from restore.version import __version__
 if TYPE_CHECKING:
     from restore.checkpoints.store import Entry
     from restore.engine.restorer import Restorer
+    from restore.jobs.clip_job import restore_clip
+    from restore.jobs.file_job import restore_file
+    from restore.jobs.folder_job import restore_folder
+    from restore.jobs.outcome import Outcome
     from restore.networks.base import RestorationNetwork
 
 if not os.path.isdir(os.path.join(__path__[0], "cli")):
@@ -30,7 +37,26 @@ if not os.path.isdir(os.path.join(__path__[0], "cli")):
     # has them inside. Python run in the checkout's root finds this one first.
     __path__.append(os.path.dirname(__path__[0]))
 
-__all__ = ["TASKS", "RestoreError", "Restorer", "__version__", "errors", "load_network", "models"]
+__all__ = [
+    "TASKS",
+    "Outcome",
+    "RestoreError",
+    "Restorer",
+    "__version__",
+    "errors",
+    "load_network",
+    "models",
+    "restore_clip",
+    "restore_file",
+    "restore_folder",
+]
+_IMPORTED_WHEN_USED = {
+    "Outcome": "restore.jobs.outcome",
+    "Restorer": "restore.engine.restorer",
+    "restore_clip": "restore.jobs.clip_job",
+    "restore_file": "restore.jobs.file_job",
+    "restore_folder": "restore.jobs.folder_job",
+}
 
 
 def models() -> list[Entry]:
@@ -58,11 +84,10 @@ def load_network(model: str | Path) -> RestorationNetwork:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Restorer":
-        from restore.engine.restorer import Restorer
-
-        return Restorer
-    raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    module = _IMPORTED_WHEN_USED.get(name)
+    if module is None:
+        raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:

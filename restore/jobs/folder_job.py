@@ -26,6 +26,7 @@ from restore.jobs.restorers import (
 )
 from restore.jobs.routing import is_moving
 from restore.media.io_options import IoOptions
+from restore.media.video.detect import is_clip
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer
@@ -237,7 +238,7 @@ class _FolderRun:
             made,
             folder_key(restorer, self.options) | self.chosen.key(),
             by_rows=restorer.by_rows,
-            moving=MovingWork(self._restoring(restorer), self._moving_key()),
+            moving=MovingWork(self._restoring(restorer), self._moving_key),
             open_picture=self.chosen.read,
             policy=OutputPolicy(self.how.skip_existing, self.overwrite),
             workers=self.how.workers,
@@ -251,14 +252,20 @@ class _FolderRun:
         def restore(source: Path, target: Path, overwrite: bool, **rest: Any) -> Outcome:
             # An interrupted clip is always resumed, as a folder run itself is.
             policy = ResumePolicy(resume=True, overwrite=overwrite, or_restart=True)
-            job = ClipJob(source, target, restorer, self.moving, policy, self.options, **rest)
+            wanted = self._wanted(source)
+            job = ClipJob(source, target, restorer, wanted, policy, self.options, **rest)
             return job.run()
 
         return restore
 
-    def _moving_key(self) -> dict[str, Any]:
-        encoding = given(vars(self.moving), "codec", "crf", "pix_fmt")
-        return {"moving": True, **encoding} | ({"temporal": True} if self.moving.temporal else {})
+    def _wanted(self, source: Path) -> ClipOptions:
+        """The options of clips that have an effect on a file: an animation has no encoder."""
+        return self.moving if is_clip(source) else ClipOptions(temporal=self.moving.temporal)
+
+    def _moving_key(self, source: Path) -> dict[str, Any]:
+        wanted = self._wanted(source)
+        steady = {"temporal": True} if wanted.temporal else {}
+        return {"moving": True} | given(vars(wanted), "codec", "crf", "pix_fmt") | steady
 
     def _outcome(
         self, status: str, unknown: list[Path], restorer: Restorer | None = None
