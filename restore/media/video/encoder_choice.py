@@ -51,7 +51,7 @@ def choose_pixel_format(
             if requested in _supported(encoder) or not _supported(encoder):
                 return encoder, requested, ""
         known = ", ".join(_supported(encoders[0]))
-        raise UsageError(f"pix-fmt is {requested!r}; {encoders[0]} supports {known}")
+        raise UsageError(f"pix_fmt is {requested!r}; {encoders[0]} supports {known}")
     for encoder in encoders:
         if not _supported(encoder):  # raw video
             return encoder, clip.pixel_format if source.kind == RGB else source.planar, ""
@@ -89,7 +89,7 @@ def _with_a_loss(clip: Clip, source: Layout, encoders: tuple[str, ...]) -> tuple
     nearest = max(_known(encoders[0]), key=lambda known: _likeness(known[1], source))[0]
     raise ImageError(
         f"{clip.path}: {encoders[0]} cannot hold {clip.pixel_format} without loss; choose "
-        f"another --codec, for instance ffv1, or accept the loss with --pix-fmt {nearest}"
+        f"another codec, for instance codec='ffv1', or accept the loss with pix_fmt={nearest!r}"
     )
 
 

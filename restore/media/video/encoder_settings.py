@@ -53,7 +53,7 @@ def encoder_options(
         quantiser = _bounded(encoder, crf, _FINEST_QUANTISER, 1, _COARSEST_QUANTISER)
         options = {"qmin": quantiser, "qmax": quantiser}
     elif crf is not None:
-        raise UsageError(f"--crf is {crf:g}, but {encoder} has no such scale")
+        raise UsageError(f"crf is {crf:g}, but {encoder} has no such scale")
     if encoder == "prores_ks":
         options["profile"] = str(
             _PRORES.get(clip.codec_tag, 4 if "444" in clip.pixel_format else 3)

@@ -145,7 +145,7 @@ def _fitting(
         use = "".join(f"use {kind}, or " for kind in list(others)[:1])
         raise ImageError(
             f"{target}: {target.suffix} cannot hold {asked.codec or clip.codec}; "
-            f"{use}choose another --codec"
+            f"{use}choose another codec"
         )
     return fitting, notes
 
@@ -163,7 +163,7 @@ def _encoders(clip: Clip, asked: EncodeOptions) -> tuple[str, ...]:
         raise UsageError(f"codec is {asked.codec!r}; use h264, hevc, vp9, av1, prores, ffv1, ...")
     raise ImageError(
         f"{clip.path}: there is no encoder for {clip.codec} here; "
-        "choose another with --codec, for instance --codec h264"
+        "choose another codec, for instance codec='h264'"
     )
 
 
@@ -197,7 +197,7 @@ def _try(encoding: Encoding, clip: Clip, target: Path) -> None:
     trouble = f"{encoding.encoder} cannot encode {width} x {height} {encoding.pixel_format}"
     form = layout(encoding.pixel_format)
     if width % form.across or height % form.down:
-        trouble += "; an odd size may need --pix-fmt yuv444p or another --codec"
+        trouble += "; an odd size may need pix_fmt='yuv444p' or another codec"
     with ffmpeg_errors(target, trouble):
         encoding.context(clip).open()
 

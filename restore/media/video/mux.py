@@ -105,7 +105,7 @@ def assemble(
         ImageError: if the clip cannot be written.
     """
     if len({segment.header for segment in segments}) > 1:
-        raise ImageError(f"{name}: the segments' headers differ; start again with --overwrite")
+        raise ImageError(f"{name}: the segments' headers differ; start again with overwrite=True")
     if not beside:
         with _output(encoding, path, name, {}, ()) as output:
             pictures = _pictures(output, clip, encoding, None, name)
@@ -280,7 +280,8 @@ def _finish(
         output.start_encoding()
         if (pictures.codec_context.extradata or b"") != segments[0].header:
             raise ImageError(
-                f"{name}: the encoder has changed since the run began; start again with --overwrite"
+                f"{name}: the encoder has changed since the run began; start again with "
+                "overwrite=True"
             )
         shown = timed(segments, clip.time_base)
         waiting: Any = next(shown, None)
