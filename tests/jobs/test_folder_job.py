@@ -17,7 +17,6 @@ from PIL import Image
 import restore
 from restore.errors import UsageError
 from restore.jobs.clip_work_folder import work_folder
-from restore.jobs.folder_job import FolderCallbacks
 from restore.jobs.manifest import NAME
 from restore.media.video import segments
 
@@ -49,9 +48,14 @@ def statuses(done: restore.Outcome) -> dict[str, str]:
 
 
 def test_every_file_is_restored_as_alone(restorer: restore.Restorer, mixed: Path) -> None:
-    out, said = mixed.with_name("out"), []
-    callbacks = FolderCallbacks(notify=said.append)
-    done = restore.restore_folder(mixed, out, restorer, recursive=True, callbacks=callbacks)
+    out, said, counted = mixed.with_name("out"), [], []
+
+    def count(done: int, total: int) -> None:
+        counted.append((done, total))
+
+    calls = {"notify": said.append, "progress": count}
+    done = restore.restore_folder(mixed, out, restorer, recursive=True, **calls)
+    assert counted == [(number, 3) for number in range(4)]
     assert statuses(done) == {"a.jfif": "done", "b.png": "done", "c.mp4": "done"}
     assert [file.frames for file in done.files] == [1, 3, 12]
     assert done.passed_over == (mixed / "notes.txt", mixed / "tapes" / "notes.doc")
@@ -92,8 +96,8 @@ def test_an_interrupted_clip_goes_on(
         assert (source.name, total) == ("c.mp4", 12)
         seen = done
 
-    callbacks = FolderCallbacks(frames=see, should_stop=lambda: seen >= 9)
-    stopped = restore.restore_folder(tapes, out, restorer, callbacks=callbacks)
+    calls = {"on_frames": see, "should_stop": lambda: seen >= 9}
+    stopped = restore.restore_folder(tapes, out, restorer, **calls)
     assert (stopped.status, statuses(stopped)) == ("stopped", {"c.mp4": "stopped"})
     assert not (out / "c.mp4").exists()
     kept = mixed.with_name("kept")
@@ -118,8 +122,8 @@ def test_segments_of_another_job_are_discarded(
         nonlocal seen
         seen = done
 
-    callbacks = FolderCallbacks(frames=see, should_stop=lambda: seen >= 9)
-    restore.restore_folder(tapes, out, restorer, callbacks=callbacks)
+    calls = {"on_frames": see, "should_stop": lambda: seen >= 9}
+    restore.restore_folder(tapes, out, restorer, **calls)
     done = restore.restore_folder(tapes, out, restorer, temporal=True)
     assert [(file.status, file.resumed) for file in done.files] == [("done", 0)]
 
