@@ -20,6 +20,7 @@ from restore.cli.options import (
 )
 from restore.cli.picture import described, open_any, restore
 from restore.errors import UsageError
+from restore.jobs.routing import PIPE
 from restore.media.video import detect
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def auto(
     if moving or source.is_dir() or target.is_dir():
         raise UsageError("auto takes one picture; name a head for a folder, clip or animation")
     reporter = Reporter(json, quiet)
-    if target == pipe.PIPE:
+    if target == PIPE:
         reporter = pipe.silent(reporter)
     picture, save = open_any(source, target, overwrite, IoOptions(), reporter, by_rows=False)
     findings = inspect(picture.in_8_bits().pixels)
@@ -84,7 +85,7 @@ def _copy(
 
     if save is not None:
         save(picture)
-    elif source == pipe.PIPE:
+    elif source == PIPE:
         media.write(picture, target)
     else:
         media.copy(picture, source, target)

@@ -14,10 +14,7 @@ from restore.cli.request import Request
 from restore.cli.tally import Tally, print_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from restore.cli.folder_display import FolderDisplay
-    from restore.jobs.folder_job import FolderCallbacks
     from restore.jobs.outcome import Outcome
 
 
@@ -38,7 +35,8 @@ def run(request: Request) -> None:
             request.target,
             request.head,
             overwrite=request.overwrite,
-            callbacks=_callbacks(tally, display, reporter, watching, lambda: signalled() > 0),
+            **_callbacks(tally, display, reporter, watching),
+            should_stop=lambda: signalled() > 0,
             **options,
             **request.restorer,
         )
@@ -55,10 +53,7 @@ def _callbacks(
     display: "FolderDisplay",
     reporter: Reporter,
     watching: bool,
-    should_stop: "Callable[[], bool]",
-) -> "FolderCallbacks":
-    from restore.jobs.folder_job import FolderCallbacks
-
+) -> dict[str, Any]:
     def add(outcome: "Outcome") -> None:
         tally.add(outcome)
         display.outcome(outcome)
@@ -67,16 +62,15 @@ def _callbacks(
         if reporter.as_json:
             print(to_json(_values(outcome)), flush=True)
 
-    def set_total(files: int) -> None:
-        tally.total = files
+    def set_total(done: int, total: int) -> None:
+        tally.total = total
 
-    return FolderCallbacks(
-        outcome=add,
-        total=set_total,
-        frames=display.frames,
-        notify=None if reporter.quiet else reporter.note,
-        should_stop=should_stop,
-    )
+    return {
+        "on_outcome": add,
+        "progress": set_total,
+        "on_frames": display.frames,
+        "notify": None if reporter.quiet else reporter.note,
+    }
 
 
 def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool) -> None:

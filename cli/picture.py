@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from restore.cli import pipe
 from restore.cli.console import Reporter
 from restore.cli.request import Request
+from restore.jobs.routing import PIPE
 
 if TYPE_CHECKING:
     from restore.jobs.outcome import Outcome
@@ -22,8 +23,8 @@ def run(request: Request) -> None:
     (source,), target, reporter = request.sources, request.target, request.reporter
     ending = ""
     request.clips.refuse(what=f"for clips; {source} is a picture")
-    request.refuse_folder_options(but="format" if target == pipe.PIPE else "")
-    if target == pipe.PIPE:
+    request.refuse_folder_options(but="format" if target == PIPE else "")
+    if target == PIPE:
         ending = pipe.ending(request.given["format"])
         reporter = pipe.silent(reporter)
     opened, save = open_any(source, target, request.overwrite, request.pictures, reporter, ending)
@@ -46,10 +47,10 @@ def open_any(
     from restore.jobs.picture_job import with_losses
     from restore.media import image as media
 
-    to_pipe = target == pipe.PIPE
+    to_pipe = target == PIPE
     if not to_pipe:
         media.check_target(target, overwrite)
-    if source == pipe.PIPE:
+    if source == PIPE:
         picture = pipe.read(chosen)
     else:
         picture = chosen.read(source, target=target if by_rows and not to_pipe else None)

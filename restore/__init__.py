@@ -3,7 +3,8 @@
     import restore
     fix = restore.Restorer("denoise")
     out = fix(image)          # a numpy array, a torch tensor or a PIL image, and the same kind back
-    restore.restore_file("in.jpg", "out.jpg", "denoise")
+    restore.restore_file("in.jpg", "out.jpg", fix)          # also animations and clips
+    restore.restore_folder("photos", "restored", "dehaze", recursive=True)
 
 `restore.models()` lists the models, `restore.load_network(name)` returns the `torch.nn.Module` of
 one, and `restore.errors` holds every error that is raised on purpose. Importing this package
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from restore.jobs.clip_job import restore_clip
     from restore.jobs.file_job import restore_file
     from restore.jobs.folder_job import restore_folder
+    from restore.jobs.outcome import Outcome
     from restore.networks.base import RestorationNetwork
 
 if not os.path.isdir(os.path.join(__path__[0], "cli")):
@@ -37,6 +39,7 @@ if not os.path.isdir(os.path.join(__path__[0], "cli")):
 
 __all__ = [
     "TASKS",
+    "Outcome",
     "RestoreError",
     "Restorer",
     "__version__",
@@ -47,7 +50,8 @@ __all__ = [
     "restore_file",
     "restore_folder",
 ]
-_HOMES = {
+_IMPORTED_WHEN_USED = {
+    "Outcome": "restore.jobs.outcome",
     "Restorer": "restore.engine.restorer",
     "restore_clip": "restore.jobs.clip_job",
     "restore_file": "restore.jobs.file_job",
@@ -81,9 +85,10 @@ def load_network(model: str | Path) -> RestorationNetwork:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    module = _IMPORTED_WHEN_USED.get(name)
+    if module is None:
+        raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:

@@ -26,6 +26,7 @@ from restore.jobs.restorers import (
 )
 from restore.jobs.routing import is_moving
 from restore.media.io_options import IoOptions
+from restore.media.video.detect import is_clip
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer
@@ -59,19 +60,14 @@ class FolderOptions:
 
 
 @dataclass(frozen=True)
-class FolderCallbacks:
-    """Functions called during a folder run."""
+class _Callbacks:
+    """Functions called during a folder run; see `restore_folder`."""
 
-    outcome: Callable[[Outcome], object] = lambda outcome: None
-    """Gets each file's outcome as soon as it is known."""
-    total: Callable[[int], object] = lambda files: None
-    """Gets the number of files so far found."""
-    frames: Callable[[Path, int, int], None] = lambda source, done, total: None
-    """Gets a clip or an animation with its finished and total frames, in any thread."""
+    progress: Callable[[int, int], object] = lambda done, total: None
+    on_outcome: Callable[[Outcome], object] = lambda outcome: None
+    on_frames: Callable[[Path, int, int], None] = lambda source, done, total: None
     notify: Notify | None = None
-    """Gets the expected time of a long run, and files passed over."""
     should_stop: Callable[[], bool] = lambda: False
-    """Once it returns True, outputs being written are finished and the run ends."""
 
 
 def restore_folder(
@@ -80,7 +76,11 @@ def restore_folder(
     head: Head,
     *,
     overwrite: bool = False,
-    callbacks: FolderCallbacks = FolderCallbacks(),
+    progress: Callable[[int, int], object] | None = None,
+    on_outcome: Callable[[Outcome], object] | None = None,
+    on_frames: Callable[[Path, int, int], None] | None = None,
+    notify: Notify | None = None,
+    should_stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> Outcome:
     """Restore every picture, animation and clip in a folder, each as `restore_file` does.
@@ -93,7 +93,12 @@ def restore_folder(
         target: the folder of results. The tree of folders is kept.
         head: a head's name, loaded with ``options`` (those of `Restorer`), or a `Restorer`.
         overwrite: replace outputs that no earlier run has made.
-        callbacks: see `FolderCallbacks`.
+        progress: called with the number of finished files and of all.
+        on_outcome: called with each file's outcome as soon as it is known.
+        on_frames: called with a clip or an animation and the number of its finished frames and of
+            all, in any thread.
+        notify: gets the expected time of a long run, and the files passed over.
+        should_stop: once it returns True, outputs being written are finished and the run ends.
         options: those of `FolderOptions`, of `IoOptions` (for pictures), of `ClipOptions` except
             ``fps`` and ``resume`` (for clips, which are always resumed), and of `Restorer`.
 
@@ -112,7 +117,15 @@ def restore_folder(
     sources = [Path(path) for path in several]
     how = FolderOptions(**own)
     rest = key_options(head, options)
-    run = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, callbacks)
+    given_ones = {
+        "progress": progress,
+        "on_outcome": on_outcome,
+        "on_frames": on_frames,
+        "notify": notify,
+        "should_stop": should_stop,
+    }
+    calls = _Callbacks(**{k: v for k, v in given_ones.items() if v is not None})  # type: ignore[arg-type]
+    run = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, calls)
     return run.run()
 
 
@@ -132,7 +145,7 @@ class _FolderRun:
     moving: ClipOptions
     overwrite: bool
     options: dict[str, Any]
-    callbacks: FolderCallbacks
+    calls: _Callbacks
     files: list[Outcome] = field(default_factory=list)
 
     def run(self) -> Outcome:
@@ -175,10 +188,10 @@ class _FolderRun:
         return jobs if self.moving != ClipOptions() else []
 
     def _say_passed_over(self, unknown: list[Path]) -> None:
-        if unknown and self.callbacks.notify is not None:
+        if unknown and self.calls.notify is not None:
             more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
             verb = "are" if more else "is"
-            self.callbacks.notify(
+            self.calls.notify(
                 f"{unknown[0]}{more}: passed over; {verb} neither picture nor clip by name"
             )
 
@@ -190,7 +203,7 @@ class _FolderRun:
         if workers > 1:
             share_cores(workers)
         restorer = open_restorer(self.head, self.options, workers)
-        notify = self.callbacks.notify
+        notify = self.calls.notify
         if notify is not None and not self.how.watch:  # later files are unknown
             sizes, times = sizes_of_jobs(jobs, self.overwrite)
             announce(restorer, sizes, notify, times, workers)
@@ -209,9 +222,9 @@ class _FolderRun:
             try:
                 return self._plan(naming)
             except ImageError as error:  # two pictures of one name, for instance, until one goes
-                if self.callbacks.notify is not None and str(error) != said:
+                if self.calls.notify is not None and str(error) != said:
                     said = str(error)
-                    self.callbacks.notify(said)
+                    self.calls.notify(said)
                 return []
 
         return look
@@ -222,7 +235,7 @@ class _FolderRun:
             time.sleep(0.05)
 
     def _should_stop(self) -> bool:
-        if self.callbacks.should_stop():
+        if self.calls.should_stop():
             return True
         return self.how.fail_fast and any(file.status == FAILED for file in self.files)
 
@@ -230,35 +243,43 @@ class _FolderRun:
         from restore.jobs.executors.local import MovingWork, OutputPolicy, run
 
         made.sweep({self.target, *(job.target.parent for job in jobs)})
-        self.callbacks.total(len(self.files) + len(jobs))
+        total = len(self.files) + len(jobs)
+        self.calls.progress(len(self.files), total)
         for outcome in run(
             jobs,
             restorer,
             made,
             folder_key(restorer, self.options) | self.chosen.key(),
             by_rows=restorer.by_rows,
-            moving=MovingWork(self._restoring(restorer), self._moving_key()),
+            moving=MovingWork(self._restoring(restorer), self._moving_key),
             open_picture=self.chosen.read,
             policy=OutputPolicy(self.how.skip_existing, self.overwrite),
             workers=self.how.workers,
             should_stop=self._should_stop,
-            progress=lambda job, done, total: self.callbacks.frames(job.source, done, total),
+            progress=lambda job, done, total: self.calls.on_frames(job.source, done, total),
         ):
             self.files.append(outcome)
-            self.callbacks.outcome(outcome)
+            self.calls.on_outcome(outcome)
+            self.calls.progress(len(self.files), total)
 
     def _restoring(self, restorer: Restorer) -> Callable[..., Outcome]:
         def restore(source: Path, target: Path, overwrite: bool, **rest: Any) -> Outcome:
             # An interrupted clip is always resumed, as a folder run itself is.
             policy = ResumePolicy(resume=True, overwrite=overwrite, or_restart=True)
-            job = ClipJob(source, target, restorer, self.moving, policy, self.options, **rest)
+            wanted = self._wanted(source)
+            job = ClipJob(source, target, restorer, wanted, policy, self.options, **rest)
             return job.run()
 
         return restore
 
-    def _moving_key(self) -> dict[str, Any]:
-        encoding = given(vars(self.moving), "codec", "crf", "pix_fmt")
-        return {"moving": True, **encoding} | ({"temporal": True} if self.moving.temporal else {})
+    def _wanted(self, source: Path) -> ClipOptions:
+        """The options of clips that have an effect on a file: an animation has no encoder."""
+        return self.moving if is_clip(source) else ClipOptions(temporal=self.moving.temporal)
+
+    def _moving_key(self, source: Path) -> dict[str, Any]:
+        wanted = self._wanted(source)
+        steady = {"temporal": True} if wanted.temporal else {}
+        return {"moving": True} | given(vars(wanted), "codec", "crf", "pix_fmt") | steady
 
     def _outcome(
         self, status: str, unknown: list[Path], restorer: Restorer | None = None

@@ -360,7 +360,7 @@ def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
         (EncodeOptions("none"), "codec is 'none'"),
         (EncodeOptions("ffv1", 3), "ffv1 has no such scale"),
         (EncodeOptions(crf=99), "crf is 99; libx264 supports 0 to 51"),
-        (EncodeOptions(pixel_format="yuv9"), "pix-fmt is 'yuv9'; libx264 supports yuv420p"),
+        (EncodeOptions(pixel_format="yuv9"), "pix_fmt is 'yuv9'; libx264 supports yuv420p"),
     ):
         with pytest.raises(UsageError, match=complaint):
             settle(source, tmp_path / "out.mkv", wishes)
@@ -372,8 +372,6 @@ def test_a_codec_without_an_encoder_is_one_line(tmp_path: Path) -> None:
     from restore.media.video.probe import probe
 
     clip = replace(probe(make(tmp_path / "in.mp4")), codec="vc1")
-    with pytest.raises(
-        ImageError, match="no encoder for vc1 here; choose another, for instance codec='h264'"
-    ):
+    with pytest.raises(ImageError, match="no encoder for vc1 here; choose another codec"):
         choose(clip, tmp_path / "out.mkv", EncodeOptions())
     assert frame(0, "gray").width == 64

@@ -55,11 +55,11 @@ class MovingWork:
 
     ``restore``: maps source and target, with ``progress``, ``overwrite``, ``mark`` and ``ready``,
     to an `Outcome`.
-    ``key``: options that decide about the result of moving pictures only.
+    ``key``: maps a source to the options that decide the result besides those of pictures.
     """
 
     restore: Callable[..., Outcome]
-    key: Mapping[str, Any] = field(default_factory=dict)
+    key: Callable[[Path], Mapping[str, Any]]
 
 
 _AS_IT_IS = IoOptions()
@@ -145,7 +145,7 @@ class _Stages:
         self._stop()
         job, moving = underway.job, self.moving
         if moving is not None and is_moving(job.source, job.target):
-            key = {**self.key, **moving.key}
+            key = {**self.key, **moving.key(job.source)}
             return self._checked(replace(underway, moving=True, key=key), None)
         opened = partial(self.open_picture, target=job.target if self.by_rows else None)
         return self._checked(replace(underway, key=self.key), opened)

@@ -51,7 +51,7 @@ def choose_pixel_format(
             if requested in _supported(encoder) or not _supported(encoder):
                 return encoder, requested, ""
         known = ", ".join(_supported(encoders[0]))
-        raise UsageError(f"pix-fmt is {requested!r}; {encoders[0]} supports {known}")
+        raise UsageError(f"pix_fmt is {requested!r}; {encoders[0]} supports {known}")
     for encoder in encoders:
         if not _supported(encoder):  # raw video
             return encoder, clip.pixel_format if source.kind == RGB else source.planar, ""

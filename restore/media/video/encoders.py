@@ -163,7 +163,7 @@ def _encoders(clip: Clip, asked: EncodeOptions) -> tuple[str, ...]:
         raise UsageError(f"codec is {asked.codec!r}; use h264, hevc, vp9, av1, prores, ffv1, ...")
     raise ImageError(
         f"{clip.path}: there is no encoder for {clip.codec} here; "
-        "choose another, for instance codec='h264'"
+        "choose another codec, for instance codec='h264'"
     )
 
 

@@ -196,7 +196,7 @@ def test_what_cannot_go_through_a_pipe_is_one_line(photos: Path, identity: Path)
         (b"", (), 1, b"error: standard input: is empty\n"),
         (b"text", (), 1, b"error: standard input: not a picture in a format that can be read\n"),
         (b"", ("--json",), 2, b"error: --json and the picture"),
-        (b"", ("--format", "doc"), 2, b"error: format is 'doc'"),
+        (b"", ("--format", "doc"), 2, b"error: --format is 'doc'"),
     ):
         done = piped(content, "denoise", "-", "-", *words, *options)
         assert done.returncode == code

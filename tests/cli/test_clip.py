@@ -139,7 +139,7 @@ def test_wrong_usage_is_one_line(tmp_path: Path, identity: Path) -> None:
         ((source, tmp_path / "o.mp4", "--codec", "none"), 2, "codec is 'none'"),
         ((source, tmp_path / "o.mp4", "--fps", "24"), 2, "--fps is for numbered pictures"),
         ((source, tmp_path / "o.mp4", "--recursive"), 2, "--recursive is for folders"),
-        ((picture, tmp_path / "o.png", "--crf", "3"), 2, "--crf is for clips; IN is none"),
+        ((picture, tmp_path / "o.png", "--crf", "3"), 2, "in.png is a picture"),
         ((source, tmp_path / "%d.png", "--temporal", "--resume"), 2, "--resume leaves out frames"),
     ):
         assert complaint in one_error_line(denoise(*words, model=identity), code=code)
@@ -166,7 +166,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny: Path) -> None:
     assert "stopped: 120 frames are kept; --resume goes on from there" in complained
     assert said == ""
     assert not target.exists()
-    assert "--resume goes on, --overwrite begins anew" in one_error_line(restore(*words))
+    assert "--resume continues it, --overwrite starts again" in one_error_line(restore(*words))
     outcome = restore(*words, "--resume", "--json")
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["resumed"] == 120
