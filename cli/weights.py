@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from restore.cli.average import average
 from restore.cli.console import COULD_NOT_RESTORE, Reporter
 from restore.cli.cut import cut
 from restore.cli.options import Quiet
@@ -12,6 +13,7 @@ from restore.cli.quantise import quantise
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
 app.command()(cut)
+app.command()(average)
 app.command()(quantise)
 
 
