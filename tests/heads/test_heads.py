@@ -65,7 +65,8 @@ def test_declared_names_exist(head: Head) -> None:
 @pytest.mark.parametrize("name", FIVE)
 def test_the_five_heads_declare_everything(name: str) -> None:
     head = HEADS[name]
-    assert (head.fast, head.standard) == (f"{name}-small", f"{name}-s1")
+    assert head.fast == f"{name}-small"
+    assert head.standard in (f"{name}-s1", f"{name}-small")  # an S-1 must be better to take over
     assert head.best
     assert head.degradation
     assert head.finding

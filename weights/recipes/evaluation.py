@@ -103,7 +103,7 @@ MODELS: Mapping[str, Described] = {
         windowed(256),
     ),
     "deblur-s1": Described(
-        (*PHOTOGRAPHS, GOPRO, _first_stage("deblur-gopro", "GoPro")),
+        (_first_stage("deblur-gopro", "GoPro"),),
         "Sharpens motion blur and camera shake. Long blur is restored in part, and two sharp "
         "copies of one edge may remain.",
         NEAR,
@@ -140,12 +140,6 @@ MODELS: Mapping[str, Described] = {
         "Brings a dark image to a usual brightness, which is a guess: a night scene may come out "
         "as day. Black areas without detail stay empty, and colours there are invented.",
         TilePolicy(size=384, overlap=64, whole_up_to=1024 * 1024, reduce_to=512),
-    ),
-    "enhance-s1": Described(
-        (*PHOTOGRAPHS, SICE, _first_stage("enhance-lol", "LOL")),
-        "Brings a dark image to a usual brightness, which is a guess: a night scene may come out "
-        "as day. Black areas without detail stay empty, and colours there are invented.",
-        TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024, reduce_to=512),
     ),
 }
 OFFICIAL_TILES: Mapping[str, TilePolicy] = {

@@ -35,6 +35,7 @@ from restore.engine import footprint
 from restore.engine.precision import PRECISIONS
 from restore.evaluate import protocol, report, subjects
 from restore.files import atomic_path
+from restore.train.export import variant_of
 
 WEIGHTS = Path(__file__).parents[1]
 LICENCE = "Apache-2.0; trained in part on pictures licensed for research"
@@ -126,8 +127,10 @@ def measure_shipped(name: str, data: Path) -> Card:
     """Measure a model of this folder and return its new card."""
     path = WEIGHTS / f"{name}.safetensors"
     described = MODELS[name]
+    card = read_card(path)
     card = replace(
-        read_card(path),
+        card,
+        variant=variant_of(card.network),
         tile=described.tiles,
         training_data=described.training_data,
         limits=described.limits,
