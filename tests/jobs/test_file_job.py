@@ -75,7 +75,7 @@ def test_animations_and_clips_stay_what_they_are(
 def test_numbered_pictures_become_a_clip(restorer: restore.Restorer, tmp_path: Path) -> None:
     for number in range(3):
         saved(tmp_path / f"{number}.png", scene(number))
-    done = restore.restore_clip(tmp_path / "%d.png", tmp_path / "out.mkv", restorer, fps=24)
+    done = restore.restore_clip(tmp_path / "%d.png", tmp_path / "out.mp4", restorer, fps=24)
     assert done.frames == 3
     assert done.notes == ("libx264 does not keep RGB: encoded as yuv420p",)
 

@@ -21,7 +21,7 @@ def test_damaged_files_are_pictures_or_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "media/fuzzing.py", str(SECONDS), str(tmp_path)],
         cwd=TESTS,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=os.environ | {"PYTHONPATH": str(TESTS / "support")},
         capture_output=True,
         text=True,
     )

@@ -30,7 +30,7 @@ from restore.train.devices import Team
 from restore.train.loop import Progress, Trainer
 from restore.train.losses import charbonnier, fft_l1
 
-TESTS = Path(__file__).parents[1]
+SUPPORT = Path(__file__).parents[1] / "support"
 TWO_STAGES = replace(NETWORK, num_stages=2, num_supervision_scales=2)
 
 
@@ -305,7 +305,7 @@ run.run(lambda row: die() if row.step == 4 and moment == "in a step" else None, 
 @pytest.mark.parametrize("moment", ["in a step", "in a save"])
 def test_a_killed_run_goes_on_exactly(tmp_path: Path, moment: str) -> None:
     command = [sys.executable, "-B", "-W", "error", "-c", KILLED, str(tmp_path / "cut"), moment]
-    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=240)
+    child = subprocess.run(command, cwd=SUPPORT, capture_output=True, text=True, timeout=240)
     assert (child.returncode, child.stderr) == (-signal.SIGKILL, "")
     once, again = trainer(tmp_path / "once"), trainer(tmp_path / "cut")
     rows(once)

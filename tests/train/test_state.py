@@ -21,7 +21,7 @@ from restore.train.data import Sampler
 from restore.train.devices import Team
 from restore.train.loop import Trainer
 
-TESTS = Path(__file__).parents[1]
+SUPPORT = Path(__file__).parents[1] / "support"
 SMALL_SHARDS = 100_000
 
 
@@ -280,7 +280,7 @@ except TrainingError as error:
 def test_a_file_that_cannot_grow_leaves_the_state_before(tmp_path: Path) -> None:
     # What the system really does where the disk is full, safetensors' own writing included.
     command = [sys.executable, "-B", "-W", "error", "-c", FULL, str(tmp_path)]
-    child = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, timeout=240)
+    child = subprocess.run(command, cwd=SUPPORT, capture_output=True, text=True, timeout=240)
     assert child.stderr == ""
     assert "File too large" in child.stdout
     assert child.stdout.endswith("; the one before it is intact\n")

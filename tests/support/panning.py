@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 def photograph(name: str = "astronaut") -> np.ndarray:

@@ -1,6 +1,6 @@
 """Run the examples of README.md and docs/: each block marked ``<!-- ci -->`` on the line before it.
 
-    python tests/readme_commands.py [PAGE...]
+    python tests/support/readme_commands.py [PAGE...]
 
 Commands of ``sh`` blocks run one by one; ``python`` blocks of a page are one program. Lines that
 set up the environment are left out, since the caller has done so. Each page runs in a copy of the
@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHELL = re.compile(r"<!-- ci -->\n+```sh\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"<!-- ci -->\n+```python\n(.*?)```", re.DOTALL)
 SETUP = ("python3 -m venv", ". .venv/bin/activate", "pip install")

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent / "golden"
-SHARED = Path(__file__).parents[2] / "shared" / "golden"
+HERE = Path(__file__).parents[1] / "golden"
+SHARED = Path(__file__).parents[3] / "shared" / "golden"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Processes of the program that need not load torch first: children of one that has.
 
-    python tests/ready.py
+    python tests/support/ready.py
 
 reads one request per line and answers each with the exit status. A start of ``python -m
 restore.cli`` spends nine tenths of its time in loading torch, of which nothing is ours. So one

@@ -11,7 +11,7 @@ from http_server import Answer, Server
 from restore.checkpoints.download import download
 from restore.errors import DownloadError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BODY = hashlib.shake_256(b"a checkpoint").digest(10_000)
 OTHER = hashlib.shake_256(b"its next version").digest(10_000)
 PROXIES = [f"{kind}_proxy" for kind in ("http", "https", "all", "no")]
