@@ -35,12 +35,23 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 
 
 def models() -> list[Entry]:
-    """Return the catalogue of a machine on which no model has been downloaded."""
+    """Return the catalogue of a machine on which no model has been downloaded, each head's models
+    from fast to best."""
     with (
         tempfile.TemporaryDirectory() as empty,
         patch.dict(os.environ, {"RESTORE_HOME": empty}),
     ):
-        return store.catalogue()
+        found = store.catalogue()
+    order = [
+        name
+        for head in HEADS.values()
+        for name in (head.fast, head.standard, head.best, *head.others)
+    ]
+    known = {name: place for place, name in enumerate(order)}
+    heads = list(HEADS)
+    return sorted(
+        found, key=lambda e: (heads.index(e.card.task), known.get(e.card.name, len(order)))
+    )
 
 
 def by_quality(head: Head, entries: Iterable[Entry]) -> dict[str, Entry]:
