@@ -13,14 +13,14 @@ from models import save_model
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
 
 PROGRAM = """
-import multiprocessing, sys, threading, warnings
+import multiprocessing, sys, warnings
 import numpy as np
+from restore import Restorer, RestoreError
 import torch
 warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, about forks and threads
-from restore import Restorer, RestoreError
 
 model, way = sys.argv[1:]
-image = np.random.default_rng(0).random((600, 600, 3), dtype=np.float32)
+image = np.random.default_rng(0).random((160, 160, 3), dtype=np.float32)
 load = lambda: Restorer("denoise", model, device="cpu", tile="off")
 fix = load() if way != "unused" else None
 
@@ -53,9 +53,9 @@ REFUSED = (
     [
         ("inherited", 2, REFUSED),
         ("new", 2, REFUSED),
-        ("one thread", 2, "(600, 600, 3)"),
-        ("inherited", 1, "(600, 600, 3)"),
-        ("unused", 2, "(600, 600, 3)"),
+        ("one thread", 2, "(160, 160, 3)"),
+        ("inherited", 1, "(160, 160, 3)"),
+        ("unused", 2, "(160, 160, 3)"),
     ],
 )
 def test_a_fork_is_refused_where_it_would_hang(
@@ -65,4 +65,4 @@ def test_a_fork_is_refused_where_it_would_hang(
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
     assert done.stdout.splitlines()[0] == expected, done.stderr
-    assert done.stdout.splitlines()[1:] == ["(600, 600, 3)"] * (way != "unused")
+    assert done.stdout.splitlines()[1:] == ["(160, 160, 3)"] * (way != "unused")
