@@ -1,4 +1,4 @@
-"""`restore inspect IMAGE`: what ails a picture, and what to do about it."""
+"""`restore inspect IMAGE`: find the defects of a picture and suggest a head."""
 
 from pathlib import Path
 from typing import Annotated

@@ -175,7 +175,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny: Path) -> None:
     assert target.read_bytes() == whole.read_bytes()
 
 
-def test_what_is_a_clip_is_known_by_its_name(tmp_path: Path) -> None:
+def test_detects_clips_by_name(tmp_path: Path) -> None:
     for source, target, expected in (
         ("a.mp4", "b.mp4", True),
         ("a.MOV", "folder", True),

@@ -82,7 +82,7 @@ def test_a_picture_can_replace_itself(photo: Path, identity: Path) -> None:
         (("broken.png", "out.png"), "broken.png"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_leaves_nothing(
+def test_failures_print_one_line_and_leave_nothing(
     photo: Path, identity: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     folder = photo.parent
@@ -102,7 +102,7 @@ def test_wrong_usage_exits_with_two(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("option", ["--device", "--precision", "--tile"])
-def test_an_option_nobody_knows_is_wrong_usage(
+def test_unknown_options_are_wrong_usage(
     photo: Path, identity: Path, tmp_path: Path, option: str
 ) -> None:
     outcome = denoise(photo, tmp_path / "out.png", identity, option, "abacus")
@@ -142,7 +142,7 @@ def test_debug_shows_the_traceback(photo: Path, tmp_path: Path) -> None:
     assert "Traceback" in outcome.stderr
 
 
-def test_a_model_that_is_not_here_explains_itself(photo: Path, tmp_path: Path) -> None:
+def test_a_missing_model_says_how_to_get_it(photo: Path, tmp_path: Path) -> None:
     words = ("enhance", photo, tmp_path / "out.png", "--model", "enhance-lol")
     outcome = restore(*words, home=tmp_path / "empty")
     assert "restore weights pull enhance-lol" in one_error_line(outcome)

@@ -57,7 +57,7 @@ def test_wrong_usage_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
     assert "Traceback" not in outcome.stderr
 
 
-def test_what_cannot_be_read_or_written_is_named(photo: Path) -> None:
+def test_names_files_that_cannot_be_read_or_written(photo: Path) -> None:
     assert "no.png" in one_error_line(
         restore("degrade", "haze", photo.with_name("no.png"), "x.png")
     )

@@ -104,7 +104,7 @@ def test_the_table_the_csv_and_every_subject(
     assert len(file.read_text().splitlines()) == 3
 
 
-def test_methods_stand_beside_the_model(pairs: tuple[object, ...], tmp_path: Path) -> None:
+def test_compares_methods_with_the_model(pairs: tuple[object, ...], tmp_path: Path) -> None:
     model = ("--model", "enhance-lol")
     command = ("eval", "enhance", *pairs, "--methods", "--json")
     outcome = restore(*command, home=tmp_path / "empty")
@@ -115,7 +115,7 @@ def test_methods_stand_beside_the_model(pairs: tuple[object, ...], tmp_path: Pat
     assert "restore weights pull enhance-lol" in missing
 
 
-def test_what_cannot_be_measured_is_one_line(
+def test_rejects_unmeasurable_input(
     pairs: tuple[object, ...], identity: Path, tmp_path: Path
 ) -> None:
     command = ("eval", "denoise", "--model", identity, "--json")
@@ -168,7 +168,7 @@ def test_a_clip_flickers_less_with_temporal_and_both_figures_are_told(
     assert lines[4][0] == "tiny:"
 
 
-def test_what_is_none_of_a_clip_is_refused(identity: Path, tmp_path: Path) -> None:
+def test_rejects_options_of_pictures_for_clips(identity: Path, tmp_path: Path) -> None:
     clip = folder(tmp_path / "clip")
     command = ("eval", "denoise", "--video", clip, "--model", identity)
     for options, what in (

@@ -17,7 +17,7 @@ def exported() -> Exported:
     return tiny()
 
 
-def test_what_cannot_be_exported_is_said_in_one_line(exported: Exported, tmp_path: Path) -> None:
+def test_export_failures_print_one_line(exported: Exported, tmp_path: Path) -> None:
     target = tmp_path / "out.onnx"
     assert "no model is called 'none'" in one_error_line(restore("export", "none", target))
     line = one_error_line(restore("export", exported.model, tmp_path / "out.pt"))

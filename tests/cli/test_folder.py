@@ -190,7 +190,7 @@ def test_a_picture_goes_through_a_pipe(
         np.testing.assert_array_equal(np.asarray(picture), smooth())
 
 
-def test_what_cannot_go_through_a_pipe_is_one_line(photos: Path, identity: Path) -> None:
+def test_rejects_input_that_cannot_go_through_a_pipe(photos: Path, identity: Path) -> None:
     words = ("--model", identity)
     for content, options, code, complaint in (
         (b"", (), 1, b"error: standard input: is empty\n"),

@@ -23,7 +23,7 @@ def hazy(tmp_path: Path) -> Path:
     return saved(tmp_path / "hazy picture.png", (clear * 0.4 + 150).astype(np.uint8))
 
 
-def test_inspect_says_what_ails_a_picture_and_what_helps(hazy: Path) -> None:
+def test_inspect_names_defects_and_a_head(hazy: Path) -> None:
     outcome = restore("inspect", hazy)
     assert (outcome.code, outcome.stderr) == (0, "")
     lines = outcome.stdout.splitlines()
@@ -47,7 +47,7 @@ def test_inspect_of_a_single_pixel_is_no_error(tmp_path: Path) -> None:
     assert restore("inspect", dot).code == 0
 
 
-def test_inspect_names_what_it_cannot_read(tmp_path: Path) -> None:
+def test_inspect_names_unreadable_files(tmp_path: Path) -> None:
     assert "no such file" in one_error_line(restore("inspect", tmp_path / "no.png"))
 
 
@@ -63,7 +63,7 @@ def test_auto_applies_the_head_and_says_so(tmp_path: Path) -> None:
     assert by_itself.read_bytes() == by_hand.read_bytes()
 
 
-def test_auto_copies_a_healthy_picture_byte_for_byte(tmp_path: Path) -> None:
+def test_auto_copies_a_clean_picture_byte_for_byte(tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     outcome = restore("auto", CLEAN, out)
     assert outcome.code == 0
@@ -74,7 +74,7 @@ def test_auto_copies_a_healthy_picture_byte_for_byte(tmp_path: Path) -> None:
     assert out.read_bytes() == CLEAN.read_bytes()
 
 
-def test_auto_writes_a_healthy_picture_anew_in_another_format(tmp_path: Path) -> None:
+def test_auto_converts_a_clean_picture(tmp_path: Path) -> None:
     out = tmp_path / "out.bmp"
     values = json.loads(restore("auto", CLEAN, out, "--json").stdout)
     assert values["task"] is None

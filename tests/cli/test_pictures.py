@@ -57,7 +57,7 @@ def test_bits_follow_the_input_or_what_is_asked_for(folder: Path) -> None:
     assert tifffile.imread(folder / "more.tif").dtype == np.uint16
 
 
-def test_what_is_lost_is_said(folder: Path) -> None:
+def test_states_losses(folder: Path) -> None:
     assert denoised(folder, "pages.tif", "out.jpg") == [
         "note: pages.tif: holds 2 pictures; only the first is read",
         "note: pages.tif: 16 bits per channel become 8, the most that JPEG holds",
@@ -80,7 +80,7 @@ def test_a_jpeg_is_compressed_as_before_or_as_asked_for(folder: Path) -> None:
     assert tables[0] == tables[1] != tables[2]
 
 
-def test_what_cannot_be_is_one_line_and_leaves_nothing(folder: Path) -> None:
+def test_impossible_outputs_print_one_line_and_leave_nothing(folder: Path) -> None:
     told = refused(folder, "deep.tif", "out.jpg", "--bit-depth", "16")
     assert "out.jpg: JPEG has no 16 bits per channel; use one of .j2k, .jp2, .pgm" in told
     told = refused(folder, "deep.tif", "out.png", "--max-pixels", "2239")

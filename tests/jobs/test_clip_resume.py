@@ -191,7 +191,7 @@ def refusal(source: Path, target: Path, wishes: EncodeOptions | None = None) -> 
     return str(refused.value)
 
 
-def test_files_that_are_no_clips_are_one_line(tmp_path: Path) -> None:
+def test_rejects_files_that_are_no_clips(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     sound = tmp_path / "sound.mp4"
     with av.open(str(sound), "w") as output:
@@ -255,7 +255,7 @@ def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
     )
 
 
-def test_frames_that_are_not_there_are_missed(tmp_path: Path) -> None:
+def test_states_missing_frames(tmp_path: Path) -> None:
     """Readers of Matroska go on behind what is damaged, without a word."""
     recipe = Recipe("ffv1", stamps=tuple(range(0, 90 * 512, 512)))
     source = make(tmp_path / "in.mkv", replace(recipe, container={"cluster_time_limit": "500"}))
@@ -334,7 +334,7 @@ def test_interlaced_clips_are_one_line(tmp_path: Path) -> None:
     assert "is interlaced; deinterlace it first" in refusal(source, tmp_path / "out.mkv")
 
 
-def test_encoders_that_cannot_are_one_line(tmp_path: Path) -> None:
+def test_rejects_encoders_that_cannot_hold_the_clip(tmp_path: Path) -> None:
     source, target = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     odd = make(tmp_path / "odd.mkv", Recipe("ffv1", height=33, width=35, stamps=(0, 512)))
     assert run(odd, tmp_path / "odd-out.mkv").frames == 2

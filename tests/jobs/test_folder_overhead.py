@@ -27,7 +27,7 @@ def test_a_folder_costs_its_network_and_a_little() -> None:
     assert found.ratio == found.folder / found.network
 
 
-def test_a_failure_is_no_figure() -> None:
+def test_a_failure_raises_instead_of_a_figure() -> None:
     calls = 0
 
     def restore(pixels: np.ndarray, report: object) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_the_tree_is_kept(photos: Path, tmp_path: Path) -> None:
     assert found == ["B.JPG", "a.png", "out/made.png", "sub/a.png", "sub/deeper/c.tif"]
 
 
-def test_what_lies_in_the_output_is_no_input(photos: Path) -> None:
+def test_files_in_the_output_are_no_inputs(photos: Path) -> None:
     out = photos / "out"
     found = names(plan([photos], out, recursive=True), out)
     assert found == ["B.JPG", "a.png", "sub/a.png", "sub/deeper/c.tif"]
@@ -57,7 +57,7 @@ def test_files_and_patterns_may_be_mixed(photos: Path, tmp_path: Path) -> None:
     assert names(jobs, out) == ["B.JPG", "sub/deeper/c.tif"]
 
 
-def test_a_file_that_is_named_is_taken_whatever_it_is(photos: Path, tmp_path: Path) -> None:
+def test_a_named_file_is_an_input_under_any_ending(photos: Path, tmp_path: Path) -> None:
     """To read it is what tells that it cannot be."""
     jobs = plan([photos / "notes.txt", photos / "a.png"], tmp_path)
     assert [job.source.name for job in jobs] == ["a.png", "notes.txt"]
@@ -78,7 +78,7 @@ def test_names_follow_suffix_and_format(photos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"suffix": "a/b"}, {"format": "doc"}, {"format": ".png"}])
-def test_names_that_cannot_be_are_refused(wrong: dict[str, str]) -> None:
+def test_rejects_impossible_names(wrong: dict[str, str]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Naming(**wrong)
 
@@ -112,7 +112,7 @@ def test_inputs_are_not_replaced_through_a_link(photos: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("naming", [Naming("-clean"), Naming(format="webp")], ids=str)
-def test_results_beside_their_inputs_are_no_inputs(photos: Path, naming: Naming) -> None:
+def test_results_next_to_their_inputs_are_no_inputs(photos: Path, naming: Naming) -> None:
     first = plan([photos], photos, naming=naming)
     for job in first:
         job.target.touch()
@@ -148,7 +148,7 @@ def test_the_output_must_not_be_a_file(photos: Path) -> None:
         plan([photos], photos / "a.png")
 
 
-def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:
+def test_an_empty_plan_names_recursive(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"no pictures; recursive=True includes"):
         plan([tmp_path], tmp_path / "out")
     with pytest.raises(ImageError, match=r"\*\.png: no pictures\Z"):
@@ -156,7 +156,7 @@ def test_nothing_found_says_what_might_help(tmp_path: Path) -> None:
     assert plan([tmp_path], tmp_path / "out", may_be_empty=True) == []
 
 
-def test_what_means_several_pictures(photos: Path, tmp_path: Path) -> None:
+def test_detects_folder_runs(photos: Path, tmp_path: Path) -> None:
     one, out = photos / "a.png", tmp_path / "out.png"
     assert not is_folder_run([one], out)
     assert is_folder_run([one, one], out)
@@ -204,7 +204,7 @@ def test_results_of_several_files_are_no_clip(photos: Path, tmp_path: Path) -> N
         plan([photos / "*.png"], tmp_path / "out.mp4")
 
 
-def test_what_may_never_end_is_no_picture(tmp_path: Path) -> None:
+def test_pipes_are_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     os.mkfifo(tmp_path / "pipe.png")
     assert [job.source.name for job in plan([tmp_path], tmp_path / "out")] == ["a.png"]

@@ -92,7 +92,7 @@ def test_a_number_counts_in_the_spelling_of_the_pattern(tmp_path: Path) -> None:
     assert numbers(tmp_path / "%04d.png") == [2]
 
 
-def test_pictures_that_have_more_than_the_first_are_refused(tmp_path: Path) -> None:
+def test_rejects_pictures_richer_than_the_first(tmp_path: Path) -> None:
     grey, colour = scene(0)[..., 0], scene(0)
     opaque = np.dstack((colour, np.full((48, 64), 255, np.uint8)))
     clear = np.dstack((colour, colour[..., 0]))
@@ -116,7 +116,7 @@ def test_pictures_that_have_more_than_the_first_are_refused(tmp_path: Path) -> N
             np.testing.assert_array_equal(found, wanted[..., :3])
 
 
-def test_what_a_clip_has_no_place_for_is_said(tmp_path: Path) -> None:
+def test_states_metadata_that_a_clip_cannot_store(tmp_path: Path) -> None:
     for number in range(2):
         saved(tmp_path / f"{number}.png", scene(number), icc_profile=ICC)
     source = as_clip(tmp_path / "%d.png", Fraction(25))
@@ -125,7 +125,7 @@ def test_what_a_clip_has_no_place_for_is_said(tmp_path: Path) -> None:
     assert note.endswith("0.png: a clip cannot store the colour profile of a picture; also 1 more")
 
 
-def test_what_pictures_do_not_tell_of_a_clip_is_said(tmp_path: Path) -> None:
+def test_states_properties_that_pictures_cannot_store(tmp_path: Path) -> None:
     recipe = Recipe(pixel_format="yuv420p10le", aspect=Fraction(4, 3), colour=(1, 9, 9, 16))
     source = make(tmp_path / "in.mp4", recipe)
     done = extract(probe(source), tmp_path / "%d.jpg", same, ResumePolicy(), quiet)
@@ -210,7 +210,7 @@ def test_an_animation_of_16_bits_becomes_8_and_grey_stays_grey(tmp_path: Path, g
         assert error.max() <= (0.51 if grey else 1)
 
 
-def test_what_an_animation_has_no_place_for_is_said(tmp_path: Path) -> None:
+def test_states_metadata_that_an_animation_cannot_store(tmp_path: Path) -> None:
     source = animated(tmp_path / "in.png", icc_profile=ICC)
     assert restore_animation(source, tmp_path / "out.gif", same, quiet).notes == (
         "an animated GIF cannot store the colour profile",

@@ -22,7 +22,7 @@ def make(manifest: Manifest, target: Path, content: bytes, named: bool = True) -
         temporary.replace(target)
 
 
-def test_what_was_made_is_known_to_the_next_run(tmp_path: Path) -> None:
+def test_the_next_run_knows_finished_outputs(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "sub" / "a.png", b"a")
     with opened(tmp_path) as again:
@@ -32,7 +32,7 @@ def test_what_was_made_is_known_to_the_next_run(tmp_path: Path) -> None:
         assert again.made(tmp_path / "b.png") is None
 
 
-def test_an_output_that_was_changed_is_nobodys(tmp_path: Path) -> None:
+def test_a_changed_output_is_not_made_by_a_run(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "a.png", b"a")
         (tmp_path / "a.png").write_bytes(b"retouched by hand")
@@ -50,7 +50,7 @@ def test_the_last_line_counts(tmp_path: Path) -> None:
     assert len((tmp_path / NAME).read_text().splitlines()) == 2
 
 
-def test_what_is_complete_gets_its_name_and_the_rest_goes(tmp_path: Path) -> None:
+def test_sweeping_renames_complete_outputs_and_removes_others(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "sub" / "a.png", b"a", named=False)
     half = tmp_path / "sub" / f".{MARK}1.part"
@@ -64,7 +64,7 @@ def test_what_is_complete_gets_its_name_and_the_rest_goes(tmp_path: Path) -> Non
         assert others.exists()
 
 
-def test_what_has_appeared_under_the_name_is_not_replaced(tmp_path: Path) -> None:
+def test_sweeping_keeps_files_of_the_user(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "a.png", b"old")
         make(manifest, tmp_path / "a.png", b"new", named=False)
@@ -78,7 +78,7 @@ def test_what_has_appeared_under_the_name_is_not_replaced(tmp_path: Path) -> Non
         assert (tmp_path / "b.png").read_bytes() == b"mine"
 
 
-def test_the_work_of_another_batch_is_left_to_it(tmp_path: Path) -> None:
+def test_sweeping_leaves_other_runs_alone(tmp_path: Path) -> None:
     with opened(tmp_path / "sub"):
         live = tmp_path / "sub" / f".{MARK}1.part"
         live.touch()
@@ -100,9 +100,7 @@ def test_the_work_of_another_batch_is_left_to_it(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_line_that_no_batch_has_written_is_ignored(
-    tmp_path: Path, change: dict[str, object]
-) -> None:
+def test_ignores_lines_that_no_run_has_written(tmp_path: Path, change: dict[str, object]) -> None:
     folder = tmp_path / "out"
     with opened(folder) as manifest:
         make(manifest, folder / "a.png", b"evil", named=False)
@@ -118,7 +116,7 @@ def test_a_line_that_no_batch_has_written_is_ignored(
 
 
 @pytest.mark.parametrize("torn", [b'{"input": "in/b.p', b"\x00\x00", b"[]", b'{"output": 1}'])
-def test_a_torn_line_is_as_if_it_were_not_there(tmp_path: Path, torn: bytes) -> None:
+def test_ignores_torn_lines(tmp_path: Path, torn: bytes) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "a.png", b"a")
     with open(tmp_path / NAME, "ab") as file:

@@ -154,9 +154,7 @@ def test_everything_else_of_a_clip_is_kept(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["libx264", "ffv1", "libvpx-vp9", "libsvtav1"])
-def test_the_shape_of_pixels_is_kept_where_only_the_container_tells(
-    tmp_path: Path, codec: str
-) -> None:
+def test_keeps_the_pixel_aspect_of_the_container(tmp_path: Path, codec: str) -> None:
     recipe = Recipe(height=64, aspect=Fraction(15, 11), title="Pictures", sounds=("eng",))
     source = make(tmp_path / "in.mp4", recipe)
     for suffix in (".mkv", ".webm") if "v" in codec and codec != "ffv1" else (".mkv",):
@@ -172,7 +170,7 @@ def test_the_shape_of_pixels_is_kept_where_only_the_container_tells(
             assert len(list(clip.decode(video=0))) == 20
 
 
-def test_transparency_beside_vp9_is_kept(tmp_path: Path) -> None:
+def test_keeps_transparency_of_vp9(tmp_path: Path) -> None:
     source = make(tmp_path / "in.webm", Recipe("libvpx-vp9", "yuva420p", height=64))
     target = tmp_path / "out.webm"
     made = run(source, target, darker)
@@ -224,7 +222,7 @@ def test_cover_art_is_copied_and_another_picture_stream_too(tmp_path: Path) -> N
         assert packets(target, "video")[1] == packets(source, "video")[1]
 
 
-def test_another_container_takes_what_it_can(tmp_path: Path) -> None:
+def test_another_container_keeps_what_it_can_hold(tmp_path: Path) -> None:
     source = make(tmp_path / "in.mp4", Recipe(sounds=("eng",), words=(("eng", "mov_text"),)))
     made = run(source, tmp_path / "out.mkv")
     assert made.notes == (".mkv cannot hold subtitle stream 2 (mov_text) as it is: left out",)
@@ -286,7 +284,7 @@ def test_sound_tracks_keep_their_titles_and_languages(tmp_path: Path) -> None:
     assert ".avi does not keep the language of audio stream 2" in lost
 
 
-def test_records_beside_a_frame_that_nobody_knows_do_no_harm(tmp_path: Path) -> None:
+def test_ignores_unknown_side_data(tmp_path: Path) -> None:
     """As cameras write them into each picture of a Motion JPEG clip; the turn is kept."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "Maker", 6

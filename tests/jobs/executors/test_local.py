@@ -98,7 +98,7 @@ def test_a_changed_input_model_or_output_is_done_again(photos: Path) -> None:
     assert [name for name, status in last.items() if status == "done"] == ["4.png"]
 
 
-def test_what_no_batch_has_made_is_not_replaced(photos: Path) -> None:
+def test_keeps_outputs_that_no_run_has_made(photos: Path) -> None:
     out = photos.with_name("out")
     out.mkdir()
     mine = saved(out / "0.png", colours(9))
@@ -113,7 +113,7 @@ def test_what_no_batch_has_made_is_not_replaced(photos: Path) -> None:
     assert statuses(batch(photos))["0.png"] == "failed"
 
 
-def test_a_failure_is_that_pictures_alone(photos: Path) -> None:
+def test_a_failure_leaves_other_pictures_alone(photos: Path) -> None:
     (photos / "0.png").write_bytes(b"no picture")
     (photos / "2.png").write_bytes((photos / "2.png").read_bytes()[:100])
 
@@ -140,7 +140,7 @@ def test_an_input_that_vanishes_is_a_failure(photos: Path) -> None:
     check(photos, [0, 1, 2, 4])
 
 
-def test_an_error_nobody_thought_of_is_that_pictures_alone(photos: Path) -> None:
+def test_an_unexpected_error_leaves_other_pictures_alone(photos: Path) -> None:
     def broken(pixels: np.ndarray, report: Report) -> np.ndarray:
         if np.array_equal(pixels, colours(2)):
             raise ZeroDivisionError("by zero")
@@ -151,7 +151,7 @@ def test_an_error_nobody_thought_of_is_that_pictures_alone(photos: Path) -> None
     check(photos, [0, 1, 3, 4])
 
 
-def test_what_appears_while_a_picture_is_restored_is_left(photos: Path) -> None:
+def test_keeps_outputs_that_appear_during_the_run(photos: Path) -> None:
     out = photos.with_name("out")
 
     def meanwhile(pixels: np.ndarray, report: Report) -> np.ndarray:
@@ -198,7 +198,7 @@ def test_stopping_drops_the_picture_that_is_being_restored(photos: Path) -> None
     check(photos, range(5))
 
 
-def test_as_many_pictures_are_restored_at_a_time_as_asked(photos: Path) -> None:
+def test_workers_restore_pictures_at_the_same_time(photos: Path) -> None:
     meeting = threading.Barrier(2, timeout=10)
 
     def meet(pixels: np.ndarray, report: Report) -> np.ndarray:
@@ -299,7 +299,7 @@ def test_a_large_picture_that_fails_fails_alone(photos: Path) -> None:
     check(photos, [0, 1, 3])
 
 
-def test_a_large_picture_is_dropped_when_the_batch_stops(photos: Path) -> None:
+def test_a_large_picture_is_dropped_when_the_run_stops(photos: Path) -> None:
     begun = threading.Event()
 
     def watched(pixels: Any, into: Any, progress: Report) -> None:
