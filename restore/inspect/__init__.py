@@ -1,6 +1,6 @@
 """What ails a picture: estimates from the literature, and the head they ask for. No torch."""
 
-from restore.inspect.report import Findings, inspect
-from restore.inspect.verdict import Verdict, suggest, verdicts
+from restore.inspect.findings import Findings, inspect
+from restore.inspect.suggestion import Symptom, suggest, verdicts
 
-__all__ = ["Findings", "Verdict", "inspect", "suggest", "verdicts"]
+__all__ = ["Findings", "Symptom", "inspect", "suggest", "verdicts"]

@@ -25,8 +25,8 @@ from restore.errors import ConfigError, ModelNotFoundError, UsageError
 from restore.evaluate.classical import METHODS, methods_of
 from restore.evaluate.protocol import BASIC, FURTHER, metrics_of
 from restore.heads import HEADS, Head
-from restore.inspect.report import Findings
-from restore.inspect.verdict import head_for
+from restore.inspect.findings import Findings
+from restore.inspect.suggestion import head_for
 from restore.train import planning
 
 FOLDER = Path(package.__file__).parent

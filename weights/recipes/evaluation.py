@@ -73,9 +73,7 @@ SICE = TrainingSet("SICE part 1, 187 pairs", "CC BY-NC, research use")
 
 
 def _first_stage(name: str, data: str) -> TrainingSet:
-    return TrainingSet(
-        f"{data}, by the official {name} of which this is the first stage", "see its authors"
-    )
+    return TrainingSet(f"{data}, through the first stage of the official {name}", "see its authors")
 
 
 NEAR = TilePolicy(size=768, overlap=64, whole_up_to=1024 * 1024)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from restore.heads import HEADS
-from restore.inspect.noise import Noise
-from restore.inspect.rain import Rain
-from restore.inspect.report import Findings
+from restore.inspect.findings import Findings
+from restore.inspect.noise_estimate import Noise
+from restore.inspect.rain_estimate import RainStreaks
 
 _WHITENESS = 0.75
 """White noise has at least 0.9; all clean photographs but one have less than 0.7."""
@@ -43,7 +43,7 @@ _BLOCKING = 0.9
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Symptom:
     """On one finding: what was measured, in words, and the head that undoes it, if it is bad."""
 
     finding: str
@@ -57,7 +57,7 @@ def head_for(finding: str) -> str | None:
     return next((head.name for head in HEADS.values() if head.finding == finding), None)
 
 
-def verdicts(findings: Findings) -> list[Verdict]:
+def verdicts(findings: Findings) -> list[Symptom]:
     """One on each finding, in the order of its fields."""
     return [
         _noise(findings.noise),
@@ -92,15 +92,15 @@ def suggest(findings: Findings) -> str | None:
     return next((bad[name] for name, applies in candidates if applies and name in bad), None)
 
 
-def _noise(noise: Noise | None) -> Verdict:
+def _noise(noise: Noise | None) -> Symptom:
     if noise is None:
-        return Verdict("noise", "-", "too small or too plain to tell")
+        return Symptom("noise", "-", "too small or too plain to tell")
     measured = f"sigma {noise.sigma:.1f}, at half size {noise.grain:.1f}, of 255"
     if _is_white(noise):
-        return Verdict("noise", measured, "noisy", head_for("noise"))
+        return Symptom("noise", measured, "noisy", head_for("noise"))
     if _is_grainy(noise):
-        return Verdict("noise", measured, "noisy, as of a camera at high ISO", head_for("noise"))
-    return Verdict("noise", measured, "little, or texture")
+        return Symptom("noise", measured, "noisy, as of a camera at high ISO", head_for("noise"))
+    return Symptom("noise", measured, "little, or texture")
 
 
 def _is_white(noise: Noise) -> bool:
@@ -115,27 +115,27 @@ def _is_grainy(noise: Noise) -> bool:
     )
 
 
-def _blur(blur: float | None, noise: Noise | None) -> Verdict:
+def _blur(blur: float | None, noise: Noise | None) -> Symptom:
     verdict = _of_number("blur", blur, _BLUR, "sharp", "blurred")
     fine = noise is not None and noise.fineness > _FINENESS and noise.whiteness < _WHITENESS
     if verdict.head and fine:
-        return Verdict("blur", verdict.measured, "in parts; others are sharp")
+        return Symptom("blur", verdict.measured, "in parts; others are sharp")
     return verdict
 
 
-def _rain(rain: Rain | None) -> Verdict:
+def _rain(rain: RainStreaks | None) -> Symptom:
     if rain is None:
-        return Verdict("rain", "-", "too small to tell")
+        return Symptom("rain", "-", "too small to tell")
     measured = f"agreement {rain.agreement:.2f}, gradient {rain.strength:.1f} of 255"
     if rain.agreement > _RAIN_AGREEMENT and rain.strength > _RAIN_STRENGTH:
-        return Verdict("rain", measured, "streaks", head_for("rain"))
-    return Verdict("rain", measured, "none")
+        return Symptom("rain", measured, "streaks", head_for("rain"))
+    return Symptom("rain", measured, "none")
 
 
-def _of_number(name: str, value: float | None, limit: float, good: str, bad: str) -> Verdict:
+def _of_number(name: str, value: float | None, limit: float, good: str, bad: str) -> Symptom:
     if value is None:
-        return Verdict(name, "-", "too small or too plain to tell")
+        return Symptom(name, "-", "too small or too plain to tell")
     measured = f"{value:.2f}, at most {limit:.2f} is fine"
     if value > limit:
-        return Verdict(name, measured, bad, head_for(name))
-    return Verdict(name, measured, good)
+        return Symptom(name, measured, bad, head_for(name))
+    return Symptom(name, measured, good)

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from restore.inspect.blocking import blocking
-from restore.inspect.blur import blur
+from restore.inspect.blur_estimate import blur
 from restore.inspect.darkness import darkness
-from restore.inspect.haze import haze
-from restore.inspect.noise import Noise, noise
-from restore.inspect.rain import Rain, rain
+from restore.inspect.haze_estimate import haze
+from restore.inspect.noise_estimate import Noise, noise
+from restore.inspect.rain_estimate import RainStreaks, rain
 from restore.inspect.view import reduced, tiles
 
 
@@ -23,7 +23,7 @@ class Findings:
     noise: Noise | None
     blur: float | None
     haze: float | None
-    rain: Rain | None
+    rain: RainStreaks | None
     darkness: float
     blocking: float | None
 

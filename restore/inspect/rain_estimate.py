@@ -1,4 +1,4 @@
-"""Rain: thin bright streaks of one direction, near the vertical, all over a picture."""
+"""RainStreaks: thin bright streaks of one direction, near the vertical, all over a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NEAR_VERTICAL = 0.3
 
 
 @dataclass(frozen=True)
-class Rain:
+class RainStreaks:
     """``agreement``: how nearly the fine bright details of three in four blocks are lines of one
     direction near the vertical, from -1 (lines at right angles to it) over 0 (none) to 1.
     ``strength``: their gradient across in those blocks, 0 to 255 a pixel."""
@@ -28,7 +28,7 @@ class Rain:
     strength: float
 
 
-def rain(image: np.ndarray) -> Rain | None:
+def rain(image: np.ndarray) -> RainStreaks | None:
     """Look for streaks in H x W x 3 or H x W (uint8); None below 32 x 32.
 
     Streaks only add light, to all channels (Garg and Nayar, "Vision and rain", IJCV 2007): they are
@@ -54,7 +54,7 @@ def rain(image: np.ndarray) -> Rain | None:
     if common.real <= _NEAR_VERTICAL * abs(common):
         common = 1 + 0j
     agreement = (direction * np.conj(common / abs(common))).real
-    return Rain(
+    return RainStreaks(
         agreement=float(np.percentile(agreement, _CALMEST)),
         strength=math.sqrt(float(np.percentile(xx, _CALMEST))),
     )
