@@ -11,6 +11,8 @@ from command import one_error_line, restore
 from pictures import saved
 from PIL import Image
 
+from restore.checkpoints import store
+
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN = ROOT / "samples" / "cat-clean.png"
 NOISY = ROOT / "samples" / "cat-noisy.png"
@@ -51,6 +53,10 @@ def test_inspect_names_unreadable_files(tmp_path: Path) -> None:
     assert "no such file" in one_error_line(restore("inspect", tmp_path / "no.png"))
 
 
+def standard(head: str) -> str:
+    return store.find(head).card.name
+
+
 @pytest.mark.slow
 def test_auto_applies_the_head_and_says_so(tmp_path: Path) -> None:
     by_hand, by_itself = tmp_path / "hand.png", tmp_path / "auto.png"
@@ -59,7 +65,7 @@ def test_auto_applies_the_head_and_says_so(tmp_path: Path) -> None:
     by_itself.write_bytes(b"precious")
     assert "exists already" in one_error_line(restore("auto", NOISY, by_itself))
     outcome = restore("auto", NOISY, by_itself, *options, "--overwrite")
-    assert outcome.stdout.startswith(f"denoise: {NOISY} -> {by_itself} (denoise-small, ")
+    assert outcome.stdout.startswith(f"denoise: {NOISY} -> {by_itself} ({standard('denoise')}, ")
     assert by_itself.read_bytes() == by_hand.read_bytes()
 
 
@@ -86,4 +92,4 @@ def test_auto_converts_a_clean_picture(tmp_path: Path) -> None:
 def test_auto_applies_the_head_that_is_suggested(hazy: Path) -> None:
     out = hazy.with_name("out.png")
     outcome = restore("auto", hazy, out)
-    assert outcome.stdout.startswith(f"dehaze: {hazy} -> {out} (dehaze-small, ")
+    assert outcome.stdout.startswith(f"dehaze: {hazy} -> {out} ({standard('dehaze')}, ")
