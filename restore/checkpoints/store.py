@@ -148,7 +148,8 @@ def _how_to_get_one(head: Head) -> str:
     official = next((name for name in (head.best, *head.others) if name in OFFICIAL), None)
     if official is not None:
         return f"get the official ones with: restore weights pull {official}"
-    return f"name a model file, or train one with: restore train {head.name}"
+    trained = f", or train one with: restore train {head.name}" if head.degradation else ""
+    return f"name a model file{trained}"
 
 
 @dataclass(frozen=True, repr=False)
