@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from models import save_model
 
-from restore.checkpoints.card import TilePolicy, read_card
+from restore.checkpoints import measured, store
+from restore.checkpoints.card import TilePolicy, TrainingSet, read_card
 from restore.evaluate.report import Case
 
 RECIPE = Path(__file__).resolve().parents[2] / "weights" / "recipes" / "measure.py"
@@ -36,11 +38,13 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, "measure", module)
     spec.loader.exec_module(module)
     sets = {f"squares of {side}": partial(cases, side=side) for side in (40, 80)}
-    absent = module.Measured((), sets, "")
-    rainy = module.Measured(module.PHOTOGRAPHS, sets, "drops", TilePolicy(64, 16, 64 * 64))
-    monkeypatch.setattr(module, "MODELS", {"absent": absent, "rainy": rainy})
+    described = sys.modules["evaluation"].Described
+    rainy = described((TrainingSet("squares", "CC0"),), "drops", TilePolicy(64, 16, 64 * 64))
+    monkeypatch.setattr(module, "MODELS", {"absent": rainy, "rainy": rainy})
+    monkeypatch.setattr(module, "SETS", {"derain": sets})
+    monkeypatch.setattr(module, "MANY", 2)
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(module, "_healthy", partial(cases, side=64))
+    monkeypatch.setattr(module, "healthy", lambda data, every: cases(data, side=64))
     save_model(tmp_path, name="rainy", task="derain")
     return module
 
@@ -64,10 +68,32 @@ def test_figures_go_into_the_card_with_their_protocol(
     y = figures["squares of 40", "PSNR-Y"]
     assert f"{y.value:.2f}" == lines[3][3].split(" / ")[0]
     assert "BT.601 Y" in y.protocol
-    assert "default options (whole pictures: PSNR " in y.protocol
+    assert "default options, " in y.protocol
     healthy = figures[measure.HEALTHY, "PSNR"]
     assert "default options, " in healthy.protocol
-    assert card.training_data == measure.PHOTOGRAPHS
+    assert card.training_data == (TrainingSet("squares", "CC0"),)
     assert card.tile == measure.MODELS["rainy"].tiles
     assert card.limits == "drops"
     assert not (tmp_path / "absent.json").exists()
+
+
+def test_official_models_get_a_file_of_their_own(
+    measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the name of an official model, by weights that are not: only where they go counts."""
+    model = store.locate(tmp_path / "rainy.safetensors")
+    monkeypatch.setattr(measure.store, "locate", lambda name: model)
+    (tmp_path / "official").mkdir()
+    measure.main(tmp_path, ["derain-rain13k"])
+    values = json.loads((tmp_path / "official" / "derain-rain13k.json").read_text())
+    assert set(values) == set(measured.FIELDS)
+    assert {figure["data"] for figure in values["figures"]} == {
+        "squares of 40",
+        "squares of 80",
+        measure.FEW_HEALTHY,
+    }
+
+
+def test_refuses_names_without_sets(measure: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no sets are known for nothing"):
+        measure.main(tmp_path, ["nothing"])
