@@ -185,3 +185,15 @@ def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
     across, down = restored[..., 0].mean(axis=0), restored[..., 0].mean(axis=1)
     assert np.abs(np.diff(down)).max() < LEVEL
     assert np.abs(np.diff(across)).max() < 1.5 * LEVEL
+
+
+KEEPS_LIGHT = [name for name in SHIPPED if name not in ("dehaze", "enhance")]
+"""Heads that are not asked to change light."""
+
+
+@pytest.mark.parametrize("size", [(147, 201), (512, 384)], ids=str)
+@pytest.mark.parametrize("task", KEEPS_LIGHT)
+def test_white_paper_stays_white(task: str, size: tuple[int, int]) -> None:
+    """derain-small turned it to 249 to 252."""
+    paper = np.full((*size, 3), 255, np.uint8)
+    assert head(task)(paper).min() >= 253
