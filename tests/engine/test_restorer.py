@@ -188,7 +188,7 @@ def test_ensemble_is_the_mean_over_the_eight_symmetries(tiny: Path) -> None:
 
 def test_pictures_that_are_none_are_refused(tiny: Path) -> None:
     restore = load(tiny)
-    for bad in (picture(8, 8, 4), picture(8), np.zeros((8, 8, 3)), np.float32([[0, np.nan]])):
+    for bad in (picture(8, 8, 5), picture(8), np.zeros((8, 8, 3), int), np.float32([[0, np.nan]])):
         with pytest.raises(ImageError, match=r"\A.+\Z"):
             restore(bad)
 
