@@ -190,10 +190,8 @@ class _FolderRun:
     def _say_passed_over(self, unknown: list[Path]) -> None:
         if unknown and self.calls.notify is not None:
             more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-            verb = "are" if more else "is"
-            self.calls.notify(
-                f"{unknown[0]}{more}: passed over; {verb} neither picture nor clip by name"
-            )
+            kind = "pictures or clips" if more else "a picture or a clip"
+            self.calls.notify(f"{unknown[0]}{more}: passed over, not {kind} by name")
 
     def _restorer(self, jobs: list[Job]) -> Restorer:
         from restore.engine.precision import share_cores

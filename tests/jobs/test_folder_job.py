@@ -59,9 +59,8 @@ def test_every_file_is_restored_as_alone(restorer: restore.Restorer, mixed: Path
     assert statuses(done) == {"a.jfif": "done", "b.png": "done", "c.mp4": "done"}
     assert [file.frames for file in done.files] == [1, 3, 12]
     assert done.passed_over == (mixed / "notes.txt", mixed / "tapes" / "notes.doc")
-    assert said == [
-        f"{mixed / 'notes.txt'} and 1 more: passed over; are neither picture nor clip by name"
-    ]
+    names = f"{mixed / 'notes.txt'} and 1 more"
+    assert said == [f"{names}: passed over, not pictures or clips by name"]
     with Image.open(out / "b.png") as made:
         made.seek(2)
         np.testing.assert_array_equal(np.asarray(made.convert("RGB")), scene(2))
