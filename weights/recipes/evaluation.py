@@ -88,12 +88,6 @@ MODELS: Mapping[str, Described] = {
         "noise stay soft, and detail finer than the noise is lost with it.",
         windowed(256),
     ),
-    "denoise-s1": Described(
-        (*PHOTOGRAPHS, POLYU, _first_stage("denoise-sidd", "SIDD")),
-        "Removes sensor noise and grain. Invents no detail: detail finer than the noise is lost "
-        "with it.",
-        NEAR,
-    ),
     "deblur-small": Described(
         (*PHOTOGRAPHS, GOPRO),
         "Sharpens camera shake and defocus of a few pixels. Beyond ten pixels little is restored, "
@@ -131,7 +125,8 @@ MODELS: Mapping[str, Described] = {
         (*PHOTOGRAPHS, DEPTH, _first_stage("dehaze-sots-indoor", "RESIDE indoor")),
         "Removes fairly uniform haze. Trained on synthetic haze only: thick or patchy fog is "
         "removed in part, and a white wall or snow may be taken for haze and darkened.",
-        TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024, reduce_to=512),
+        # O-HAZE: 21.9 dB whole, 20.0 dB reduced to 512 pixels.
+        TilePolicy(size=512, overlap=64, whole_up_to=2 * 1024 * 1024, reduce_to=1024),
     ),
     "enhance-small": Described(
         (*PHOTOGRAPHS, SICE),
