@@ -15,14 +15,18 @@ ORDER = ("Arguments", "Options", PICTURE, SPEED, OUTPUT, FOLDERS, CLIPS, TILES)
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help lists options by their ``rich_help_panel``."""
+    """A command whose help lists options by their ``rich_help_panel``, in one list for commands
+    that restore no picture."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in ORDER}
-        for parameter in self.get_params(ctx):
+        parameters = self.get_params(ctx)
+        grouped = any(self._group(parameter) == PICTURE for parameter in parameters)
+        for parameter in parameters:
             record = parameter.get_help_record(ctx)
             if record is not None:
-                groups[self._group(parameter)].append(record)
+                name = self._group(parameter)
+                groups[name if grouped or name == "Arguments" else "Options"].append(record)
         if groups[OUTPUT]:  # where --help belongs
             groups[OUTPUT] += groups.pop("Options")
         for name, records in groups.items():
