@@ -194,7 +194,7 @@ class Entry:
 def quality(name: str, task: str) -> str:
     """The quality as which a head declares a model, "" for none."""
     head = HEADS[task]
-    declared = {head.fast: FAST, head.standard: STANDARD, head.best: BEST}
+    declared = {head.best: BEST, head.standard: STANDARD, head.fast: FAST}
     return declared.get(name, "")
 
 
