@@ -188,7 +188,7 @@ def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
 
 
 KEEPS_LIGHT = ["derain"]
-"""Heads with a standard model that has seen white paper; denoise-small and deblur-small have not."""
+"""Heads with a standard model that has seen white paper. Two small models have not."""
 
 
 @pytest.mark.parametrize("size", [(147, 201), (512, 384)], ids=str)
