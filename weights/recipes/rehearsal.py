@@ -2,8 +2,8 @@
 
     python weights/recipes/rehearsal.py KIND COUNT OUT CLEAN [CLEAN ...]
 
-KIND is one of `KINDS`. Pictures of the CLEAN folders are reduced to a shorter side of `SIDE` pixels,
-so that each shows a whole scene, degraded from seeds, and written to OUT as ``0000.png`` and so on.
+KIND is one of `KINDS`. Pictures of the CLEAN folders are reduced to a shorter side of `SIDE` pixels
+to show whole scenes, degraded from seeds, and written to OUT as ``0000.png`` and so on.
 """
 
 from __future__ import annotations
