@@ -6,6 +6,8 @@ shows these as --device cpu and --overwrite (`restore.cli.flags`).
 
 from __future__ import annotations
 
+import re
+
 
 class RestoreError(Exception):
     """Base of every error this project raises on purpose; the CLI prints it as one line."""
@@ -45,3 +47,10 @@ class ModelNotFoundError(CheckpointError):
 
 class TrainingError(RestoreError):
     """Training data, a training state, or a training run that cannot be used."""
+
+
+def reason_of(stderr: str) -> str:
+    """Return why a Python process of ours ended: the last line of its traceback, without the class
+    of our own errors."""
+    lines = stderr.strip().splitlines()
+    return re.sub(r"^restore\.errors\.\w+: ", "", lines[-1]) if lines else "was killed"

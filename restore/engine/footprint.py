@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from restore.errors import RestoreError
+from restore.errors import RestoreError, reason_of
 
 _SIDE = 1024
 """Of the picture that is restored. What it takes whatever the size (strips, kept pages) is shared
@@ -49,6 +49,5 @@ def _bytes_a_pixel(task: str, model: str, precision: str) -> float:
     command = [sys.executable, "-c", _RUN, task, model, precision]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        reason = done.stderr.strip().splitlines()
-        raise RestoreError(f"{model}: could not be measured: {reason[-1] if reason else 'killed'}")
+        raise RestoreError(f"{model}: could not be measured: {reason_of(done.stderr)}")
     return round(int(done.stdout) / _SIDE**2, 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 from restore.checkpoints import store
 from restore.engine.footprint import PEAK
-from restore.errors import RestoreError
+from restore.errors import RestoreError, reason_of
 
 HERE = "this"
 _WORKER = f"""{PEAK}
@@ -119,9 +119,8 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             _, said = self._process.communicate()
-            reason = said.strip().splitlines()
             who = f"{self.setting.model}{version_told(self.setting.version)}"
-            raise RestoreError(f"{who}: {reason[-1] if reason else 'was killed'}")
+            raise RestoreError(f"{who}: {reason_of(said)}")
         return json.loads(line)
 
 

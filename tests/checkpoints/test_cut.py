@@ -197,9 +197,10 @@ def test_the_cache_of_onnx_files_tells_cuts_apart(model: store.Model) -> None:
 
 def test_triton_gets_the_cut_network(model: store.Model) -> None:
     pytest.importorskip("triton")
-    from restore.engine.kernels import fuse
+    from restore.networks.fast import optimise
+    from restore.networks.fast.triton_kernels import fuse
 
-    fused = fuse(read_network(cut_model(model, 1)))
+    fused = fuse(optimise(read_network(cut_model(model, 1))))
     assert len(fused.stages) == 1
 
 
