@@ -117,7 +117,7 @@ from restore.media import image, large
 from pathlib import Path
 source, target, above = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 picture = IoOptions().read(source, target=target, above=above)
-restore = Restorer("dehaze", device="cpu")
+restore = Restorer("dehaze", "dehaze-small", device="cpu")
 if large.goes_by_rows(picture, target, above):
     large.restore(picture, target, restore.by_rows)
 else:
