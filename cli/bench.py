@@ -113,7 +113,7 @@ def speed(
         ),
     ] = None,
     busy: Annotated[
-        int, typer.Option(min=0, help="Also time each beside this many computing processes.")
+        int, typer.Option(min=0, help="Also time each while this many processes compute.")
     ] = 0,
     first: Annotated[
         bool, typer.Option("--first", help="Also time the first picture of a new process.")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from restore.networks.base import RestorationNetwork
 
 if not os.path.isdir(os.path.join(__path__[0], "cli")):
-    # In a checkout `restore.cli` and `restore.weights` stand beside this folder; an installation
+    # In a checkout `restore.cli` and `restore.weights` stand next to this folder; an installation
     # has them inside. Python run in the checkout's root finds this one first.
     __path__.append(os.path.dirname(__path__[0]))
 

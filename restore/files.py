@@ -17,7 +17,7 @@ from restore.errors import RestoreError
 def atomic_path(
     path: Path, mark: str = "", ready: Callable[[Path], object] = lambda temporary: None
 ) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well.
+    """A temporary path next to ``path`` that takes its place when the block ends well.
 
     Its name has ``mark`` in it; ``ready`` is called with it when the file is complete and on the
     disk. On any exception, Ctrl-C included, the temporary file is removed and ``path`` is as

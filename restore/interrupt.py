@@ -31,7 +31,7 @@ def deferred(second: Callable[[int], object] | None = None) -> Iterator[Callable
         for each, handler in before.items():
             signal.signal(each, handler)  # type: ignore[arg-type]
 
-    if threading.current_thread() is threading.main_thread():  # nobody else may set handlers
+    if threading.current_thread() is threading.main_thread():  # other threads may not set handlers
         for each in (signal.SIGINT, signal.SIGTERM):
             before[each] = signal.signal(each, note)
     try:

@@ -14,7 +14,7 @@ R = TypeVar("R")
 def piped(
     items: Iterable[T], work: Callable[[T], R], threads: int, ahead: int
 ) -> Generator[R, None, None]:
-    """``work`` of every item, in order, in so many threads, begun for ``ahead`` items more than
+    """``work`` of every item, in order, in that many threads, begun for ``ahead`` items more than
     have been asked for.
 
     Stages of this kind, one fed by the other, work at the same time and hold a bounded number of

@@ -52,7 +52,7 @@ class TilePolicy:
     to ``whole_up_to`` pixels are not cut at all. Where ``reduce_to`` is not 0, they are first
     reduced until their shorter side has that many pixels, and the change is carried over to all of
     their pixels (`restore.engine.guided`). Where ``window`` is not 0, grid mixing and channel
-    attention are confined to windows of about so many pixels a side, in tiles and whole pictures.
+    attention are confined to windows of about this many pixels a side, in tiles and whole pictures.
     """
 
     size: int
@@ -69,7 +69,7 @@ class TilePolicy:
 
 
 TILES = TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024)
-"""For a model of which nobody has measured a better policy: whole pictures up to a megapixel, as
+"""For a model without a measured policy: whole pictures up to a megapixel, as
 the official evaluation runs them, then tiles that keep an S-3 within some gigabytes."""
 
 _REDUCED_WHOLE = 4 * 2**20
@@ -170,12 +170,12 @@ def card_path(weights: Path) -> Path:
 
 
 def read_card(weights: Path) -> Card:
-    """The card that stands beside a weights file. Raises `CheckpointError` without one."""
+    """Return the card next to a weights file. Raises `CheckpointError` without one."""
     path = card_path(weights)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{weights}: has no card; expected {path.name} beside it") from None
+        raise CheckpointError(f"{weights}: has no card; expected {path.name} next to it") from None
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: cannot be read as a card: {error}") from error
     if not isinstance(values, dict):

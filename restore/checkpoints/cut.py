@@ -19,7 +19,7 @@ from restore.networks.base import RestorationNetwork
 
 
 def check_stages(config: NetworkConfig, stages: int) -> int:
-    """Return ``stages`` if a network of that configuration can be stopped after so many.
+    """Return ``stages`` if a network of that configuration can be stopped after that many.
 
     Raises `UsageError` for anything but a whole number from 1 to the number of its stages.
     """

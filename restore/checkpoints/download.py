@@ -100,7 +100,7 @@ class _Part:
     def begin(self, validator: str | None, total: int | None) -> None:
         self.size, self.total, self.validator = 0, total, validator
         with _disk(self.path):
-            # In this order a crash in between cannot leave notes beside another file's bytes.
+            # In this order a crash in between cannot leave notes next to another file's bytes.
             self.notes.unlink(missing_ok=True)
             self.path.write_bytes(b"")
             if validator is not None:

@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 30  # of parameters; an M-3 has some 350 MB
 def read(path: Path) -> dict[str, np.ndarray]:
     """Read the parameters of an ``.npz`` under their official names, without `PREFIX`.
 
-    Optimizer state beside them is ignored. Raises `CheckpointError`, in one line, for a file that
+    Optimizer state is ignored. Raises `CheckpointError`, in one line, for a file that
     is no such archive, is damaged, or holds a member that is not a plain array of numbers.
     """
     try:

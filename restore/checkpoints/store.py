@@ -42,7 +42,7 @@ def home() -> Path:
 
 
 def shipped_folder() -> Path:
-    """The models inside the package; in a source checkout, the folder ``weights`` beside it."""
+    """The models inside the package; in a source checkout, the folder ``weights`` next to it."""
     inside = PACKAGE / "weights"
     return inside if inside.is_dir() else PACKAGE.parent / "weights"
 

@@ -56,7 +56,7 @@ def examine(path: Path) -> Verdict:
 
 
 def _without_card(path: Path) -> str:
-    message = f"{path}: has no card; expected {card_path(path).name} beside it"
+    message = f"{path}: has no card; expected {card_path(path).name} next to it"
     try:
         known = zoo.by_model(sha256_of(path))
     except OSError as error:

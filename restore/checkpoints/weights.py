@@ -1,4 +1,4 @@
-"""Model files: safetensors with a card beside them. Nothing here ever unpickles."""
+"""Model files: safetensors, each with a card next to it. Nothing here unpickles."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def save(
 
 
 def write_card(card: Card, weights: Path) -> None:
-    """Put a card beside its weights file."""
+    """Write a card next to its weights file."""
     with atomic_path(card_path(weights)) as temporary:
         temporary.write_text(
             json.dumps(card.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

@@ -83,7 +83,7 @@ def _pages(n: int, height: int, width: int, generator: Generator) -> Tensor:
 
 
 def _noise(n: int, height: int, width: int, cell: int, generator: Generator) -> Tensor:
-    """N x 1 x height x width, uniform in [0, 1), constant over cells of so many pixels."""
+    """N x 1 x height x width, uniform in [0, 1), constant over cells of that size."""
     size = (n, 1, -(-height // cell), -(-width // cell))
     coarse = torch.rand(size, generator=generator, device=generator.device)
     return F.interpolate(coarse, scale_factor=cell, mode="nearest")[..., :height, :width]

@@ -1,7 +1,7 @@
 """Pictures without texture: flat ones, ramps and steps, most of them grey.
 
 Nothing in them tells haze from a bright wall, or darkness from black paint, so a head is to leave
-them as they are; one that has never seen them answers with casts and halos.
+them unchanged; one that has never seen them answers with casts and halos.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Recipe:
     ``degrade`` makes it from clean patches (N x 3 x H x W in [0, 1]); ``at_depth`` does so where
     the depth is known too (clean, generator, depth N x 1 x H x W, whether it is metric: N);
     ``pair`` makes the degraded half of real pairs (degraded, clean, generator) more like what
-    people have: it adds what the pairs have too little of, and pictures that nothing ails.
+    people have: it adds what the pairs have too little of, and healthy pictures.
     """
 
     degrade: Callable[[Tensor, Generator], Tensor]

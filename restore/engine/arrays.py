@@ -43,7 +43,7 @@ class Converted:
 def convert(image: Any, *, copy: bool = False) -> Converted:
     """Convert an image of any kind that `Restorer` takes.
 
-    ``copy``: whether the arrays stay as they are when the caller changes the image.
+    ``copy``: whether the arrays stay unchanged when the caller changes the image.
 
     Raises `ImageError` for anything else, for NaN and infinity, and for floats far outside [0, 1].
     """
@@ -63,7 +63,7 @@ def _is_path(image: object) -> bool:
 
 
 def _from_array(array: np.ndarray) -> Converted:
-    """H x W, or H x W x 1, 3 or 4, the last of which is alpha."""
+    """H x W, or H x W x 1, 3 or 4; the fourth channel is alpha."""
     shape, dtype = array.shape, array.dtype
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in _CHANNELS):
         turned = len(shape) == 3 and shape[0] in _CHANNELS

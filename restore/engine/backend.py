@@ -247,7 +247,7 @@ def _session(model: Model, device: torch.device) -> Any:
     except Exception as error:  # its errors have no class in common
         reason = " ".join(str(error).split())
         raise RestoreError(
-            f"{path}: {ONNXRUNTIME} cannot load it; remove it to have it made anew ({reason})"
+            f"{path}: {ONNXRUNTIME} cannot load it; remove it to have it made again ({reason})"
         ) from error
     if device.type == "cuda" and CUDA not in session.get_providers():
         raise RestoreError(

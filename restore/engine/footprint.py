@@ -10,7 +10,7 @@ from pathlib import Path
 from restore.errors import RestoreError, reason_of
 
 _SIDE = 1024
-"""Of the picture that is restored. What it takes whatever the size (strips, kept pages) is shared
+"""Of the picture that is restored. What does not depend on the size (strips, kept pages) is shared
 out among its pixels: too much for larger ones, a little too little for smaller ones."""
 PEAK = """
 import pathlib, resource, sys

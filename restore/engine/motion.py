@@ -14,7 +14,7 @@ _LEAST_SIDE = 32
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
-    """H x W x 3 float32 of scale [0, 1] to H x W uint8, of which flow is computed."""
+    """H x W x 3 float32 of scale [0, 1] to H x W uint8, for the computation of flow."""
     light = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
     return np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
 

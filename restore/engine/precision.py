@@ -27,7 +27,7 @@ class Compute:
 def choose(device: str, precision: str, card: Card) -> Compute:
     """Resolve "auto": cuda, then mps, then cpu; the fastest precision the card says is safe.
 
-    Raises `RestoreError` for a device this machine lacks or a precision nobody knows. A precision
+    Raises `RestoreError` for a device this machine lacks or an unknown precision. A precision
     given by name is used as asked, also where the card does not vouch for it.
     """
     chosen = choose_device(device)
@@ -75,5 +75,5 @@ def bfloat16_is_fast(device: torch.device) -> bool:
 
 
 def share_cores(workers: int) -> None:
-    """Have so many threads that run networks at the same time share the CPU's cores."""
+    """Share the CPU's cores among this many threads that run networks at once."""
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))

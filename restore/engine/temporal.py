@@ -52,7 +52,7 @@ class _Last:
 class Steadier:
     """Lowers the flicker of restored frames, given one after the other.
 
-    Begins anew by itself at cuts and where the size changes.
+    Starts again by itself at cuts and where the size changes.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 COUNT, SPIN, WAIT = "OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"
 _SPINS = "1000"
-"""Loops of some 15 nanoseconds. Beside two busy processes on two cores, a picture of 1 MP was
+"""Loops of some 15 nanoseconds. With two other processes on two cores, a picture of 1 MP was
 charged 9.4 CPU seconds with GNU's default of 300,000, 2.8 with 10,000, 2.4 with 1000 or 0; on an
 idle machine, 1000 still spans most waits without a call of the kernel."""
 _ROOT = Path("/")

@@ -17,9 +17,9 @@ import numpy as np
 from restore.evaluate.metrics import check_pair
 
 REACH = 2
-"""So many pixels on either side of a border belong to it."""
+"""Pixels on either side of a border that belong to it."""
 DEPTH, SEGMENT = 4, 16
-"""A step is between means over so many pixels on either side, and so many along the border: an eye
+"""A step is between means over DEPTH pixels on either side and SEGMENT along the border: an eye
 follows a line, and passes over what changes its sign from pixel to pixel."""
 
 

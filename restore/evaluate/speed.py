@@ -93,7 +93,7 @@ def measure(
 ) -> list[Speed]:
     """Run every setting ``rounds`` times after a first that does not count.
 
-    With ``busy``, every round has a second part in which so many other processes compute. With
+    With ``busy``, every round has a second part in which that many other processes compute. With
     ``first``, every round also starts a process for each setting and times its first picture.
     Raises `RestoreError` for a setting that cannot run.
     """

@@ -45,7 +45,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Quality:
-    """``psnr`` and ``difference`` (from the whole, in levels of 8 bits) are means over so many
+    """``psnr`` and ``difference`` (from the whole, in levels of 8 bits) are means over that many
     ``pictures``; ``seam`` and ``step`` are those of `Seams` over the ``cut`` ones, None without."""
 
     pictures: int

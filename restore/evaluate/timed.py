@@ -32,7 +32,7 @@ print(json.dumps([str(restore.compute.device), restore.compute.precision]), flus
 import pathlib, psutil
 ready, before = psutil.Process().memory_info().rss, peak()
 try:
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # what peak() says begins anew
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # peak() starts again
 except OSError:
     pass
 for line in sys.stdin:

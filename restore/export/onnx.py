@@ -74,7 +74,7 @@ def cached(model: Model) -> Path:
 
     folder = store.home() / "onnx"
     path = folder / f"{_key(model.card)}.onnx"
-    if path.is_file():  # also where nobody may write to the folder
+    if path.is_file():  # also in a read-only folder
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)

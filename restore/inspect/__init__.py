@@ -1,4 +1,4 @@
-"""What ails a picture: estimates from the literature, and the head they ask for. No torch."""
+"""Faults of a picture: estimates from the literature, and the head they suggest. No torch."""
 
 from restore.inspect.findings import Findings, inspect
 from restore.inspect.suggestion import Symptom, suggest, verdicts

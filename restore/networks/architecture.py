@@ -27,7 +27,7 @@ class NetworkConfig(Protocol):
 
     @property
     def num_stages(self) -> int:
-        """Stages, each of which makes a restored image."""
+        """Stages; each makes a restored image."""
 
     @property
     def num_outputs(self) -> int:

@@ -23,7 +23,7 @@ FARTHEST = 12.0
 
 
 def aligned(pictures: Pictures) -> Pictures:
-    """Pairs whose inputs are warped onto their targets; other pictures as they are."""
+    """Pairs whose inputs are warped onto their targets; other pictures unchanged."""
     if pictures.source.kind != PAIRS:
         return pictures
     return replace(

@@ -82,7 +82,7 @@ class TrainConfig:
     pixels_per_step: int = 4 * 64 * 64
     """Pixels in a batch, cut into as many patches of one size as fit."""
     patches: tuple[tuple[int, int], ...] = (*((64, 64),) * 5, (64, 128), *((128, 128),) * 2)
-    """Patch sizes (height, width) in pixels, one of which is drawn for each batch. Most are small:
+    """Patch sizes (height, width) in pixels; one is drawn for each batch. Most are small:
     the same number of pixels then shows more places, which suits a CPU (weights/TRAINING.md). The
     larger ones prepare the model for large images."""
     sides: tuple[int, ...] = (0,)

@@ -119,7 +119,7 @@ def _named(
 ) -> Model | None:
     """Find the model that a field names, and put its card's name and hash into the field."""
     text = values.get(field)
-    if not text or not isinstance(text, str):  # `TrainConfig` rejects what is not text
+    if not text or not isinstance(text, str):  # `TrainConfig` rejects other types
         return None
     from restore.checkpoints import store  # needs more than a bare machine has
 

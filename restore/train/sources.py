@@ -97,7 +97,7 @@ class Pictures:
     def reduced(self, side: int) -> Pictures:
         """Reduce pictures to a shorter side of at most ``side`` pixels, by area averaging.
 
-        Pairs are reduced on both sides; values of depth stay as they are. 0 changes nothing.
+        Pairs are reduced on both sides; values of depth stay. 0 changes nothing.
         """
         if side == 0:
             return self

@@ -51,7 +51,7 @@ def make_pairs(
 ) -> None:
     """Fill ``folder`` with the pairs of a ``--rehearse`` or ``--distill`` source.
 
-    ``input/`` holds the pictures of the source as they are (rehearse), or ``target_draws``
+    ``input/`` holds unchanged pictures of the source (rehearse), or ``target_draws``
     versions of each that ``recipe`` has degraded (distill); ``target/`` what ``model`` makes of
     them, at the default tiles and precision of `Restorer`. All are 8-bit RGB. Pairs that exist are
     kept, so an interrupted call is completed by the next one; of several processes one works and

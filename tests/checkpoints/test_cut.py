@@ -125,7 +125,7 @@ def test_official_weights_are_cut_as_made_up_ones_are(
 @pytest.mark.parametrize("kept", [1, 2])
 def test_a_cut_costs_what_its_stages_cost(kept: int) -> None:
     network = made(replace(TINY, num_stages=3))
-    network.requires_grad_(True)  # in torch's plain operators, all of which are counted
+    network.requires_grad_(True)  # in torch's plain operators, which are all counted
 
     def operations(network: Maxim) -> int:
         with FlopCounterMode(display=False) as counter:

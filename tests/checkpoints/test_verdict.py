@@ -35,7 +35,7 @@ def test_a_missing_card_is_named_as_such(model: Path) -> None:
     card_path(model).unlink()
     found = verdict.examine(model)
     assert found.word == "NO CARD"
-    assert found.problem == f"{model}: has no card; expected tiny.json beside it"
+    assert found.problem == f"{model}: has no card; expected tiny.json next to it"
 
 
 def test_a_card_that_cannot_be_read_is_named_as_such(model: Path) -> None:

@@ -250,7 +250,7 @@ def test_degrade_is_repeatable_and_zero_is_nothing(photo: Path, tmp_path: Path) 
 
 def test_help_and_version_import_nothing_heavy() -> None:
     for option in ("--help", "--version"):
-        outcome = restore(option, anew=True, PYTHONPROFILEIMPORTTIME="1")
+        outcome = restore(option, fresh=True, PYTHONPROFILEIMPORTTIME="1")
         assert outcome.code == 0
         imported = {line.rpartition("|")[2].strip() for line in outcome.stderr.splitlines()}
         assert "typer" in imported
@@ -292,4 +292,4 @@ def test_the_installed_program_is_the_module() -> None:
     if not program.exists():
         pytest.skip(f"{program} is not installed")
     script = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    assert script.stdout == restore("--version", anew=True).stdout
+    assert script.stdout == restore("--version", fresh=True).stdout

@@ -236,7 +236,7 @@ def test_sensor_noise_has_the_variance_asked_for_and_no_bias() -> None:
 def test_low_light_has_the_noise_of_its_exposure(asked: float) -> None:
     ranges = replace(PLAIN, exposure=(0.25, 0.25), shot=(asked, asked))
     low = to_linear(lowlight(grey(0.8, 16), seeded(), ranges))
-    read = math.exp(2.18 * math.log(asked) + 1.20)  # hardly any beside the shot noise
+    read = math.exp(2.18 * math.log(asked) + 1.20)  # hardly any next to the shot noise
     assert low.var(dim=(2, 3)).mean().item() == pytest.approx(asked * 0.2 + read, rel=0.06)
 
 

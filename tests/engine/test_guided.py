@@ -80,7 +80,7 @@ def test_a_picture_that_was_not_reduced_gets_the_answer_itself(size: tuple[int, 
 
 @pytest.mark.parametrize("size", [(480, 640), (300, 200), (97, 1000)])
 def test_haze_of_one_density_is_lifted_from_every_detail(size: tuple[int, int]) -> None:
-    """J = (I - A (1 - t)) / t, of which the reduced picture shows no texture at all."""
+    """J = (I - A (1 - t)) / t, whose texture the reduced picture does not show."""
     clear = picture(*size)
     colour = np.array([0.9, 0.8, 0.95], np.float32)
     hazy = 0.5 * clear + 0.5 * colour
@@ -140,6 +140,6 @@ def test_photographs_tell_of_their_light_and_blank_pictures_do_not() -> None:
 
 def test_the_darkest_scenes_tell_of_their_light() -> None:
     textured = np.random.default_rng(2).random((64, 64, 3), dtype=np.float32)
-    dark = np.rint(textured * 3).astype(np.float32) / 255  # of which 8 bits leave four levels
+    dark = np.rint(textured * 3).astype(np.float32) / 255  # which 8 bits leave with four levels
     dark[: 64 * 6 // 10] = 0
     assert evidence(dark) == 1

@@ -17,7 +17,7 @@ def card(*precisions: str) -> Card:
 
 
 def have(monkeypatch: pytest.MonkeyPatch, *, gpus: int = 0, metal: bool = False) -> None:
-    """Pretend that the machine has so many CUDA GPUs and a Metal one or not."""
+    """Pretend that the machine has this many CUDA GPUs and a Metal one or not."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: metal)

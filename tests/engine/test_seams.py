@@ -1,4 +1,4 @@
-"""That nobody sees where a photograph was cut, and that cutting costs no quality."""
+"""That no cut of a photograph shows, and that cutting costs no quality."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_damaged_files_are_pictures_or_refused(tmp_path: Path) -> None:
     )
     left = sorted(tmp_path.glob("case-*"))
     assert done.returncode == 0, f"{done.stderr[-4000:]}\nexit {done.returncode}, left {left}"
-    assert done.stderr == ""  # no decoder says anything beside the one line
+    assert done.stderr == ""  # no decoder adds to the one line
     read, refused = (int(word) for word in done.stdout.split() if word.isdigit())
     assert read > 50
     assert refused > 50

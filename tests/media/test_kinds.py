@@ -162,7 +162,7 @@ def test_a_compressed_tiff_of_8_bits_is_read(tmp_path: Path, compression: str) -
     assert apart.max() == 0 if compression != "jpeg" else apart.mean() < 4
 
 
-# Alpha and channels beside it
+# Alpha and other channels
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])

@@ -285,7 +285,7 @@ def test_hidden_colours_do_not_bleed_and_do_not_change(dtype: np.dtype) -> None:
     pixels = np.full((20, 20, 3), full // 4 if full > 1 else 0.25, dtype)
     alpha = np.full((20, 20), full, dtype)
     alpha[:, 10:] = 0
-    pixels[:, 10:] = full  # white that nobody sees
+    pixels[:, 10:] = full  # white that is transparent
 
     def blur(seen: np.ndarray) -> np.ndarray:
         return cv2.blur(seen, (5, 5))

@@ -1,4 +1,4 @@
-"""Pictures by rows: read as they are read whole, written as they are written whole."""
+"""Pictures by rows: reading and writing agree with whole pictures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def by_rows(path: Path) -> Picture:
 
 
 def inverted(pixels: np.ndarray, into: Any) -> None:
-    """In bands, and begun anew after the first two."""
+    """In bands, and started again after the first two."""
     full = np.iinfo(pixels.dtype).max
     tops = range(0, len(pixels), 40)
     for top in (*tops[:2], *tops):

@@ -3,7 +3,7 @@
     python tests/network/make_golden.py
 
 Run it only when all official cases pass (`pytest tests/network/test_parity.py` with ``../shared``
-beside the checkout): that is what makes its numbers worth keeping.
+next to the checkout): that is what makes its numbers worth keeping.
 """
 
 from __future__ import annotations

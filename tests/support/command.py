@@ -23,17 +23,17 @@ def restore(
     *arguments: object,
     home: Path | None = None,
     cwd: Path | None = None,
-    anew: bool = False,
+    fresh: bool = False,
     **variables: str,
 ) -> Outcome:
     """``restore ARGUMENTS`` in a process of its own; ``home`` is its cache folder.
 
-    ``anew`` starts Python itself too, for what only a start from nothing shows.
+    ``fresh`` starts Python itself too, for what only a start from nothing shows.
     """
     words = [str(argument) for argument in arguments]
     environment = os.environ | variables | {"COLUMNS": "200", "NO_COLOR": "1"}
     environment["RESTORE_HOME"] = str(home or Path(tempfile.gettempdir()) / "no-restore-home")
-    if anew or not ready.POSSIBLE:
+    if fresh or not ready.POSSIBLE:
         done = subprocess.run(
             [sys.executable, "-m", "restore.cli", *words],
             capture_output=True,

@@ -10,7 +10,7 @@ from restore import Restorer
 
 forward, ran = Restorer._forward, []
 
-def some(self, tiles, *more):  # one tile in fifty is as good as all, and the rest as they are
+def some(self, tiles, *more):  # one tile in fifty is as good as all, and the rest unchanged
     ran.append(1)
     return forward(self, tiles, *more) if len(ran) % 50 == 1 else tiles.copy()
 

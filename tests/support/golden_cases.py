@@ -2,7 +2,7 @@
 
 The values follow from a seed and a table of shapes alone: kernels N(0, 1/4 fan_in), norm scales
 N(1, 0.01), biases N(0, 0.0025), drawn in sorted order of their names. So a case is some kilobytes
-of JSON beside its expected outputs.
+of JSON next to its expected outputs.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ class Answer:
     modified: str | None = None  # Last-Modified
     ranges: bool = True
     guarded: bool = True  # honours If-Range
-    cut: int | None = None  # close the connection after so many bytes of this answer's body
-    stall: int | None = None  # after so many, wait for `Server.go_on`
+    cut: int | None = None  # close the connection after this many bytes of this answer's body
+    stall: int | None = None  # after this many, wait for `Server.go_on`
     length: int | None = None  # announced instead of the true Content-Length; -1: none announced
     content_range: str | None = None  # said instead of the true one
     extra: bytes = b""  # follows the body, and counts in Content-Length only

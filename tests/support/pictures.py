@@ -57,7 +57,7 @@ def metadata() -> Image.Exif:
 
 
 def png(width: int, height: int, depth: int, colour: int, data: bytes = b"") -> bytes:
-    """A PNG of which the header claims what it is told."""
+    """Return a PNG whose header claims the given size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         crc = zlib.crc32(name + body)

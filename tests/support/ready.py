@@ -3,7 +3,7 @@
     python tests/support/ready.py
 
 reads one request per line and answers each with the exit status. A start of ``python -m
-restore.cli`` spends nine tenths of its time in loading torch, of which nothing is ours. So one
+restore.cli`` spends nine tenths of its time in loading torch. So one
 process loads that, and nothing of ours, and forks for every command: each still runs in a process
 of its own, imports all of ``restore``, and ends as any other.
 """
@@ -42,7 +42,7 @@ def run(
     try:
         print(json.dumps(request), file=process.stdin, flush=True)
         return int(process.stdout.readline())
-    except BaseException:  # pytest's timeout too: who waits for a lost child serves nobody else
+    except BaseException:  # also pytest's timeout: the parent would wait for a lost child
         _end(process, signal.SIGKILL)
         _parent.cache_clear()
         raise

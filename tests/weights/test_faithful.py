@@ -20,7 +20,7 @@ LEVELS = (0.1, 0.5, 0.9)
 LEVEL = 1 / 255
 CAST = dict.fromkeys(("deblur", "dehaze", "enhance"), 3 * LEVEL)
 """Difference of channels that half of a picture may have that is grey but for a pixel; `LEVEL` for
-the other heads. A picture that is grey stays so exactly, whatever the network says."""
+the other heads. A picture that is grey stays so exactly, for any output of the network."""
 
 
 @lru_cache
@@ -173,7 +173,7 @@ def test_a_halo_would_be_seen() -> None:
 
 @pytest.mark.parametrize("task", SHIPPED)
 def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
-    """1010 x 760: three tiles by three, one of which has neighbours on all sides, or a scene seen
+    """1010 x 760: three tiles by three, one with neighbours on all sides, or a scene seen
     reduced."""
     picture = grey(ramp(*LARGE))
     restored = head(task)(picture)

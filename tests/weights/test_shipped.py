@@ -39,7 +39,7 @@ def test_every_card_is_complete_and_true(path: Path) -> None:
 @dataclass(frozen=True)
 class Samples:
     """A head's samples, by how many dB its model improves the degraded one at least, and how much
-    (PSNR in dB) of a photograph that nothing ails it keeps at least."""
+    (PSNR in dB) of a healthy photograph that it keeps at least."""
 
     photo: str
     bad: str

@@ -24,7 +24,7 @@ from restore.networks.fast.mixing import FastAxisGmlp
 from restore.networks.fast.windows import split, token_distance, tokens_first
 
 WIDEST = 512
-"""The most channels of which a tile fits into the memory of every GPU's processors."""
+"""The most channels whose tile fits into the memory of every GPU's processors."""
 NEAR = {torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 3e-2}
 """Largest error of a result, as a fraction of the largest change that a layer makes."""
 _LEAST = 16
@@ -87,7 +87,7 @@ class TritonAxisGmlp(FastAxisGmlp):
     gradients."""
 
     def __init__(self, layer: FastAxisGmlp):
-        nn.Module.__init__(self)  # the parts of the layer are used as they are
+        nn.Module.__init__(self)  # the parts of the layer are shared
         self.norm = layer.norm
         self.in_project = layer.in_project
         self.gate = layer.gate

@@ -202,7 +202,7 @@ def test_workers_restore_pictures_at_the_same_time(photos: Path) -> None:
     meeting = threading.Barrier(2, timeout=10)
 
     def meet(pixels: np.ndarray, report: Report) -> np.ndarray:
-        if not np.array_equal(pixels, colours(4)):  # the fifth has nobody to meet
+        if not np.array_equal(pixels, colours(4)):  # the fifth meets no other
             meeting.wait()
         return 255 - pixels
 
