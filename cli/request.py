@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.cli.console import Reporter
-from restore.errors import UsageError
+from restore.errors import ImageError, UsageError
+from restore.jobs.routing import PIPE
+from restore.media.video.detect import is_pattern
 
 if TYPE_CHECKING:
     from restore.jobs.clip_job import ClipOptions
@@ -51,11 +53,15 @@ class Request:
         return {name: value for name, value in self.given.items() if name not in others}
 
     def refuse_folder_options(self, but: str = "") -> None:
-        """Raise `UsageError` for an option that one file has no use for."""
+        """Raise `UsageError` for an option that one file has no use for, and `ImageError` where the
+        input that was meant to be a folder does not exist."""
         from restore.jobs.folder_job import FolderOptions
 
+        (source,) = self.sources
         for name, value in self.folders.items():
             if name != but and value != getattr(FolderOptions, name):
+                if source != PIPE and not source.exists() and not is_pattern(source):
+                    raise ImageError(f"{source}: no such file or folder")
                 raise UsageError(f"--{name.replace('_', '-')} is for folders; IN is one file")
 
     def _of(self, kind: Any) -> dict[str, Any]:
