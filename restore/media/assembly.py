@@ -9,6 +9,9 @@ import numpy as np
 from restore.errors import ImageError
 from restore.media.picture import Picture
 
+INVERSE = {6: 8, 8: 6}
+"""The orientation that undoes another one; all others undo themselves."""
+
 
 def picture(data: np.ndarray, info: dict[str, Any], notes: tuple[str, ...] = ()) -> Picture:
     """Build a `Picture` from decoded channels.

@@ -36,8 +36,10 @@ class _Directory:
         return self.at + 2 + _ENTRY * len(self.entries) + 4
 
 
-def without(block: bytes, dropped: Container[int], meaningless: Container[int]) -> bytes | None:
-    """Return an EXIF block for an upright image without thumbnail.
+def without(
+    block: bytes, dropped: Container[int], meaningless: Container[int], turned: bool = True
+) -> bytes | None:
+    """Return an EXIF block without thumbnail, for an upright image.
 
     The entries ``dropped`` are removed from the first directory, as is the orientation. Width and
     height of the pixels are exchanged if the orientation was sideways.
@@ -45,6 +47,7 @@ def without(block: bytes, dropped: Container[int], meaningless: Container[int]) 
     Args:
         block: with or without the prefix ``Exif``.
         meaningless: entries that are not worth a block: without any other, None is returned.
+        turned: False keeps orientation, width and height, for pixels as they were stored.
 
     Raises:
         ValueError: if the first directory is damaged.
@@ -53,10 +56,11 @@ def without(block: bytes, dropped: Container[int], meaningless: Container[int]) 
     order = byte_order(data)
     first = _first(data, order)
     kept = [(tag, entry) for tag, entry in first.entries if tag not in dropped]
-    kept = [(tag, entry) for tag, entry in kept if tag != _ORIENTATION]
+    if turned:
+        kept = [(tag, entry) for tag, entry in kept if tag != _ORIENTATION]
     if all(tag in meaningless for tag, _ in kept):
         return None
-    if _number(dict(first.entries).get(_ORIENTATION), order) in _SIDEWAYS:
+    if turned and _number(dict(first.entries).get(_ORIENTATION), order) in _SIDEWAYS:
         _exchange_dimensions(data, first, order)
     _rewrite(data, first, [entry for _, entry in kept], order)
     _erase_thumbnail(data, first, order)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import UnidentifiedImageError
@@ -20,12 +20,26 @@ from restore import files
 from restore.errors import ImageError
 from restore.files import atomic_path
 from restore.media import formats
+from restore.media.code_points import HDR, SRGB, CodePoints, profile
+from restore.media.code_points import LINEAR as LINEAR_TRANSFER
 from restore.media.colour import is_of_grey
 from restore.media.file_errors import head_of, opened, unwritable
 from restore.media.formats import BY_SUFFIX, FORMATS
 from restore.media.formats.extras import library_of
 from restore.media.formats.format import FULL_ALPHA, ON_OR_OFF, Format
-from restore.media.picture import CALLED, DEPTHS, FULL, ICC, IPTC, LINEAR, Picture
+from restore.media.picture import (
+    BITS,
+    CALLED,
+    CICP,
+    DEPTHS,
+    FULL,
+    ICC,
+    IPTC,
+    LIGHT,
+    LINEAR,
+    MASTERING,
+    Picture,
+)
 
 MAX_PIXELS = 500_000_000
 """Larger images are refused before they are decoded. A header of a few bytes can claim any size."""
@@ -86,9 +100,10 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
     if format_.extra:
         _check_library(path, format_)
     _check_alpha(picture, path, format_)
+    _check_hdr(picture, path, format_)
     asked = picture.info.get("bit_depth")
-    if asked and asked not in format_.depths:
-        able = sorted(s for s in formats.PROPOSED if asked in BY_SUFFIX[s].depths)
+    if asked and not format_.holds(asked):
+        able = sorted(s for s in formats.PROPOSED if BY_SUFFIX[s].holds(asked))
         raise ImageError(
             f"{path}: {format_.name} has no {asked} bits per channel; use one of {', '.join(able)}"
         )
@@ -112,6 +127,16 @@ def _check_alpha(picture: Picture, path: Path, format_: Format) -> None:
         raise ImageError(f"{path}: {format_.name} cannot keep the picture's transparency; use .png")
 
 
+def _check_hdr(picture: Picture, path: Path, format_: Format) -> None:
+    points: CodePoints | None = picture.info.get(CICP)
+    if points is not None and points.is_hdr and CICP not in format_.keeps:
+        able = sorted(s for s in formats.PROPOSED if CICP in BY_SUFFIX[s].keeps)
+        raise ImageError(
+            f"{path}: {format_.name} cannot hold {HDR[points.transfer]}, the curve of this HDR "
+            f"picture; use one of {', '.join(able)}"
+        )
+
+
 def _lost(picture: Picture, format_: Format) -> Iterator[str]:
     info, name = picture.info, format_.name
     written = depth_written(picture, format_)
@@ -119,6 +144,8 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
         bits = {dtype: depth for depth, dtype in DEPTHS.items()}
         before, after = bits[picture.pixels.dtype], bits[written]
         yield f"{before} bits per channel become {after}, the most that {name} holds"
+    if written == DEPTHS["16"] and info.get(BITS, 16) > format_.most_bits:
+        yield f"16 bits per channel become {format_.most_bits}, the most that {name} holds"
     for key, called in CALLED.items():
         if key in info and key not in format_.keeps:
             yield f"{name} cannot store the {called}"
@@ -126,6 +153,7 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
         if other is not format_:
             for part in other.private(info):
                 yield f"{name} cannot store {part}"
+    yield from _lost_colour(info, format_)
     if ICC in format_.keeps and ICC in info and not _fits_profile(picture, format_):
         yield f"{name} has no greyscale, and cannot store the colour profile of a grey picture"
     if IPTC in info and IPTC not in format_.keeps:
@@ -133,6 +161,16 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
     if info.get("quality") and not format_.lossy:
         yield f"{name} is lossless: the quality has no effect"
     yield from format_.lost(picture)
+
+
+def _lost_colour(info: dict[str, Any], format_: Format) -> Iterator[str]:
+    points: CodePoints | None = info.get(CICP)
+    if points is not None and CICP not in format_.keeps and not info.get(ICC):
+        has_profile = ICC in format_.keeps and profile(points) is not None
+        if not points.is_srgb and not has_profile:
+            yield f"{format_.name} cannot store the colour space (code points {points})"
+    if (MASTERING in info or LIGHT in info) and LIGHT not in format_.keeps:
+        yield f"{format_.name} cannot store the light levels of HDR"
 
 
 def _fits_profile(picture: Picture, format_: Format) -> bool:
@@ -213,5 +251,18 @@ def _prepared(picture: Picture, format_: Format) -> Picture:
     if ICC in picture.info and not _fits_profile(picture, format_):
         left_out.add(ICC)
     info = {key: value for key, value in picture.info.items() if key not in left_out}
+    if ICC in format_.keeps and (made := _profile_of_points(info, format_)):
+        info[ICC] = made
     picture = picture.stated(info, depth_written(picture, format_))
     return picture if format_.alpha else replace(picture, alpha=None)
+
+
+def _profile_of_points(info: dict[str, Any], format_: Format) -> bytes | None:
+    """Return a profile of the colour space that only code points state, for a format without
+    them."""
+    points: CodePoints | None = info.get(CICP)
+    if points is None or CICP in format_.keeps or info.get(ICC):
+        return None
+    if points.transfer == LINEAR_TRANSFER:  # `Picture.stated` applies sRGB's curve
+        points = points._replace(transfer=SRGB)
+    return None if points.is_srgb else profile(points)

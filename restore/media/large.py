@@ -15,7 +15,7 @@ from restore.media import formats, image
 from restore.media.file_errors import head_of, opened
 from restore.media.file_sink import writing
 from restore.media.formats import BY_SUFFIX
-from restore.media.picture import DEPTHS, Picture
+from restore.media.picture import CICP, DEPTHS, Picture
 from restore.rows import Rows
 
 ABOVE = 24_000_000
@@ -51,6 +51,8 @@ def goes_by_rows(picture: Picture, target: Path, above: int = ABOVE) -> bool:
     if format_ is None or format_.sink is None or prod(picture.pixels.shape[:2]) <= above:
         return False
     dtype = picture.pixels.dtype
+    if CICP in picture.info and CICP not in format_.keeps:  # a profile must be made
+        return False
     if dtype not in _DEPTHS or image.depth_written(picture, format_) != dtype:
         return False
     return not picture.is_linear and not _hides(picture)

@@ -47,13 +47,14 @@ def turned(height: int, width: int, orientation: int) -> tuple[int, int]:
     return (width, height) if orientation in _SIDEWAYS else (height, width)
 
 
-def kept(block: bytes) -> bytes | None:
+def kept(block: bytes, turned: bool = True) -> bytes | None:
     """Return an EXIF block for pixels that have been turned upright, byte for byte except for the
     thumbnail and tags about the old file.
 
-    Returns None if no other tag is left. Raises `ValueError` if the block is damaged.
+    ``turned``: False for pixels as they were stored; their orientation is kept. Returns None if no
+    other tag is left. Raises `ValueError` if the block is damaged.
     """
-    return exif_block.without(block, _STORAGE_TAGS, _RESOLUTION)
+    return exif_block.without(block, _STORAGE_TAGS, _RESOLUTION, turned)
 
 
 def kept_of_tiff(stream: BinaryIO) -> bytes | None:

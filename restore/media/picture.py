@@ -21,8 +21,10 @@ FULL = {DEPTHS["8"]: 255, DEPTHS["16"]: 65535, DEPTHS["32f"]: 1}
 """The value of white in each type."""
 
 ICC, EXIF, XMP, DPI, IPTC = "icc_profile", "exif", "xmp", "dpi", "iptc"
-LINEAR = "linear"
-"""Keys of `Picture.info`."""
+LINEAR, BITS = "linear", "bits"
+CICP, MASTERING, LIGHT = "cicp", "mastering_display", "content_light_level"
+"""Keys of `Picture.info`. The last three: `CodePoints`, and the content of PNG's chunks mDCV and
+cLLI."""
 CALLED = {ICC: "colour profile", EXIF: "EXIF", XMP: "XMP", DPI: "resolution"}
 """Names of metadata in messages and in the table of formats."""
 
@@ -34,8 +36,9 @@ class Picture:
     ``pixels``: H x W or H x W x 3, uint8, uint16 or float32 with white at 1.
     ``alpha``: H x W of the same type, or None.
     Both are `Rows` instead of arrays in pictures returned by `large.read`.
-    ``info``: metadata: icc_profile, exif, xmp, dpi, iptc; whether values are linear in light, if
-    the file states it; the file's format and its compression settings.
+    ``info``: metadata: icc_profile, exif, xmp, dpi, iptc, cicp; whether values are linear in light,
+    if the file states it; bits per channel if they are 9 to 12; the file's format and its
+    compression settings.
     ``notes``: one sentence for each part of the file that was not read.
     """
 

@@ -285,7 +285,7 @@ def test_a_depth_that_a_format_has_not_is_refused(tmp_path: Path, depth: str) ->
     picture = IoOptions(bit_depth=depth).read(start)
     for format_ in FORMATS:
         target = tmp_path / f"out{format_.suffixes[0]}"
-        if depth in format_.depths and format_.writable:
+        if format_.holds(depth) and format_.writable:
             write(picture, target)
             assert read(target).pixels.dtype == DEPTHS[depth]
         elif format_.writable:

@@ -101,5 +101,7 @@ def _row(format_: Format) -> tuple[str, ...]:
     kept = ["yes" if key in format_.keeps else "" for key in CALLED]
     pixels = "lossy" if format_.lossy else "exact" if format_.writable else "read only"
     extra = f"`restore[{format_.extra}]`" if format_.extra else ""
-    files, bits = " ".join(format_.endings), ", ".join(format_.depths)
+    deep = {"16": "16" if format_.most_bits == 16 else "10, 12"}
+    files = " ".join(format_.endings)
+    bits = ", ".join(deep.get(depth, depth) for depth in format_.depths)
     return (format_.name, files, bits, format_.alpha, *kept, format_.pixels or pixels, extra)

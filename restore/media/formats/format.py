@@ -38,6 +38,7 @@ class Format:
     None if the image must be decoded.
     ``by_suffix``: recognised by the ending of the file name, before any content is read.
     ``depths``: keys of `DEPTHS`, from shallow to deep.
+    ``most_bits``: bits per channel that are stored of 16.
     ``grey``: supports images of one channel.
     ``alpha``: `NO_ALPHA`, `ON_OR_OFF` or `FULL_ALPHA`.
     ``keeps``: keys of `Picture.info` that are written.
@@ -62,6 +63,7 @@ class Format:
     by_suffix: bool = False
     aliases: tuple[str, ...] = ()
     depths: tuple[str, ...] = ("8",)
+    most_bits: int = 16
     grey: bool = True
     alpha: str = FULL_ALPHA
     keeps: tuple[str, ...] = ()
@@ -84,6 +86,10 @@ class Format:
     @property
     def writable(self) -> bool:
         return self.encode is not None
+
+    def holds(self, depth: str) -> bool:
+        """Whether all bits of a key of `DEPTHS` are stored."""
+        return depth in self.depths and (depth != "16" or self.most_bits == 16)
 
     def nearest(self, dtype: np.dtype) -> np.dtype:
         """Return the depth written for pixels of ``dtype``: the same, else the next shallower one,

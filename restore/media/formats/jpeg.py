@@ -1,19 +1,22 @@
-"""JPEG: 8 bits, by Pillow, written with the input's quality and subsampling.
+"""JPEG: 8 bits, by Pillow, written with the input's quality, subsampling and progression.
 
-`jpeg_deep` reads JPEG of 12 bits and lossless JPEG.
+`jpeg_deep` reads JPEG of 12 bits and lossless JPEG. `jpeg_parts` keeps gain maps and other parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from PIL import ImageFile
 
-from restore.media import assembly, iptc, metadata
-from restore.media.formats import pillow_helpers
+from restore.media import assembly, iptc, metadata, xmp
+from restore.media.formats import jpeg_parts, pillow_helpers
 from restore.media.formats.format import NO_ALPHA, Format, check_size
 from restore.media.formats.jpeg_deep import Frame, frame_of, pixels_of, stand_in
+from restore.media.formats.jpeg_parts import PARTS, JpegParts
+from restore.media.formats.jpeg_sampling import encode_rare, rare_sampling
 from restore.media.picture import CALLED, DPI, EXIF, ICC, IPTC, XMP, Picture
 
 _NAME = "JPEG"
@@ -36,7 +39,25 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
         return _decode_deep(stream, frame)
     with pillow_helpers.identified(stream, _NAME) as file:
         check_size(file.height, file.width, max_pixels)
-        return pillow_helpers.decode(file, _compression(file) | _captions(file), notes=())
+        return _with_parts(
+            stream,
+            file,
+            pillow_helpers.decode(file, _compression(file) | _captions(file), notes=()),
+        )
+
+
+def _with_parts(stream: BinaryIO, file: ImageFile.ImageFile, picture: Picture) -> Picture:
+    """Add the parts of the file besides its image, and remove their announcement from XMP, which
+    other formats store."""
+    packet = file.info.get("xmp") or b""
+    try:
+        orientation = metadata.orientation_of(file.getexif())
+        parts, notes = jpeg_parts.read(stream, packet, file.info.get(EXIF), orientation)
+    except metadata.ODDITIES:  # of EXIF, which is noted
+        return picture
+    cleaned = xmp.without_parts(picture.info.get(XMP, b""))
+    info = {XMP: cleaned} if cleaned else {}
+    return picture.with_info(**info, **{PARTS: parts} if parts else {}).noting(*notes)
 
 
 def _decode_deep(stream: BinaryIO, frame: Frame) -> Picture:
@@ -70,14 +91,26 @@ def _compression(file: ImageFile.ImageFile) -> dict[str, Any]:
     tables: dict[int, Any] = getattr(file, "quantization", {})
     return {
         "jpeg_tables": [tables[i] for i in sorted(tables)][:2] or None,
-        "jpeg_sampling": None if sampling < 0 else sampling,
+        "jpeg_sampling": rare_sampling(file) if sampling < 0 else sampling,
+        "jpeg_progressive": bool(file.info.get("progressive")) or None,
         "comment": file.info.get("comment"),
     }
 
 
 def encode(picture: Picture) -> bytes:
-    """Encode with the input's quantisation tables and subsampling, unless the user has chosen a
-    quality."""
+    """Encode with the input's quantisation tables, subsampling and progression, unless the user has
+    chosen a quality. Parts of the input are added around the image."""
+    parts: JpegParts | None = picture.info.get(PARTS)
+    if parts is None:
+        return _encode(picture)
+    turn = assembly.INVERSE.get(parts.orientation, parts.orientation)
+    stored = replace(picture, pixels=assembly.upright(picture.pixels, turn))
+    kept = {XMP: parts.xmp} if parts.xmp else {}
+    kept |= {EXIF: parts.exif} if parts.exif else {}
+    return parts.around(_encode(stored.with_info(**kept)))
+
+
+def _encode(picture: Picture) -> bytes:
     info = picture.info
     too_long = {key for key in (EXIF, XMP) if len(info.get(key, b"")) > _SEGMENT}
     options: dict[str, Any] = {"comment": info["comment"]} if "comment" in info else {}
@@ -85,11 +118,22 @@ def encode(picture: Picture) -> bytes:
         options["extra"] = iptc.jpeg_segment(info[IPTC]) if IPTC in info else b""
     sampling, quality = info.get("jpeg_sampling"), info.get("quality")
     options["subsampling"] = 0 if sampling is None else sampling
+    options["progressive"] = info.get("jpeg_progressive", False)
     if quality is None and "jpeg_tables" in info:
         options["qtables"] = info["jpeg_tables"]
     else:
         options["quality"] = _QUALITY if quality is None else quality
-    return pillow_helpers.encode(picture, _NAME, {ICC, EXIF, XMP, DPI} - too_long, **options)
+    keeps = {ICC, EXIF, XMP, DPI} - too_long
+    if isinstance(sampling, str) and picture.pixels.ndim == 3:
+        return encode_rare(picture, keeps, options)
+    if isinstance(sampling, str):
+        del options["subsampling"]
+    return pillow_helpers.encode(picture, _NAME, keeps, **options)
+
+
+def private(info: dict[str, Any]) -> Iterator[str]:
+    parts: JpegParts | None = info.get(PARTS)
+    yield from parts.names if parts else ()
 
 
 def lost(picture: Picture) -> Iterator[str]:
@@ -113,4 +157,5 @@ JPEG = Format(
     longest=65500,
     lossy=True,
     lost=lost,
+    private=private,
 )

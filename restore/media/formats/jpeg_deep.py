@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -12,13 +11,12 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media.file_errors import line
+from restore.media.formats.jpeg_segments import APPLICATION, COMMENT, segment, segments
 
-_START_OF_SCAN = 0xDA
-_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the frame header. The others in this range are tables."""
 _LOSSLESS = frozenset((0xC3, 0xC7, 0xCB, 0xCF))
-_KEPT = frozenset((*range(0xE0, 0xF0), 0xFE))
+_KEPT = frozenset((*APPLICATION, COMMENT))
 """Markers of application data and comments."""
 
 
@@ -37,27 +35,10 @@ class Frame(NamedTuple):
 
 def frame_of(stream: BinaryIO) -> Frame | None:
     """Read the frame header; None if there is none before the first scan."""
-    for marker, body in _segments(stream):
+    for marker, body, _ in segments(stream):
         if marker in _FRAMES and len(body) >= 5:
             return Frame(marker, *struct.unpack_from(">BHH", body))
     return None
-
-
-def _segments(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content of each segment before the first scan."""
-    stream.seek(2)
-    while stream.read(1) == b"\xff":
-        while (code := stream.read(1)) == b"\xff":  # any number of fill bytes
-            pass
-        marker = code[0] if code else _START_OF_SCAN
-        if marker == _START_OF_SCAN:
-            return
-        if marker in _WITHOUT_LENGTH:
-            continue
-        size = stream.read(2)
-        if len(size) < 2:
-            return
-        yield marker, stream.read(struct.unpack(">H", size)[0] - 2)
 
 
 def pixels_of(stream: BinaryIO, frame: Frame) -> np.ndarray:
@@ -88,10 +69,6 @@ def stand_in(stream: BinaryIO) -> BinaryIO:
     metadata."""
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "JPEG")
-    own = b"".join(
-        struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
-        for marker, body in _segments(stream)
-        if marker in _KEPT
-    )
+    own = (segment(marker, body) for marker, body, _ in segments(stream) if marker in _KEPT)
     content = buffer.getvalue()
-    return io.BytesIO(content[:2] + own + content[2:])
+    return io.BytesIO(b"".join((content[:2], *own, content[2:])))

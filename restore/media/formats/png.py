@@ -30,9 +30,19 @@ from restore.media.formats.png_chunks import (
     mended,
     repixelled,
 )
-from restore.media.formats.png_metadata import CHUNKS, described, is_linear, kept_chunks, private
+from restore.media.formats.png_metadata import CHUNKS, described, kept_chunks, private, stated
 from restore.media.formats.png_rows import CHANNELS, PngRows, PngSink
-from restore.media.picture import DPI, EXIF, ICC, LINEAR, XMP, Picture
+from restore.media.picture import (
+    CICP,
+    DPI,
+    EXIF,
+    ICC,
+    LIGHT,
+    LINEAR,
+    MASTERING,
+    XMP,
+    Picture,
+)
 
 if TYPE_CHECKING:
     from restore.media.video.animation import Animation
@@ -96,7 +106,7 @@ def _or_mended(work: Callable[[BinaryIO], _T], stream: BinaryIO, max_pixels: int
 
 def _decode(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
     kept = kept_chunks(stream)
-    info: dict[str, Any] = {CHUNKS: kept or None, LINEAR: is_linear(kept)}
+    info = stated(kept)
     if not any(";16" in str(tile.args) for tile in file.tile):
         return pillow_helpers.decode(file, info)
     return _decode_deep(stream, file, info)
@@ -169,7 +179,7 @@ PNG = Format(
     size=size,
     aliases=(".apng",),
     depths=("8", "16"),
-    keeps=(ICC, EXIF, XMP, DPI, LINEAR, CHUNKS),
+    keeps=(ICC, EXIF, XMP, DPI, LINEAR, CHUNKS, CICP, MASTERING, LIGHT),
     private=private,
     by_rows=by_rows,
     sink=PngSink,
