@@ -3,11 +3,11 @@
 import re
 
 NAMES = (
-    *("backend", "bit_depth", "codec", "crf", "device", "dry_run", "encode_quality", "ensemble"),
-    *("fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap", "overwrite"),
-    *("pix_fmt", "precision", "quality", "recursive", "reduce", "resume", "skip_existing"),
-    *("sha256", "source", "stages", "strength", "suffix", "task", "temporal", "tile", "variant"),
-    *("watch", "workers"),
+    *("backend", "bit_depth", "codec", "crf", "device", "devices", "dry_run", "encode_quality"),
+    *("ensemble", "fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap"),
+    *("overwrite", "pix_fmt", "precision", "quality", "recursive", "reduce", "resume"),
+    *("sha256", "skip_existing", "source", "stages", "steps", "strength", "suffix", "target_model"),
+    *("task", "temporal", "tile", "variant", "watch", "workers"),
 )
 """Options of the library that the command line has too."""
 _ANY = "|".join(NAMES)

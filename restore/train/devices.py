@@ -84,9 +84,11 @@ def assemble(device: str, devices: int) -> Team:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = processes(devices) // devices
     if chosen.index is not None:
-        raise UsageError(f"--device {device} names one device; with --devices give its kind alone")
+        raise UsageError(
+            f"device={device} names one device; with devices={devices} give its kind alone"
+        )
     if chosen.type == "cuda" and devices > torch.cuda.device_count():
-        raise UsageError(f"--devices {devices}: this machine has {torch.cuda.device_count()} GPUs")
+        raise UsageError(f"devices={devices}: this machine has {torch.cuda.device_count()} GPUs")
     try:
         from lightning_fabric import Fabric
         from lightning_fabric.utilities.exceptions import MisconfigurationException

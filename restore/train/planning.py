@@ -45,11 +45,13 @@ class Plan:
         made = [source for source in self.sources if source.kind in MADE]
         if made and self.target_model is None:
             raise UsageError(
-                f"--{made[0].kind} {made[0].folder}: give --target-model NAME, the model that "
+                f"{made[0].folder}: to {made[0].kind}, give target_model=NAME, the model that "
                 "makes the targets"
             )
         if self.target_model is not None and self.sources and not made:
-            raise UsageError("--target-model makes targets for --rehearse or --distill; give one")
+            raise UsageError(
+                "target_model=NAME makes targets for pictures to rehearse or distill; give some"
+            )
 
     def described(self) -> dict[str, Any]:
         """Return the configuration as a JSON object from which `plan` makes the same run.

@@ -136,13 +136,13 @@ def _check_config(header: Mapping[str, Any], config: TrainConfig, path: Path) ->
     if "steps" in changed and set(changed) <= set(_SCHEDULE):
         if current["steps"] < steps:
             raise TrainingError(
-                f"{path}: belongs to a run of {steps:,} steps; give --steps {steps}, or more to "
+                f"{path}: belongs to a run of {steps:,} steps; give steps={steps}, or more to "
                 "lengthen it"
             )
         if done < steps:
             raise TrainingError(
                 f"{path}: belongs to a run that has {steps - done:,} of {steps:,} steps left; "
-                f"finish it with --steps {steps} before lengthening it"
+                f"finish it with steps={steps} before lengthening it"
             )
         return True
     for name in changed:

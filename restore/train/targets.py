@@ -107,8 +107,7 @@ def _claim(folder: Path, wanted: dict[str, Any]) -> list[str]:
         for name in wanted:
             if found.get(name) != wanted[name]:
                 raise TrainingError(
-                    f"{folder}: holds pairs with another {name}; remove the folder, or give "
-                    "another --run"
+                    f"{folder}: holds pairs with another {name}; remove the folder, or use another"
                 )
     else:
         with atomic_path(path) as partial:

@@ -141,5 +141,5 @@ def test_the_loss_of_a_process_is_one_line(place: Path) -> None:
 
 
 def test_a_single_device_and_several_processes_do_not_go_together() -> None:
-    with pytest.raises(UsageError, match="--device cpu:0 names one device"):
+    with pytest.raises(UsageError, match="device=cpu:0 names one device"):
         assemble("cpu:0", 2)

@@ -299,7 +299,7 @@ def test_without_a_folder_for_the_run_there_is_none(place: Place) -> None:
             ("denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED, "--seed", "5"),
             "seed = 0, no",
         ),
-        (("denoise", "--rehearse", "clean"), "--rehearse clean: give --target-model NAME"),
+        (("denoise", "--rehearse", "clean"), "clean: to rehearse, give --target-model NAME"),
         (
             ("denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED, "--steps", "9"),
             "belongs to a run of 10 steps",

@@ -66,7 +66,7 @@ def test_a_run_is_lengthened_twice_with_another_rate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (replace(CONFIG, steps=5), "belongs to a run of 6 steps; give --steps 6, or more to"),
+        (replace(CONFIG, steps=5), "belongs to a run of 6 steps; give steps=6, or more to"),
         (replace(LONGER, seed=1), "belongs to a run with seed = 0, not 1"),
         (replace(CONFIG, learning_rate=1e-4), "belongs to a run with learning_rate = 0.001, not"),
     ],
@@ -82,5 +82,5 @@ def test_a_run_is_not_lengthened_by_another_one(
 def test_an_unfinished_run_is_not_lengthened(tmp_path: Path) -> None:
     cut = trainer(tmp_path)
     cut.run(lambda row: None, should_stop=lambda: cut.step == 4)
-    with pytest.raises(TrainingError, match="2 of 6 steps left; finish it with --steps 6 before"):
+    with pytest.raises(TrainingError, match="2 of 6 steps left; finish it with steps=6 before"):
         trainer(tmp_path, LONGER).resume()

@@ -137,13 +137,15 @@ def test_an_installed_model_is_described_by_name() -> None:
 
 @pytest.mark.parametrize("kind", [REHEARSE, DISTILL])
 def test_made_sources_need_a_target_model(kind: str) -> None:
-    with pytest.raises(UsageError, match=f"^--{kind} photos: give --target-model NAME"):
+    with pytest.raises(UsageError, match=f"^photos: to {kind}, give target_model=NAME"):
         plan("denoise", (Source(kind, Path("photos")),))
 
 
 def test_a_target_model_needs_a_made_source(tmp_path: Path) -> None:
     path = str(save_model(tmp_path))
-    with pytest.raises(UsageError, match="--target-model makes targets for --rehearse or"):
+    with pytest.raises(
+        UsageError, match="target_model=NAME makes targets for pictures to rehearse or"
+    ):
         plan("denoise", (Source(CLEAN, Path("photos")),), target_model=path)
     assert plan("denoise", (PHOTOS,), target_model=path).config.target_model.startswith("tiny ")
 

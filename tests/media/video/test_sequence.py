@@ -52,7 +52,9 @@ def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_
     np.testing.assert_array_equal(made.pixels, 255 - scene(9))
     assert made.info["icc_profile"] == ICC
     assert b"Maker" in made.info["exif"]
-    with pytest.raises(ImageError, match=r"f9.png: exists already; resume=True makes the missing ones"):
+    with pytest.raises(
+        ImageError, match=r"f9.png: exists already; resume=True makes the missing ones"
+    ):
         restore_numbered(numbered, out, inverted, ResumePolicy(), quiet)
     out.with_name("f10.png").unlink()
     assert restore_numbered(
