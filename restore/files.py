@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -48,6 +50,32 @@ def check_target(path: Path, overwrite: bool, error: type[RestoreError]) -> None
         raise error(f"{path}: folder {path.parent} may not be written to")
     if os.path.lexists(path) and not overwrite:
         raise error(f"{path}: exists already; give overwrite=True to replace it")
+
+
+def ignores_case(folder: Path) -> bool:
+    """Return whether names in a folder that differ in case only are one file.
+
+    Asks for a file by its name in the other case. Nothing is written. A folder that does not exist
+    or holds no name with letters is as the one that holds it.
+    """
+    try:
+        return _finds_other_case(folder)
+    except (OSError, LookupError):
+        return folder.parent != folder and ignores_case(folder.parent)
+
+
+@functools.lru_cache(maxsize=1024)  # the answer does not change; errors are not cached
+def _finds_other_case(folder: Path) -> bool:
+    """Raises `OSError`, or `LookupError` if the folder holds no name with letters."""
+    with os.scandir(folder) as entries:
+        for entry in itertools.islice(entries, 99):
+            other = entry.name.swapcase()
+            if other != entry.name:
+                try:
+                    return os.path.samefile(entry.path, folder / other)
+                except OSError:
+                    return False
+    raise LookupError("no name with letters")
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from restore.errors import RestoreError
-from restore.files import check_target
+from restore.files import check_target, ignores_case
 
 
 def test_a_target_is_refused_before_any_work(tmp_path: Path) -> None:
@@ -24,3 +25,15 @@ def test_a_target_is_refused_before_any_work(tmp_path: Path) -> None:
             check_target(path, False, RestoreError)
     check_target(existing, True, RestoreError)
     check_target(tmp_path / "new.csv", False, RestoreError)
+
+
+def test_case_is_ignored_where_names_in_either_case_are_one_file(tmp_path: Path) -> None:
+    for name in ("same", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Photo.jpg").touch()
+    assert not ignores_case(tmp_path / "other")
+    assert not ignores_case(tmp_path / "other" / "not yet there")
+    # As on a file system that ignores case, one file answers to both names.
+    os.link(tmp_path / "same" / "Photo.jpg", tmp_path / "same" / "pHOTO.JPG")
+    assert ignores_case(tmp_path / "same")
+    assert ignores_case(tmp_path / "same" / "12345")

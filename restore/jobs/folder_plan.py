@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore.errors import ImageError, UsageError
+from restore.files import ignores_case
 from restore.jobs.routing import is_glob
 from restore.media.formats import SUFFIXES, checked_ending
 from restore.media.video.detect import CONTAINERS, is_clip
@@ -188,9 +189,10 @@ def _check(jobs: Sequence[Job]) -> None:
 
 
 def _same(path: Path) -> str:
-    """Return equal names for paths that may be one file: links are followed, and many file systems
-    ignore case."""
-    return os.path.realpath(path).casefold()
+    """Return equal names for paths that are one file: links are followed, and case is ignored where
+    the file system does."""
+    real = os.path.realpath(path)
+    return real.casefold() if ignores_case(Path(real).parent) else real
 
 
 def _fixed_part(pattern: Path) -> Path:

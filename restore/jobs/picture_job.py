@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restore.errors import ImageError
 from restore.jobs.outcome import Outcome
 from restore.jobs.restorers import Notify, announce, key_options, open_restorer, used
 from restore.media import image as media
@@ -35,7 +36,13 @@ def open_picture(
 
 
 def with_losses(picture: Picture, source: Path, target: Path, notify: Notify | None) -> Picture:
-    """Add notes on the parts that the format of ``target`` cannot keep. Raises `ImageError`."""
+    """Add notes on the parts that the format of ``target`` cannot keep. Raises `ImageError`, also
+    if a file of several pictures would be replaced by its first one."""
+    if picture.has_others and target.exists() and source.exists() and target.samefile(source):
+        raise ImageError(
+            f"{source}: holds several pictures, of which only the first would be left; "
+            "name another output"
+        )
     picture = picture.noting(*media.check_fits(picture, target))
     if notify is not None:
         for note in picture.notes:

@@ -29,6 +29,14 @@ CALLED = {ICC: "colour profile", EXIF: "EXIF", XMP: "XMP", DPI: "resolution"}
 """Names of metadata in messages and in the table of formats."""
 
 
+_ONLY_FIRST = "only the first is read"
+
+
+def only_first(count: int) -> str:
+    """Return the note on a file of several images."""
+    return f"holds {count} pictures; {_ONLY_FIRST}"
+
+
 @dataclass(frozen=True)
 class Picture:
     """An image and its metadata.
@@ -55,6 +63,11 @@ class Picture:
 
     def noting(self, *notes: str) -> Picture:
         return replace(self, notes=(*self.notes, *notes))
+
+    @property
+    def has_others(self) -> bool:
+        """Whether the file holds further images that are not read."""
+        return any(note.endswith(_ONLY_FIRST) for note in self.notes)
 
     @property
     def is_linear(self) -> bool:

@@ -98,3 +98,12 @@ def test_choices_that_make_no_sense_are_wrong_usage(folder: Path) -> None:
         outcome = restore("denoise", "deep.tif", "out.png", *option, cwd=folder)
         assert outcome.code == 2
         assert option[0] in outcome.stderr
+
+
+def test_a_file_of_several_pictures_is_not_replaced_by_its_first(folder: Path) -> None:
+    before = (folder / "pages.tif").read_bytes()
+    told = refused(folder, "pages.tif", "pages.tif", "--overwrite")
+    assert "pages.tif: holds several pictures, of which only the first would be left" in told
+    (folder / "link.tif").symlink_to("pages.tif")
+    refused(folder, "pages.tif", "link.tif", "--overwrite")
+    assert (folder / "pages.tif").read_bytes() == before

@@ -137,7 +137,7 @@ def test_an_avif_of_more_bits_is_read_with_all_of_them(tmp_path: Path, bits: int
     assert np.abs(picture.pixels - values * (65535 / full)).max() <= 65535 / full
     assert len(np.unique(picture.pixels)) > 900
     notes = check_fits(picture, tmp_path / "out.avif")
-    assert notes == ("16 bits per channel become 8, the most that AVIF holds",)
+    assert notes == ()
 
 
 def test_a_palette_of_few_bits_becomes_colours(tmp_path: Path) -> None:

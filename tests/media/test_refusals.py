@@ -101,7 +101,9 @@ def test_a_decompression_bomb_is_refused_quickly(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png(100_000, 100_000, 8, 2))
     start = time.perf_counter()
-    with pytest.raises(ImageError, match=r"\A.*has more than 500,000,000 pixels; refused\Z"):
+    with pytest.raises(
+        ImageError, match=r"\A.*has more than 500,000,000 pixels; refused unless \S+\Z"
+    ):
         read(path)
     assert time.perf_counter() - start < 5  # to decode it takes minutes
 
@@ -136,7 +138,8 @@ def test_no_format_is_decoded_before_its_size_is_known(tmp_path: Path, format_: 
     tracemalloc.start()
     try:
         with pytest.raises(
-            ImageError, match=r"\A.*bomb: has more than 500,000,000 pixels; refused\Z"
+            ImageError,
+            match=r"\A.*bomb: has more than 500,000,000 pixels; refused unless \S+\Z",
         ):
             read(path)
         assert tracemalloc.get_traced_memory()[1] < 50 << 20

@@ -14,12 +14,20 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import ImageFile
 
+from restore.errors import ImageError
 from restore.media import assembly
 from restore.media.code_points import LINEAR as LINEAR_TRANSFER
 from restore.media.code_points import SRGB, UNSPECIFIED, CodePoints
 from restore.media.formats import heif_items, pillow_helpers
 from restore.media.formats.format import Format, check_size
-from restore.media.formats.heif_parts import PARTS, RATE, completed, described, own_parts
+from restore.media.formats.heif_parts import (
+    PARTS,
+    RATE,
+    completed,
+    described,
+    own_parts,
+    stated_size,
+)
 from restore.media.formats.matched_quality import matched_quality
 from restore.media.picture import BITS, CICP, EXIF, ICC, LIGHT, LINEAR, MASTERING, XMP, Picture
 
@@ -29,6 +37,7 @@ _QUALITY, _EXACT = 90, 100
 _SPEED = 7
 """Of libavif, 0 to 10. 12 megapixels take a few seconds."""
 _HEAD = 1 << 16
+_MOST_PIXELS = 1 << 28
 _CONFIGURATION = b"av1C"
 _HIGH, _TWELVE, _GREY, _HALF_WIDTH, _HALF_HEIGHT = 0x40, 0x20, 0x10, 0x08, 0x04
 _SHARED_BRANDS = (b"mif1", b"msf1")
@@ -47,8 +56,7 @@ def recognises(head: bytes) -> bool:
 
 
 def decode(stream: BinaryIO, max_pixels: int) -> Picture:
-    with pillow_helpers.identified(stream, _NAME) as file:
-        check_size(file.height, file.width, max_pixels)
+    with _identified(stream, max_pixels) as file:
         flags = _flags(stream)
         bits = _bits(flags)
         info, notes = described(assembly.peeked(stream), _NAME)
@@ -61,6 +69,23 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     if flags & _GREY and picture.pixels.ndim == 3:  # Pillow has no grey with alpha
         return picture.with_pixels(np.ascontiguousarray(picture.pixels[..., 0]))
     return picture
+
+
+def _identified(stream: BinaryIO, max_pixels: int) -> ImageFile.ImageFile:
+    """Open a file. Raises `ImageError` for one that is too large, which libavif calls damaged."""
+    stream.seek(0)
+    height, width = stated_size(stream.read()) or (0, 0)
+    check_size(height, width, max_pixels)
+    if height * width > _MOST_PIXELS:
+        raise ImageError(f"has {height * width:,} pixels; libavif decodes at most {_MOST_PIXELS:,}")
+    file = pillow_helpers.identified(stream, _NAME)
+    check_size(file.height, file.width, max_pixels)
+    return file
+
+
+def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
+    with _identified(stream, max_pixels) as file:
+        return pillow_helpers.size(file)
 
 
 def _flags(stream: BinaryIO) -> int:
@@ -176,7 +201,7 @@ AVIF = Format(
     recognises,
     decode,
     encode,
-    size=pillow_helpers.sizer(_NAME),
+    size=size,
     depths=("8", "16"),
     most_bits=12,
     keeps=_KEEPS,

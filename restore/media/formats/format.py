@@ -103,4 +103,6 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
     """Raise `ImageError` if an image has more than ``max_pixels``. Headers of a few bytes can claim
     any size, so this is called before decoding."""
     if height * width > max_pixels:
-        raise ImageError(f"has more than {max_pixels:,} pixels; refused")
+        raise ImageError(
+            f"has more than {max_pixels:,} pixels; refused unless max_pixels={height * width}"
+        )

@@ -19,7 +19,14 @@ from restore.media.colour import rgb
 from restore.media.formats import heif_items
 from restore.media.formats.extras import library_of
 from restore.media.formats.format import Format, check_size
-from restore.media.formats.heif_parts import PARTS, RATE, completed, described, own_parts
+from restore.media.formats.heif_parts import (
+    PARTS,
+    RATE,
+    completed,
+    described,
+    own_parts,
+    stated_size,
+)
 from restore.media.formats.matched_quality import matched_quality
 from restore.media.picture import BITS, CICP, EXIF, ICC, LIGHT, LINEAR, MASTERING, XMP, Picture
 
@@ -41,10 +48,7 @@ def recognises(head: bytes) -> bool:
 
 def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     """Read the first image, upright. 10 and 12 bits are scaled to 16."""
-    stream.seek(0)
-    library = library_of(_NAME, _EXTRA, _LIBRARY)
-    file = library.open_heif(stream, convert_hdr_to_8bit=False)
-    check_size(file.size[1], file.size[0], max_pixels)
+    file = _identified(stream, max_pixels)
     info: dict[str, Any] = {key: file.info.get(key) for key in (ICC, XMP)}
     info[XMP] = metadata.upright_xmp(info[XMP] or b"")
     stated, notes = described(assembly.peeked(stream), _NAME)
@@ -75,6 +79,22 @@ def _reduced(pixels: np.ndarray, bits: int) -> np.ndarray:
         return pixels
     full = (1 << bits) - 1
     return np.rint(pixels * (full / 65535)).astype(np.uint16) << (16 - bits)
+
+
+def _identified(stream: BinaryIO, max_pixels: int) -> Any:
+    """Open a file. Raises `ImageError` for one that is too large, which libheif calls damaged."""
+    library = library_of(_NAME, _EXTRA, _LIBRARY)
+    stream.seek(0)
+    check_size(*(stated_size(stream.read()) or (0, 0)), max_pixels)
+    stream.seek(0)
+    file = library.open_heif(stream, convert_hdr_to_8bit=False)
+    check_size(file.size[1], file.size[0], max_pixels)
+    return file
+
+
+def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
+    width, height = _identified(stream, max_pixels).size
+    return int(height), int(width)
 
 
 def encode(picture: Picture) -> bytes:
@@ -142,6 +162,7 @@ HEIF = Format(
     recognises,
     decode,
     encode,
+    size=size,
     aliases=(".hif",),
     depths=("8", "16"),
     most_bits=12,

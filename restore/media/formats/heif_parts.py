@@ -11,7 +11,7 @@ import numpy as np
 
 from restore.media.code_points import UNSPECIFIED, CodePoints
 from restore.media.formats.heif_items import HeifItem, HeifItems, box, read, write
-from restore.media.picture import CICP, EXIF, ICC, LIGHT, MASTERING, XMP, Picture
+from restore.media.picture import CICP, EXIF, ICC, LIGHT, MASTERING, XMP, Picture, only_first
 
 PARTS, RATE = "heif_parts", "heif_rate"
 """Keys of `Picture.info`: a `HeifParts`; the name of the format and bytes per pixel."""
@@ -102,6 +102,16 @@ def described(content: bytes, name: str) -> tuple[dict[str, Any], tuple[str, ...
         return {}, ()
 
 
+def stated_size(content: bytes) -> tuple[int, int] | None:
+    """Return (height, width) of the stored image by its header; None if that is damaged."""
+    try:
+        body = read(content).image.property_of(b"ispe") or b""
+        width, height = struct.unpack(">4xII", body)
+    except (ValueError, struct.error):
+        return None
+    return height, width
+
+
 def _code_points(image: HeifItem) -> CodePoints | None:
     for whole, _ in image.properties:
         if whole[4:12] == b"colrnclx":
@@ -161,7 +171,7 @@ def _others(file: HeifItems, kept: set[int]) -> Iterator[str]:
         and item.property_of(b"ispe") is not None
     ]
     if shown:
-        yield f"holds {1 + len(shown)} pictures; only the first is read"
+        yield only_first(1 + len(shown))
 
 
 def _is_alpha(item: HeifItem) -> bool:

@@ -15,7 +15,7 @@ from restore.errors import ImageError
 from restore.media import assembly, metadata
 from restore.media.colour import srgb_of_cmyk
 from restore.media.formats.format import check_size
-from restore.media.picture import DPI, EXIF, ICC, XMP, Picture
+from restore.media.picture import DPI, EXIF, ICC, XMP, Picture, only_first
 
 _BLOCK = 1 << 24
 """Pixels converted together. Pillow refuses to crop about ten times as many."""
@@ -121,7 +121,7 @@ def _array(image: Image.Image, mode: str) -> np.ndarray:
 def frames(file: ImageFile.ImageFile) -> tuple[str, ...]:
     """Return a note if the file holds more than one image."""
     count = getattr(file, "n_frames", 1)
-    return (f"holds {count} pictures; only the first is read",) if count > 1 else ()
+    return (only_first(count),) if count > 1 else ()
 
 
 def carried(

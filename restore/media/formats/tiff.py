@@ -23,7 +23,7 @@ from restore.media.formats import pillow_helpers
 from restore.media.formats.format import Format, check_size
 from restore.media.formats.tiff_rows import LARGEST_TILE, TiffSink, rows_of
 from restore.media.formats.tiff_tags import XMP_TAG, put_exif, read_exif, write_options
-from restore.media.picture import DPI, EXIF, ICC, IPTC, XMP, Picture
+from restore.media.picture import DPI, EXIF, ICC, IPTC, XMP, Picture, only_first
 from restore.media.silence_stderr import silence_stderr
 
 _NAME = "TIFF"
@@ -33,6 +33,8 @@ _MAGIC_OF_PILLOW = (b"MM*\0", b"II\0*")
 _INCHES = {2: 1.0, 3: 2.54}
 """Factor from the unit of resolution (inch, centimetre) to dots per inch."""
 _KINDS = ("MINISBLACK", "MINISWHITE", "RGB", "SEPARATED")
+_BITS_OF_PILLOW = (1, 2, 4)
+"""Bits per pixel, below 8, that Pillow reads."""
 _MOST_CHANNELS = 64
 
 
@@ -81,8 +83,8 @@ def _orientation(page: Any) -> int:
 
 
 def _pillow_can(stream: BinaryIO) -> bool:
-    """Whether Pillow reads the first page without loss and tifffile may not: few bits, a palette,
-    JPEG or fax compression."""
+    """Whether Pillow reads the first page without loss and tifffile may not: 1, 2 or 4 bits, a
+    palette, JPEG or fax compression."""
     from tifffile import EXTRASAMPLE, TiffFile
 
     stream.seek(0)
@@ -90,7 +92,9 @@ def _pillow_can(stream: BinaryIO) -> bool:
         page = file.pages.first
         if page.bitspersample > 8 or EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
             return False
-        plain = page.bitspersample == 8 and _name(page.photometric) in _KINDS
+        bits, few = page.bitspersample, page.samplesperpixel == 1
+        readable = bits == 8 or bits not in _BITS_OF_PILLOW or not few
+        plain = readable and _name(page.photometric) in _KINDS
         return not plain or _name(page.compression) in ("JPEG", "OJPEG")
 
 
@@ -111,13 +115,15 @@ def _pixels_of(page: Any) -> np.ndarray:
         raise ImageError(f"is damaged: its pixels have the shape {data.shape}")
     if data.dtype in (np.float16, np.float32, np.float64):
         return data.astype(np.float32)
-    if data.dtype == np.uint8 and bits == 8:
-        return data
+    if data.dtype == np.bool_:
+        return data.astype(np.uint8) * np.uint8(255)
+    if data.dtype == np.uint8 and bits <= 8:
+        return data if bits == 8 else np.rint(data * (255 / ((1 << bits) - 1))).astype(np.uint8)
     if data.dtype == np.uint16 and 8 < bits <= 16:
         full = (1 << bits) - 1
         return data if bits == 16 else np.rint(data * (65535 / full)).astype(np.uint16)
     raise ImageError(
-        f"holds {data.dtype} pixels of {bits} bits; 8, 16 and 32-bit float are supported"
+        f"holds {data.dtype} pixels of {bits} bits; 1 to 16 bits and floats are supported"
     )
 
 
@@ -136,7 +142,7 @@ def _decode_by_tifffile(
             notes.append("64 bits per channel become 32f")
         extras, turn, big = page.extrasamples, _orientation(page), file.is_bigtiff
         if len(file.pages) > 1:
-            notes.append(f"holds {len(file.pages)} pictures; only the first is read")
+            notes.append(only_first(len(file.pages)))
     data, inks = _coloured(_name(page.photometric), data, info, notes)
     alpha = _alpha(extras, 0 if data.ndim == 2 else data.shape[2] - inks)
     # Scanners store channels other than alpha, such as infrared.
