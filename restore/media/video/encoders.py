@@ -21,6 +21,7 @@ from restore.media.video.encoder_settings import FAMILIES, QUANTISER, codec_tag,
 from restore.media.video.ffmpeg_errors import ffmpeg_errors
 from restore.media.video.pixel_format import RGB, layout
 from restore.media.video.rgb_frame import FULL_RANGE, LIMITED_RANGE, guessed_matrix
+from restore.media.video.scheduling import opened
 from restore.media.video.stream import Clip
 
 _ALIASES = {"h265": "hevc", "avc": "h264", "x264": "h264", "x265": "hevc", "jpeg": "mjpeg"}
@@ -199,7 +200,7 @@ def _try(encoding: Encoding, clip: Clip, target: Path) -> None:
     if width % form.across or height % form.down:
         trouble += "; an odd size may need pix_fmt='yuv444p' or another codec"
     with ffmpeg_errors(target, trouble):
-        encoding.context(clip).open()
+        opened(encoding.context(clip))
 
 
 def ticks(clip: Clip, container: str) -> Fraction:

@@ -26,6 +26,7 @@ from restore.files import atomic_path
 from restore.media.video.encoders import Encoding
 from restore.media.video.ffmpeg_errors import ffmpeg_errors
 from restore.media.video.rgb_frame import converted
+from restore.media.video.scheduling import opened
 from restore.media.video.stream import Clip
 
 FRAMES = 120
@@ -58,7 +59,7 @@ class SegmentWriter:
 
     def __init__(self, clip: Clip, encoding: Encoding, path: Path):
         self.times: list[tuple[int, int]] = []  # (time stamp, duration) of each frame, in ticks
-        self._encoder = encoding.context(clip)
+        self._encoder = opened(encoding.context(clip))
         self._form = encoding.pixel_format
         self._clip, self._path = clip, path
         self._tick = 1 / clip.rate
