@@ -13,6 +13,7 @@ from restore import __version__
 from restore.cli import (
     auto,
     bench,
+    compare,
     degrade,
     evaluate,
     export,
@@ -81,6 +82,7 @@ for _head in HEADS.values():
     _add(_head.name, task.command(_head), _head.summary)
 _add("auto", auto.auto)
 _add("inspect", inspect.inspect)
+_add("compare", compare.compare)
 _add("models", models.models)
 _add_group("weights", weights.app)
 _add_group("degrade", degrade.app)

@@ -1,0 +1,84 @@
+"""A self-contained HTML page with a before/after slider."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from restore.compare.views import View
+from restore.errors import ImageError, UsageError
+from restore.files import atomic_path
+
+TEMPLATE = Path(__file__).with_name("page.html")
+LOSSLESS_UP_TO = 4_000_000
+"""Pixels of a view. Larger ones are JPEG at a quality whose loss does not show at 1:1."""
+JPEG_QUALITY = 95
+
+
+def write_page(path: Path, title: str, views: Sequence[View], overwrite: bool = False) -> None:
+    """Write a page that shows two of the ``views`` at a time, the first and the last to begin with.
+
+    Everything is in the one file: no script, font or picture comes from elsewhere. Raises
+    `UsageError` for views of different sizes, or fewer than two, and as `check_page`.
+    """
+    if len(views) < 2:
+        raise UsageError("a comparison needs two pictures or more")
+    sizes = {view.pixels.shape for view in views}
+    if len(sizes) > 1:
+        told = ", ".join(f"{view.label} {shape(view)}" for view in views)
+        raise UsageError(f"pictures of different sizes cannot be compared: {told}")
+    check_page(path, overwrite)
+    content = page(title, views)
+    with atomic_path(path) as partial:
+        partial.write_text(content, encoding="utf-8")
+
+
+def check_page(path: Path, overwrite: bool = False) -> None:
+    """Raise `ImageError` for a page that cannot be written: it exists, or its folder does not."""
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path}: exists already; overwrite=True replaces it")
+    if not path.absolute().parent.is_dir():
+        raise ImageError(f"{path}: there is no folder {path.parent}")
+
+
+def page(title: str, views: Sequence[View]) -> str:
+    """Return the HTML text."""
+    height, width = views[0].pixels.shape[:2]
+    shown = [{"label": label(view), "source": data_url(view.pixels)} for view in views]
+    # A closing tag within the data would end the script.
+    data = json.dumps(shown).replace("<", "\\u003c")
+    fields = {"title": html.escape(title), "width": str(width), "height": str(height)}
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for name, value in fields.items():
+        text = text.replace(f"[[{name}]]", value)
+    return text.replace("[[views]]", data)
+
+
+def label(view: View) -> str:
+    """Return the label of a view with its PSNR."""
+    return view.label if view.psnr is None else f"{view.label} ({view.psnr:.2f} dB)"
+
+
+def shape(view: View) -> str:
+    """Return the size of a view, as WIDTHxHEIGHT."""
+    return f"{view.pixels.shape[1]}x{view.pixels.shape[0]}"
+
+
+def data_url(pixels: np.ndarray) -> str:
+    """Return H x W x 3 uint8 as the URL of a picture: lossless WebP, or JPEG for a large one."""
+    image, stream = Image.fromarray(pixels), io.BytesIO()
+    fits_webp = max(image.size) <= 16383
+    if image.width * image.height <= LOSSLESS_UP_TO and fits_webp:
+        kind = "webp"
+        image.save(stream, kind, lossless=True, method=2, exact=True)
+    else:
+        kind = "jpeg"
+        image.save(stream, kind, quality=JPEG_QUALITY, subsampling=0)
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"

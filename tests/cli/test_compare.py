@@ -1,0 +1,59 @@
+"""`restore compare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import one_error_line, restore
+from models import save_model
+from pictures import saved, smooth
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return saved(tmp_path / "in.png", smooth())
+
+
+def test_heads_models_and_strengths_stand_next_to_each_other(photo: Path) -> None:
+    folder = photo.parent
+    model, html = save_model(folder), folder / "look.html"
+    truth = saved(folder / "true.png", smooth())
+    words = ("--models", model, "--strengths", "0.5,1", "--reference", truth, "--html", html)
+    outcome = restore("compare", photo, *words, "--device", "cpu", "--json")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    said = json.loads(outcome.stdout)
+    assert said["output"] == str(html)
+    labels = [view["label"] for view in said["views"]]
+    assert labels == ["in.png", f"{model} at 0.5", str(model), "reference"]
+    assert said["views"][0]["psnr"] is None  # equal pictures: no finite number
+    assert said["views"][1]["psnr"] > said["views"][2]["psnr"]
+    assert html.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_file_is_compared_without_a_model(photo: Path, tmp_path: Path) -> None:
+    done = saved(tmp_path / "out.png", 255 - smooth())
+    outcome = restore("compare", photo, done, "--html", tmp_path / "look.html")
+    assert outcome.code == 0
+    assert outcome.stdout == f"{tmp_path / 'look.html'}: 2 pictures\n"
+
+
+def test_wrong_usage_is_one_line(photo: Path, tmp_path: Path) -> None:
+    html = tmp_path / "look.html"
+    line = one_error_line(restore("compare", photo, "--html", html), code=2)
+    assert "name a restored picture, or give --heads or --models" in line
+    line = one_error_line(restore("compare", photo, "--heads", "denois", "--html", html), code=2)
+    assert "denois" in line
+    bad = ("--heads", "denoise", "--strengths", "much")
+    line = one_error_line(restore("compare", photo, *bad, "--html", html), code=2)
+    assert "--strengths much: give numbers, such as 0.5,1" in line
+    html.write_text("mine")
+    line = one_error_line(restore("compare", photo, photo, "--html", html))
+    assert "exists already; --overwrite replaces it" in line
+    small = saved(tmp_path / "small.png", np.zeros((8, 8, 3), np.uint8))
+    other = tmp_path / "other.html"
+    line = one_error_line(restore("compare", photo, small, "--html", other), code=2)
+    assert "different sizes" in line
+    assert not other.exists()
