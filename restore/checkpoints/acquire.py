@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restore.checkpoints import measured, zoo
+from restore.checkpoints import official_figures, zoo
 from restore.checkpoints.card import TILES, Card, read_card
 from restore.checkpoints.store import Model, check_task, home, official_folder
 from restore.checkpoints.zoo import OFFICIAL, Official
@@ -179,7 +179,7 @@ def _pull(request: _Request) -> Model:
             with atomic_path(request.record) as temporary:
                 temporary.write_text(f"{origin['sha256']}  {path.name}\n")
         card = _save(network, replace(request.entry.card(), source=origin), request.target)
-    return Model(request.target, measured.merged(card, official_folder()), "downloaded")
+    return Model(request.target, official_figures.merged(card, official_folder()), "downloaded")
 
 
 def _installed(request: _Request, recorded: str | None) -> Model | None:
@@ -196,7 +196,7 @@ def _installed(request: _Request, recorded: str | None) -> Model | None:
         weights.verify(target, card)
     except CheckpointError:
         return None
-    return Model(target, measured.merged(card, official_folder()), "downloaded")
+    return Model(target, official_figures.merged(card, official_folder()), "downloaded")
 
 
 def _read(entry: Official, path: Path) -> RestorationNetwork:
@@ -221,7 +221,7 @@ def _save(network: RestorationNetwork, card: Card, target: Path) -> Card:
     """
     from restore.checkpoints import weights
 
-    full = measured.merged(card, official_folder())
+    full = official_figures.merged(card, official_folder())
     return weights.save(network, replace(full, memory={}), target, without_unread=True)
 
 

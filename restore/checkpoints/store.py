@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from restore.checkpoints import measured
+from restore.checkpoints import official_figures
 from restore.checkpoints.card import Card, read_card
 from restore.checkpoints.zoo import OFFICIAL
 from restore.errors import CheckpointError, ModelNotFoundError, UsageError
@@ -63,7 +63,7 @@ def installed() -> Iterator[Model]:
 
 
 def _model(path: Path, origin: str) -> Model:
-    return Model(path, measured.merged(read_card(path), official_folder()), origin)
+    return Model(path, official_figures.merged(read_card(path), official_folder()), origin)
 
 
 def files() -> Iterator[tuple[Path, str]]:
@@ -223,7 +223,7 @@ def catalogue() -> list[Entry]:
         size = model.path.stat().st_size
         entries.setdefault(card.name, Entry(card, model.origin, model.path, size))
     for official in OFFICIAL.values():
-        card = measured.merged(official.card(), official_folder())
+        card = official_figures.merged(official.card(), official_folder())
         entries.setdefault(card.name, Entry(card, "available", None, 4 * official.parameters))
     heads = list(HEADS)
     return sorted(entries.values(), key=lambda entry: heads.index(entry.card.task))

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, Card
 from restore.engine.backend import ONNXRUNTIME, TORCH
-from restore.engine.peak import convolution_peak, memory_bandwidth
+from restore.engine.machine_peak import convolution_peak, memory_bandwidth
 from restore.engine.precision import PRECISIONS
 from restore.engine.tile_options import AUTO, resolve_policy
 from restore.errors import UsageError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from restore.errors import UsageError
-from restore.suggestions import did_you_mean
+from restore.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer

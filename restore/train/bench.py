@@ -13,7 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from restore.degrade.recipes import RECIPES
-from restore.engine.peak import convolution_peak
+from restore.engine.machine_peak import convolution_peak
 from restore.heads import HEADS
 from restore.networks import NetworkConfig, build
 from restore.train.config import TrainConfig
@@ -34,8 +34,8 @@ BACKWARD = 3
 class Throughput:
     """Patches are 128 x 128. ``spread`` is the interquartile range over the median of the times of
     the steps; ``of_peak`` the fraction of this machine's convolution peak (see
-    `restore.engine.peak`) that the network's operations reach, data and optimizer included in the
-    time."""
+    `restore.engine.machine_peak`) that the network's operations reach, data and optimizer included
+    in the time."""
 
     task: str
     device: str

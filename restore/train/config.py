@@ -15,7 +15,7 @@ from restore.networks import (
     config_to_dict,
 )
 from restore.networks.maxim import MaximConfig
-from restore.suggestions import did_you_mean
+from restore.spelling import did_you_mean
 
 SMALL = MaximConfig(
     features=48,

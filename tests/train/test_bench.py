@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tiny_run import CONFIG, CPU
 
-from restore.engine.peak import convolution_peak
+from restore.engine.machine_peak import convolution_peak
 from restore.train.bench import measure
 from restore.train.job import Place
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from models import save_model
 
-from restore.checkpoints import measured, store
+from restore.checkpoints import official_figures, store
 from restore.checkpoints.card import TilePolicy, TrainingSet, read_card
 from restore.evaluate.report import Case
 
@@ -86,7 +86,7 @@ def test_official_models_get_a_file_of_their_own(
     (tmp_path / "official").mkdir()
     measure.main(tmp_path, ["derain-rain13k"])
     values = json.loads((tmp_path / "official" / "derain-rain13k.json").read_text())
-    assert set(values) == set(measured.FIELDS)
+    assert set(values) == set(official_figures.FIELDS)
     assert {figure["data"] for figure in values["figures"]} == {
         "squares of 40",
         "squares of 80",

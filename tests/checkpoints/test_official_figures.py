@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from release import PINNED, Release
 
-from restore.checkpoints import acquire, measured, store, zoo
+from restore.checkpoints import acquire, official_figures, store, zoo
 from restore.checkpoints.card import Figure, TilePolicy, read_card
 from restore.errors import CheckpointError
 
@@ -40,25 +40,25 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Pa
 
 
 def test_measured_values_replace_or_join_the_cards(write: Callable[[Any], Path]) -> None:
-    card = measured.merged(CARD, write(OURS))
+    card = official_figures.merged(CARD, write(OURS))
     assert card.figures == (Figure("Rain12", "PSNR", 37.5, "Y"), *CARD.figures)
     assert card.precisions == ("float32", "bfloat16")
     assert card.tile == TilePolicy(384, 64, 1000)
     assert card.memory == OURS["memory"]
-    assert replace(card, **{name: getattr(CARD, name) for name in measured.FIELDS}) == CARD
+    assert replace(card, **{name: getattr(CARD, name) for name in official_figures.FIELDS}) == CARD
 
 
 def test_merging_twice_changes_nothing(write: Callable[[Any], Path]) -> None:
-    once = measured.merged(CARD, write(OURS))
-    assert measured.merged(once, write(OURS)) == once
+    once = official_figures.merged(CARD, write(OURS))
+    assert official_figures.merged(once, write(OURS)) == once
 
 
 def test_a_later_figure_replaces_the_one_of_the_same_protocol(
     write: Callable[[Any], Path],
 ) -> None:
-    once = measured.merged(CARD, write(OURS))
+    once = official_figures.merged(CARD, write(OURS))
     later = [{"data": "Rain12", "metric": "PSNR", "value": 38.0, "protocol": "Y"}]
-    card = measured.merged(once, write(OURS | {"figures": later}))
+    card = official_figures.merged(once, write(OURS | {"figures": later}))
     assert [f.value for f in card.figures if f.data == "Rain12"] == [38.0]
     assert len(card.figures) == 1 + len(CARD.figures)
 
@@ -67,18 +67,20 @@ def test_figures_after_a_stage_stand_beside_those_of_the_whole(
     write: Callable[[Any], Path],
 ) -> None:
     first = {**OURS["figures"][0], "value": 36.0, "stages": 1}  # type: ignore[index]
-    card = measured.merged(measured.merged(CARD, write(OURS)), write({"figures": [first]}))
+    card = official_figures.merged(
+        official_figures.merged(CARD, write(OURS)), write({"figures": [first]})
+    )
     assert [f.value for f in card.figures if f.data == "Rain12"] == [36.0, 37.5]
 
 
 def test_memory_that_the_user_measured_is_kept(write: Callable[[Any], Path]) -> None:
     own = replace(CARD, memory={"cpu": {"float32": 1.0}, "cuda": {"float32": 5.0}})
-    card = measured.merged(own, write(OURS))
+    card = official_figures.merged(own, write(OURS))
     assert card.memory == {"cpu": {"float32": 1.0, "bfloat16": 2000.0}, "cuda": {"float32": 5.0}}
 
 
 def test_a_part_changes_that_part_only(write: Callable[[Any], Path]) -> None:
-    card = measured.merged(CARD, write({"precisions": ["float32", "bfloat16"]}))
+    card = official_figures.merged(CARD, write({"precisions": ["float32", "bfloat16"]}))
     assert card == replace(CARD, precisions=("float32", "bfloat16"))
 
 
@@ -87,8 +89,8 @@ def test_other_models_and_absent_files_stay_as_they_are(
 ) -> None:
     folder = write(OURS)
     for card in (replace(CARD, sha256="0" * 64), replace(CARD, sha256="")):
-        assert measured.merged(card, folder) == card
-    assert measured.merged(CARD, tmp_path) == CARD
+        assert official_figures.merged(card, folder) == card
+    assert official_figures.merged(CARD, tmp_path) == CARD
 
 
 @pytest.mark.parametrize(
@@ -97,13 +99,13 @@ def test_other_models_and_absent_files_stay_as_they_are(
 def test_a_malformed_file_is_named(write: Callable[[Any], Path], values: Any) -> None:
     folder = write(values)
     with pytest.raises(CheckpointError, match=rf"{PINNED}\.json"):
-        measured.merged(CARD, folder)
+        official_figures.merged(CARD, folder)
 
 
 def test_a_newer_package_updates_the_cards_of_models_pulled_before(
     write: Callable[[Any], Path], release: Release
 ) -> None:
-    assert measured.FIELDS
+    assert official_figures.FIELDS
     model = acquire.pull(PINNED, source=str(release.tgz))
     assert model.card.precisions == ("float32",)
     write(OURS)
