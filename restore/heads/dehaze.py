@@ -11,6 +11,7 @@ DEHAZE = Head(
     others=("dehaze-sots-indoor",),
     degradation="dehaze",
     finding="haze",
+    changes_light=True,
     # SOTS outdoor weights on an image of O-HAZE: 22.0 dB reduced to 400 pixels, 21.1 in tiles of
     # 512, which are judged one by one.
     reduce_to=400,

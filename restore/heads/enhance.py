@@ -11,6 +11,7 @@ ENHANCE = Head(
     others=("enhance-fivek",),
     degradation="enhance",
     finding="darkness",
+    changes_light=True,
     # LOL weights on an image of 1500 x 1000: 27.5 dB reduced to 400 pixels, 13.8 and visible bands
     # in tiles of 512.
     reduce_to=400,

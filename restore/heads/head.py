@@ -36,6 +36,8 @@ class Head:
     reduce_to: int = 0
     """Pixels of the shorter side at which a model is shown an image, if its card has no measured
     tile policy. Set by heads that judge a whole scene; 0 shows every pixel, in tiles."""
+    changes_light: bool = False
+    """Whether the head is asked to change brightness and colours."""
     rivals: tuple[str, ...] = ()
     """Methods of `restore.evaluate.classical` without training, for ``restore eval --methods``."""
     metrics: tuple[str, ...] = ()

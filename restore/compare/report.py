@@ -1,0 +1,131 @@
+"""A page about a folder run: every picture before and after, suspicious ones first."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from restore.compare.page import check_page, data_url
+from restore.errors import ImageError
+from restore.evaluate.guardrails import Sign, suspicious
+from restore.files import atomic_path
+from restore.jobs.outcome import DONE, FAILED, SKIPPED, Outcome
+from restore.media import image as media
+from restore.media.view import screen_view
+
+TEMPLATE = Path(__file__).with_name("report.html")
+THUMBNAIL = 240
+"""Pixels of the longer side."""
+MOST_SHOWN = 1000
+"""Pictures with thumbnails; a browser is slow with more. All are listed."""
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a run: its outcome, its signs, worst first, and its thumbnails as data URLs (empty
+    for clips and for files that were not restored)."""
+
+    outcome: Outcome
+    signs: tuple[Sign, ...] = ()
+    before: str = ""
+    after: str = ""
+
+    @property
+    def rank(self) -> tuple[int, float, str]:
+        """The place in the list: failures, then suspicious pictures by their worst sign."""
+        first = {FAILED: 0}.get(self.outcome.status, 1 if self.signs else 2)
+        worst = max((sign.excess for sign in self.signs), default=0.0)
+        return first, -worst, str(self.outcome.source)
+
+
+def write_report(
+    path: Path,
+    head: str,
+    outcomes: Sequence[Outcome],
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Entry, ...]:
+    """Write the page and return its entries in order. Reads the pictures of the run again, one at a
+    time. Raises `ImageError` for a page that cannot be written (`check_page`)."""
+    check_page(path, overwrite)
+    found = []
+    for number, outcome in enumerate(outcomes, start=1):
+        found.append(entry(outcome, head))
+        progress(number, len(outcomes))
+    entries = tuple(sorted(found, key=lambda one: one.rank))
+    with atomic_path(path) as partial:
+        partial.write_text(report(head, entries), encoding="utf-8")
+    return entries
+
+
+def entry(outcome: Outcome, head: str) -> Entry:
+    """Look at what became of one file. A picture that cannot be read again has no thumbnails."""
+    if outcome.status not in (DONE, SKIPPED) or outcome.frames != 1:
+        return Entry(outcome)
+    try:
+        before, after = (screen_view(media.read(p)) for p in (outcome.source, outcome.target))
+    except ImageError:
+        return Entry(outcome)
+    same = before.shape == after.shape
+    signs = suspicious(before, after, head) if same else ()
+    return Entry(outcome, signs, data_url(thumbnail(before)), data_url(thumbnail(after)))
+
+
+def thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """Return H x W x 3 uint8 of at most `THUMBNAIL` pixels a side."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
+def report(head: str, entries: Sequence[Entry]) -> str:
+    """Return the HTML text."""
+    fields = {
+        "title": f"restore {html.escape(head)}",
+        "summary": html.escape(summary(entries)),
+        "entries": "\n".join(_figures(entries)),
+    }
+    text = TEMPLATE.read_text(encoding="utf-8")
+    for name, value in fields.items():
+        text = text.replace(f"[[{name}]]", value)
+    return text
+
+
+def summary(entries: Sequence[Entry]) -> str:
+    """Return the counts of a run in one sentence."""
+    failed = sum(one.outcome.status == FAILED for one in entries)
+    looks = sum(bool(one.signs) for one in entries)
+    return f"{len(entries)} files: {failed} failed, {looks} to look at"
+
+
+def _figures(entries: Sequence[Entry]) -> Iterator[str]:
+    for number, one in enumerate(entries):
+        name = html.escape(str(one.outcome.source))
+        kind = "failed" if one.outcome.status == FAILED else "look" if one.signs else ""
+        pictures = ""
+        if one.before and number < MOST_SHOWN:
+            pictures = (
+                f'<div><img src="{one.before}" alt="{name} before">'
+                f'<img src="{one.after}" alt="{name} after"></div>'
+            )
+        said = "".join(f"<li>{html.escape(line)}</li>" for line in lines(one))
+        yield f'<article class="{kind}"><h2>{name}</h2>{pictures}<ul>{said}</ul></article>'
+
+
+def lines(one: Entry) -> Iterable[str]:
+    """Return what the page says about a file, a line each."""
+    outcome = one.outcome
+    for sign in one.signs:
+        yield f"{sign.name}: {sign.value:.1f} (limit {sign.limit:g})"
+    told = f"{outcome.status}: {outcome.reason}" if outcome.reason else outcome.status
+    yield f"{told} -> {outcome.target}" if outcome.status == DONE else told
+    if outcome.model:
+        yield f"{outcome.model}, {outcome.precision}, {outcome.seconds:.1f} s"
+    yield from outcome.notes

@@ -1,0 +1,115 @@
+"""Signs that a restoration changed more than it should, found without the true picture.
+
+Each sign is a number and its limit. The limits are those that `tests/evaluate/test_guardrails.py`
+proves: what restoration does on purpose stays below, a harm that is put into a picture lies above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from restore.heads import HEADS
+
+LARGEST = 1024
+"""Pixels of the longer side of a picture that is compared: larger ones are cut to their centre."""
+BLOCK = 16
+FLAT = 0.1
+"""Share of the blocks that count as flat: those with the least texture before."""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """``name``: what is suspicious, in words. ``value`` and ``limit``: in levels of 8 bits, but
+    degrees for a hue."""
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def excess(self) -> float:
+        """How many times its limit a sign is, above 1."""
+        return self.value / self.limit
+
+
+def suspicious(before: np.ndarray, after: np.ndarray, head: str) -> tuple[Sign, ...]:
+    """Return the signs beyond their limits, worst first.
+
+    ``before`` and ``after`` are H x W x 3 uint8 in sRGB, of one size. Heads that change light on
+    purpose are not blamed for new brightness and colours.
+    """
+    before, after = (_middle(pixels).astype(np.float32) for pixels in (before, after))
+    signs = [texture(before, after), lines(before, after)]
+    if not (head in HEADS and HEADS[head].changes_light):
+        signs += [brightness(before, after), hue(before, after)]
+    beyond = [sign for sign in signs if sign.value > sign.limit]
+    return tuple(sorted(beyond, key=lambda sign: -sign.excess))
+
+
+def brightness(before: np.ndarray, after: np.ndarray) -> Sign:
+    """How far the mean luma moved."""
+    return Sign("brightness moved", abs(float(_luma(after).mean() - _luma(before).mean())), 3.0)
+
+
+def hue(before: np.ndarray, after: np.ndarray) -> Sign:
+    """How far the mean hue of coloured pixels turned, in degrees."""
+    old, new = _chroma(before), _chroma(after)
+    coloured = np.abs(old) > 12
+    if coloured.sum() < 64:
+        return Sign("hue turned", 0.0, 8.0)
+    # Turns of single pixels are noise: their sum, weighted by chroma, is of the picture.
+    turn = np.angle((new[coloured] * old[coloured].conj()).sum(), deg=True)
+    return Sign("hue turned", abs(float(turn)), 8.0)
+
+
+def texture(before: np.ndarray, after: np.ndarray) -> Sign:
+    """By how much the texture of the flattest blocks grew, as a standard deviation."""
+    old, new = _deviations(_luma(before)), _deviations(_luma(after))
+    flat = old <= np.quantile(old, FLAT)
+    return Sign("flat areas gained texture", float((new[flat] - old[flat]).mean()), 1.5)
+
+
+def lines(before: np.ndarray, after: np.ndarray) -> Sign:
+    """The largest step of the change over a straight line through the picture, as at the border of
+    tiles, above what is usual."""
+    change = _luma(after) - _luma(before)
+    worst = 0.0
+    for axis in (0, 1):
+        steps = np.diff(change, axis=axis).mean(axis=1 - axis)
+        # The step against both neighbours: an edge of the scene is blurred over several pixels.
+        alone = np.abs(steps - np.median(steps)) - 4 * np.median(np.abs(steps - np.median(steps)))
+        worst = max(worst, float(alone.max(initial=0)))
+    return Sign("a straight line, as of a tile's border", worst, 1.5)
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    top, left = (max(0, (length - LARGEST) // 2) for length in pixels.shape[:2])
+    return pixels[top : top + LARGEST, left : left + LARGEST]
+
+
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32))  # ITU-R BT.601
+
+
+def _chroma(pixels: np.ndarray) -> np.ndarray:
+    """Return Cb + i Cr of BT.601, of means over 4 x 4 pixels, so that noise has no hue."""
+    height, width = (length // 4 * 4 for length in pixels.shape[:2])
+    cells = pixels[:height, :width].reshape(height // 4, 4, width // 4, 4, 3).mean(axis=(1, 3))
+    luma = _luma(cells)
+    return np.asarray(0.564 * (cells[..., 2] - luma) + 0.713j * (cells[..., 0] - luma))
+
+
+def _deviations(luma: np.ndarray) -> np.ndarray:
+    height, width = (max(BLOCK, length // BLOCK * BLOCK) for length in luma.shape)
+    luma = np.pad(
+        luma,
+        [
+            (0, max(0, side - length))
+            for side, length in zip((height, width), luma.shape, strict=True)
+        ],
+        "edge",
+    )[:height, :width]
+    blocks = luma.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    return np.asarray(blocks.std(axis=(1, 3)))
