@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from restore.heads import HEADS
+from restore.inspect import inspect, suggest
 
 LARGEST = 1024
 """Pixels of the longer side of a picture that is compared: larger ones are cut to their centre."""
 BLOCK = 16
+DEPTH = 4
+"""Pixels on either side of a line whose means are compared."""
 FLAT = 0.1
 """Share of the blocks that count as flat: those with the least texture before."""
 
@@ -43,7 +46,9 @@ def suspicious(before: np.ndarray, after: np.ndarray, head: str) -> tuple[Sign, 
     before, after = (_middle(pixels).astype(np.float32) for pixels in (before, after))
     signs = [texture(before, after), lines(before, after)]
     if not (head in HEADS and HEADS[head].changes_light):
-        signs += [brightness(before, after), hue(before, after)]
+        signs.append(hue(before, after))
+        if suggest(inspect(before.astype(np.uint8))) is None:  # rain and haze are bright
+            signs.append(brightness(before, after))
     beyond = [sign for sign in signs if sign.value > sign.limit]
     return tuple(sorted(beyond, key=lambda sign: -sign.excess))
 
@@ -73,15 +78,31 @@ def texture(before: np.ndarray, after: np.ndarray) -> Sign:
 
 def lines(before: np.ndarray, after: np.ndarray) -> Sign:
     """The largest step of the change over a straight line through the picture, as at the border of
-    tiles, above what is usual."""
+    tiles, above what is usual.
+
+    The step of a line is the median over segments along it: edges of the scene are shorter than
+    half a picture.
+    """
     change = _luma(after) - _luma(before)
     worst = 0.0
-    for axis in (0, 1):
-        steps = np.diff(change, axis=axis).mean(axis=1 - axis)
-        # The step against both neighbours: an edge of the scene is blurred over several pixels.
-        alone = np.abs(steps - np.median(steps)) - 4 * np.median(np.abs(steps - np.median(steps)))
-        worst = max(worst, float(alone.max(initial=0)))
-    return Sign("a straight line, as of a tile's border", worst, 1.5)
+    for turned in (change, change.T):
+        steps = _steps(turned)
+        usual = float(np.median(steps)) if steps.size else 0.0
+        spread = float(np.median(np.abs(steps - usual))) if steps.size else 0.0
+        worst = max(worst, float((np.abs(steps - usual) - 5 * spread).max(initial=0)))
+    return Sign("a straight line, as of a tile's border", worst, 1.0)
+
+
+def _steps(change: np.ndarray) -> np.ndarray:
+    """Return the step over each column: of means over `DEPTH` pixels on either side."""
+    height, width = change.shape
+    rows = height // BLOCK
+    if rows < 4 or width < 2 * DEPTH + 1:
+        return np.zeros(0, np.float32)
+    segments = change[: rows * BLOCK].reshape(rows, BLOCK, width).mean(axis=1)
+    sums = np.cumsum(np.pad(segments, [(0, 0), (1, 0)]), axis=1)
+    means = (sums[:, DEPTH:] - sums[:, :-DEPTH]) / DEPTH
+    return np.asarray(np.median(means[:, DEPTH:] - means[:, :-DEPTH], axis=0))
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:
@@ -102,14 +123,8 @@ def _chroma(pixels: np.ndarray) -> np.ndarray:
 
 
 def _deviations(luma: np.ndarray) -> np.ndarray:
-    height, width = (max(BLOCK, length // BLOCK * BLOCK) for length in luma.shape)
-    luma = np.pad(
-        luma,
-        [
-            (0, max(0, side - length))
-            for side, length in zip((height, width), luma.shape, strict=True)
-        ],
-        "edge",
-    )[:height, :width]
+    missing = [(0, -length % BLOCK) for length in luma.shape]
+    luma = np.pad(luma, missing, "edge")
+    height, width = luma.shape
     blocks = luma.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
     return np.asarray(blocks.std(axis=(1, 3)))
