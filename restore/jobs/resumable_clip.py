@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -255,8 +256,10 @@ class _ClipRun:
         clip, fixed = self.source.clip, self.encoding.container == "avi"
         tick = ticks(clip, self.encoding.container)
         watch = GapDetector(clip)
+        first = 0
         for number, frame in enumerate(self.source.frames()):
-            if fixed and (frame.pts * clip.time_base / tick).denominator > 1:
+            first = frame.pts if number == 0 else first
+            if fixed and not _is_regular(frame.pts - first, clip.time_base, tick):
                 raise ImageError(
                     f"{clip.path}: frame {number} does not keep to {float(clip.rate):g} frames a "
                     "second, and .avi has no other times; use .mkv or .mp4"
@@ -274,6 +277,13 @@ class _ClipRun:
             says = frame.interlaced_frame if what == "interlaced" else frame.is_corrupt
             if says and not any(what in note for note in self.notes):
                 self.notes.append(f"frame {number} is {what}, perhaps others: restored as decoded")
+
+
+def _is_regular(apart: int, time_base: Fraction, tick: Fraction) -> bool:
+    """Whether a time of ``apart`` units of ``time_base`` seconds is a whole number of ticks, but
+    for the rounding to its unit."""
+    ticks_apart = apart * time_base / tick
+    return abs(ticks_apart - round(ticks_apart)) * tick <= time_base
 
 
 def settle(path: Path, target: Path, wishes: EncodeOptions) -> tuple[ClipFile, Encoding]:

@@ -73,7 +73,8 @@ def test_irregular_times_are_kept_exactly(tmp_path: Path, suffix: str) -> None:
     recipe = Recipe(stamps=tuple(7 * 512 + t for t in IRREGULAR))
     source, target = make(tmp_path / f"in{suffix}", recipe), tmp_path / f"out{suffix}"
     assert run(source, target).notes == ()
-    assert stamps(target) == stamps(source)
+    first, *_ = stamps(source)
+    assert stamps(target) == [stamp - first for stamp in stamps(source)]
     if suffix != ".mkv":  # which counts in milliseconds
         assert stamps(source) == [t * recipe.tick for t in recipe.stamps]
         with av.open(str(source)) as old, av.open(str(target)) as new:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from restore.errors import ImageError
+from restore.media.video.decode import frames
 from restore.media.video.detect import CONTAINERS
 from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets, words
 from restore.media.video.probe import probe
 from restore.media.video.segments import Segment
-from restore.media.video.stream import Clip, main_stream, opened
+from restore.media.video.stream import Clip, opened
 
 
 def differences(
@@ -27,8 +29,8 @@ def differences(
     Raises:
         ImageError: if the output is not a clip with the same number of frames.
     """
-    notes = [*_times(clip, made, name, segments)]
     new = probe(made)
+    notes = [*_times(clip, new, name, segments)]
     suffix = name.suffix
     for what, old_value, new_value in (
         ("rotation", clip.display_matrix, new.display_matrix),
@@ -49,20 +51,34 @@ def differences(
     return notes
 
 
-def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> Iterator[str]:
+def _times(clip: Clip, new: Clip, name: Path, segments: Sequence[Segment]) -> Iterator[str]:
+    """Compare the frames that a player shows. A file can hold more: packets before the first edit
+    of an MP4 are stored, but not shown."""
     wanted = [stamp * clip.time_base for segment in segments for stamp, _ in segment.times]
-    with opened(made) as result:
-        stream = main_stream(result, name)
-        stamps = (p.dts if p.pts is None else p.pts for p in result.demux(stream) if p.size)
-        found = sorted(stamp * stream.time_base for stamp in stamps if stamp is not None)
+    try:
+        found = [frame.pts * new.time_base + new.start for frame in frames(new)]
+    except ImageError as error:
+        raise ImageError(f"{name}: cannot be read back: {error}") from error
     if len(found) != len(wanted):
-        raise ImageError(f"{name}: has {len(found)} frames instead of {len(wanted)}")
+        raise ImageError(
+            f"{name}: shows {len(found)} frames instead of {len(wanted)}; use .mkv, or another "
+            "codec, and report this clip"
+        )
+    if new.container == "avi":  # a decoder's delay counts as time there
+        found = _stored_times(new)
     worst = max(abs(a - b) for a, b in zip(wanted, found, strict=True))
     if worst:
         yield (
             f"times are rounded by up to {float(worst) * 1000:.3g} ms: {name.suffix} counts in "
-            f"steps of {float(stream.time_base) * 1000:.3g} ms"
+            f"steps of {float(new.time_base) * 1000:.3g} ms"
         )
+
+
+def _stored_times(clip: Clip) -> list[Fraction]:
+    """Return the times of the packets of a clip in order, in seconds."""
+    with opened(clip.path) as file:
+        packets = [p for p in file.demux(file.streams[clip.stream]) if p.size]
+        return sorted(p.dts * p.time_base for p in packets if p.dts is not None)
 
 
 def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Iterator[str]:

@@ -17,7 +17,8 @@ from restore.media.video import pixel_aspect
 from restore.media.video.encoders import Encoding, ticks
 from restore.media.video.ffmpeg_errors import ffmpeg_errors
 from restore.media.video.segments import Segment, timed
-from restore.media.video.stream import EXACTLY, Clip, opened
+from restore.media.video.stream import EXACTLY, Clip, is_cover, opened
+from restore.media.video.timeline import Timeline
 
 _BITEXACT = 0x400
 """AVFMT_FLAG_BITEXACT. Its type in PyAV's enumeration depends on the version."""
@@ -82,7 +83,7 @@ def left_out(clip: Clip, container: str, name: Path) -> list[str]:
                 continue
             if not _fits(stream, container):
                 notes.append(_left_out(stream, name))
-            elif stream.type == "video" and not _is_cover(stream):
+            elif stream.type == "video" and not is_cover(stream):
                 notes.append(f"video stream {stream.index} is copied as it is")
     return notes
 
@@ -115,14 +116,15 @@ def assemble(
         times = [stream.time_base for stream in source.streams if stream.time_base]
         metadata = {k: v for k, v in source.metadata.items() if not of_the_old_file(k, v)}
         with _output(encoding, path, name, metadata, times) as output:
-            output.set_chapters(source.chapters())
+            output.set_chapters(_chapters(source, clip))
             pictures, carried = None, {}
             for stream in source.streams:
                 if stream.index == clip.stream:
                     pictures = _pictures(output, clip, encoding, stream, name)
                 elif not _is_chapters(stream, source) and _fits(stream, encoding.container):
                     carried[stream.index] = _carried(output, stream, clip)
-            packets = source.demux([source.streams[i] for i in carried]) if carried else iter(())
+            others = [source.streams[i] for i in carried]
+            packets = Timeline(clip).demuxed(source, others) if others else iter(())
             _finish(output, pictures, segments, _copied(packets, carried), clip, name)
     if _needs_room(clip, encoding) and not pixel_aspect.put(path, clip.size, clip.pixel_aspect):
         raise ImageError(f"{name}: the pixel aspect could not be written")
@@ -188,10 +190,6 @@ def _needs_room(clip: Clip, encoding: Encoding) -> bool:
     return clip.pixel_aspect != 1 and encoding.container in ("matroska", "webm")
 
 
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & type(stream.disposition).attached_pic)
-
-
 def _is_chapters(stream: Any, source: Any) -> bool:
     """Whether a track holds the names of chapters in MP4 and MOV. The muxer creates it again."""
     return bool(
@@ -208,7 +206,7 @@ def _discarded(stream: Any) -> bool:
 
 def _fits(stream: Any, container: str) -> bool:
     """Whether a container holds a stream unchanged, tested by writing a header to memory."""
-    if _is_cover(stream) and container == "matroska":
+    if is_cover(stream) and container == "matroska":
         return True
     if container == "avi" and stream.type not in ("audio", "video"):
         return False
@@ -233,7 +231,7 @@ def _template(output: Any, stream: Any) -> Any:
 
 def _carried(output: Any, stream: Any, clip: Clip) -> Any:
     """Add an output stream for a copied one; None if its content is stored in the header."""
-    if _is_cover(stream) and output.format.name == "matroska":
+    if is_cover(stream) and output.format.name == "matroska":
         with opened(clip.path) as again:
             packet = next(again.demux(again.streams[stream.index]))
             kind = "png" if stream.codec_context.name == "png" else "jpeg"
@@ -256,6 +254,15 @@ def _left_out(stream: Any, name: Path) -> str:
             f"{name}: {name.suffix} cannot hold {what} as it is; use .mkv, or the input's own kind"
         )
     return f"{name.suffix} cannot hold {what} as it is: left out"
+
+
+def _chapters(source: Any, clip: Clip) -> list[Any]:
+    """Return the chapters of a file with times relative to the clip's start."""
+    chapters = source.chapters()
+    for chapter in chapters:
+        for name in ("start", "end"):
+            chapter[name] = max(0, chapter[name] - clip.origin(chapter["time_base"]))
+    return list(chapters)
 
 
 def _copied(packets: Iterator[Any], carried: dict[int, Any]) -> Iterator[Any]:
