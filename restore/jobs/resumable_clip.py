@@ -34,9 +34,10 @@ from restore.jobs.clip_work_folder import (
     segment_path,
     work_folder,
 )
-from restore.media.video import decode, encoders, segments
+from restore.media.video import decode, encoders, interlacing, segments
 from restore.media.video.comparison import differences
 from restore.media.video.encoders import EncodeOptions, Encoding, ticks
+from restore.media.video.interlacing import Deinterlacer
 from restore.media.video.mux import assemble, left_out
 from restore.media.video.probe import probe
 from restore.media.video.rgb_frame import RgbFrame
@@ -81,11 +82,15 @@ class ClipFile:
     """A clip in a file."""
 
     clip: Clip
+    deinterlacer: Deinterlacer
     beside: bool = True
-    notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return interlacing.notes(self.clip, self.deinterlacer.changed)
 
     def frames(self) -> Iterator[Any]:
-        return decode.frames(self.clip)
+        return decode.frames(self.clip, self.deinterlacer)
 
     def digest(self) -> str:
         # Hashes the whole file: reading it costs little compared with restoring it.
@@ -189,7 +194,7 @@ def _key(source: FrameSource, encoding: Encoding, key: Mapping[str, Any]) -> dic
     libraries = {name: list(version) for name, version in av.library_versions.items()}
     return {
         "input": source.digest(),
-        "encoding": how | {"segment": segments.FRAMES},
+        "encoding": how | {"segment": segments.FRAMES, "interlaced": source.clip.interlaced},
         "libraries": libraries,
         **json.loads(json.dumps(dict(key))),
     }
@@ -273,10 +278,8 @@ class _ClipRun:
         self.notes += watch.notes()
 
     def _notice(self, frame: Any, number: int) -> None:
-        for what in ("interlaced", "damaged"):
-            says = frame.interlaced_frame if what == "interlaced" else frame.is_corrupt
-            if says and not any(what in note for note in self.notes):
-                self.notes.append(f"frame {number} is {what}, perhaps others: restored as decoded")
+        if frame.is_corrupt and not any("damaged" in note for note in self.notes):
+            self.notes.append(f"frame {number} is damaged, perhaps others: restored as decoded")
 
 
 def _is_regular(apart: int, time_base: Fraction, tick: Fraction) -> bool:
@@ -286,10 +289,12 @@ def _is_regular(apart: int, time_base: Fraction, tick: Fraction) -> bool:
     return abs(ticks_apart - round(ticks_apart)) * tick <= time_base
 
 
-def settle(path: Path, target: Path, wishes: EncodeOptions) -> tuple[ClipFile, Encoding]:
+def settle(
+    path: Path, target: Path, wishes: EncodeOptions, deinterlace: str = "auto"
+) -> tuple[ClipFile, Encoding]:
     """Return the clip at ``path`` and how to encode it for ``target``. Raises as `probe` and
     `encoders.choose` do."""
     if os.path.realpath(path) == os.path.realpath(target):
         raise ImageError(f"{target}: is the input; name another output")
-    clip = probe(path)
-    return ClipFile(clip), encoders.choose(clip, target, wishes)
+    clip = probe(path, deinterlace)
+    return ClipFile(clip, Deinterlacer(clip)), encoders.choose(clip, target, wishes)

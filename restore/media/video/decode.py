@@ -11,18 +11,23 @@ import av
 import av.error
 
 from restore.errors import ImageError
+from restore.media.video.interlacing import Deinterlacer
 from restore.media.video.stream import Clip, opened
 from restore.media.video.timeline import Timeline
 
 
-def frames(clip: Clip) -> Iterator[av.VideoFrame]:
-    """Yield every frame of a clip in order of display.
+def frames(clip: Clip, deinterlacer: Deinterlacer | None = None) -> Iterator[av.VideoFrame]:
+    """Yield every frame of a clip in order of display, deinterlaced if ``clip`` says so.
 
     Time stamps increase strictly; the duration of a frame is the time until the next one.
 
     Raises `ImageError` naming the last good frame if the file ends early or cannot be decoded, and
     if the size or the pixel format changes.
     """
+    yield from (deinterlacer or Deinterlacer(clip)).through(_as_stored(clip))
+
+
+def _as_stored(clip: Clip) -> Iterator[av.VideoFrame]:
     with opened(clip.path) as container:
         stream = container.streams[clip.stream]
         usual = max(1, round(1 / (clip.rate * clip.time_base)))
@@ -49,7 +54,9 @@ def frames(clip: Clip) -> Iterator[av.VideoFrame]:
             before = frame
         if before is not None:
             said = before.duration if stream.average_rate else 0  # otherwise FFmpeg has guessed it
-            before.duration = _rest(container, stream, before.pts + clip.origin(clip.time_base)) or said or apart
+            before.duration = (
+                _rest(container, stream, before.pts + clip.origin(clip.time_base)) or said or apart
+            )
             yield before
 
 

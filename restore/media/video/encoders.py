@@ -32,11 +32,15 @@ _THREADS = 4
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Encoding requested by the user. None keeps the property of the input."""
+    """Encoding requested by the user. None keeps the property of the input.
+
+    ``audio``: "copy", "aac", "opus" or "none".
+    """
 
     codec: str | None = None
     crf: float | None = None
     pixel_format: str | None = None
+    audio: str = "copy"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Encoding:
     """An encoder and all parameters that affect its output.
 
     ``tag``: four letters by which the container identifies the codec; empty for its default.
+    ``audio``: "copy", "aac", "opus" or "none".
     ``notes``: properties of the input that are lost.
     """
 
@@ -52,6 +57,7 @@ class Encoding:
     pixel_format: str
     options: Mapping[str, str]
     tag: str = ""
+    audio: str = "copy"
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def context(self, clip: Clip, context: Any = None) -> Any:
@@ -106,7 +112,9 @@ def choose(clip: Clip, target: Path, asked: EncodeOptions) -> Encoding:
     options, missing = encoder_options(encoder, clip, container, asked.crf)
     notes.extend(missing)
     tag = codec_tag(encoder, container, clip)
-    encoding = Encoding(encoder, container, pixel_format, options, tag, tuple(notes))
+    encoding = Encoding(
+        encoder, container, pixel_format, options, tag, asked.audio, notes=tuple(notes)
+    )
     _try(encoding, clip, target)
     return encoding
 

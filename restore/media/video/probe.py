@@ -13,7 +13,7 @@ import av
 from av.sidedata.sidedata import Type
 
 from restore.errors import ImageError
-from restore.media.video import detect
+from restore.media.video import detect, interlacing
 from restore.media.video.decode import decoded
 from restore.media.video.pixel_format import layout
 from restore.media.video.stream import Clip, Colour, is_cover, main_stream, opened
@@ -26,9 +26,15 @@ _MEASURED = 120
 """Packets by which a rate is measured if the file states none."""
 
 
-def probe(path: Path) -> Clip:
-    """Return the properties of a clip. Raises `ImageError` if the file is not a clip, has no video
-    stream that can be decoded, or is interlaced."""
+def probe(path: Path, deinterlace: str = "auto") -> Clip:
+    """Return the properties of a clip.
+
+    Args:
+        deinterlace: "auto", "off" or "bwdif".
+
+    Raises:
+        ImageError: if the file is not a clip, or has no video stream that can be decoded.
+    """
     with opened(path) as container:
         _check_moving(container, path)
         stream = main_stream(container, path)
@@ -36,10 +42,6 @@ def probe(path: Path) -> Clip:
         frame = next(decoded(container, stream, path), None)
         if frame is None:
             raise ImageError(f"{path}: its video stream holds no frame that can be decoded")
-        if frame.interlaced_frame:
-            raise ImageError(
-                f"{path}: is interlaced; deinterlace it first, for example with ffmpeg -vf bwdif"
-            )
         with _naming(path):
             layout(frame.format.name)
         context = stream.codec_context
@@ -69,6 +71,8 @@ def probe(path: Path) -> Clip:
             light=side.get(Type.CONTENT_LIGHT_LEVEL, b""),
             start=start,
             end=end - start if end else end,
+            interlaced=interlacing.chosen(path, deinterlace, bool(frame.interlaced_frame)),
+            flagged=bool(frame.interlaced_frame),
         )
 
 

@@ -50,6 +50,8 @@ class Clip:
     ``pixel_aspect``: width of a pixel divided by its height.
     ``display_matrix``: rotation and flips, nine integers in FFmpeg's layout.
     ``mastering``, ``light``: FFmpeg's HDR records, as bytes.
+    ``interlaced``: frames to deinterlace, see `interlacing`; ``flagged``: the first frame is
+    flagged as interlaced.
     ``start``: earliest time of its pictures and sound in the file, in seconds. Times of frames and
     packets are relative to it.
     ``end``: stated end of the stream in seconds, relative to ``start``; 0 if the file states none.
@@ -72,6 +74,8 @@ class Clip:
     light: bytes = b""
     start: Fraction = Fraction(0)
     end: Fraction = Fraction(0)
+    interlaced: str = "flagged"
+    flagged: bool = False
 
     def origin(self, time_base: Fraction) -> int:
         """Return ``start`` in ticks of ``time_base`` seconds."""
