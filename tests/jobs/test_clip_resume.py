@@ -326,14 +326,6 @@ def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
     assert "from 64 x 48 yuv420p to 96 x 48 yuv420p" in complaint
 
 
-def test_interlaced_clips_are_one_line(tmp_path: Path) -> None:
-    recipe = Recipe("mpeg2video", options={"flags": "+ildct+ilme"})
-    source = make(tmp_path / "in.mkv", recipe)
-    if not frames(source)[0].interlaced_frame:
-        pytest.skip("this FFmpeg does not write the flag without interlaced frames")
-    assert "is interlaced; deinterlace it first" in refusal(source, tmp_path / "out.mkv")
-
-
 def test_rejects_encoders_that_cannot_hold_the_clip(tmp_path: Path) -> None:
     source, target = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     odd = make(tmp_path / "odd.mkv", Recipe("ffv1", height=33, width=35, stamps=(0, 512)))

@@ -56,7 +56,7 @@ def _times(clip: Clip, new: Clip, name: Path, segments: Sequence[Segment]) -> It
     of an MP4 are stored, but not shown."""
     wanted = [stamp * clip.time_base for segment in segments for stamp, _ in segment.times]
     try:
-        found = [frame.pts * new.time_base + new.start for frame in frames(new)]
+        found = [(frame.pts or 0) * new.time_base + new.start for frame in frames(new)]
     except ImageError as error:
         raise ImageError(f"{name}: cannot be read back: {error}") from error
     if len(found) != len(wanted):

@@ -54,9 +54,8 @@ def _as_stored(clip: Clip) -> Iterator[av.VideoFrame]:
             before = frame
         if before is not None:
             said = before.duration if stream.average_rate else 0  # otherwise FFmpeg has guessed it
-            before.duration = (
-                _rest(container, stream, before.pts + clip.origin(clip.time_base)) or said or apart
-            )
+            last = before.pts + clip.origin(clip.time_base)
+            before.duration = _rest(container, stream, last) or said or apart
             yield before
 
 

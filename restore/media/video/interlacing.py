@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from restore.media.video.stream import Clip
 
 FLAGGED, ALL, PROGRESSIVE, OFF = "flagged", "all", "progressive", "off"
-"""Frames to deinterlace. With `PROGRESSIVE` (found) and `OFF` (said), flagged frames are progressive
-and lose their flag."""
+"""Frames to deinterlace. With `PROGRESSIVE` (found) and `OFF` (said), flagged frames are
+progressive and lose their flag."""
 
 _PLACES, _FRAMES = 6, 8
 """Positions in a file, and frames at each, by which it is judged."""
 _LEVELS, _ABOVE_NOISE, _MOVES = 12, 4, 0.0005
-"""A sample moves if it changes by more than these levels (of 8 bits), and by more than so many times
-the noise, which is the median change. A frame is judged if this share of it moves."""
+"""A sample moves if it changes by more than these levels (of 8 bits), and by more than the noise
+(the median change) this many times. A frame is judged if this share of it moves."""
 _TIMES, _LEAST = 2, 0.002
-"""Measured on patterns that move, with noise up to 40 levels: the share of combed samples is 0 to 1.5
-times that of a field in progressive frames, and 4 times or more in interlaced ones."""
+"""Measured on patterns that move, with noise up to 40 levels: the share of combed samples is 0 to
+1.5 times that of a field in progressive frames, and 3 times or more in interlaced ones."""
 _ENOUGH = 0.1
 """Share of frames found interlaced by which a clip is."""
 
@@ -87,14 +87,10 @@ def _luma_at(container: Any, stream: Any, part: Fraction) -> Iterator[np.ndarray
                 return
             start = stream.start_time or 0
             container.seek(start + int(stream.duration * part), stream=stream)
-        count = 0
-        for frame in container.decode(stream):
+        for frame in islice(container.decode(stream), _FRAMES):
             whole = planar(frame)
             form = layout(whole.format.name)
             yield planes_of(whole, form)[0].astype(np.int32) >> (form.bits - 8)
-            count += 1
-            if count == _FRAMES:
-                return
     except av.error.FFmpegError:
         return
 

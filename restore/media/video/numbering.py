@@ -84,6 +84,6 @@ def check_no_gaps(pattern: Path, found: Iterable[int], allowed: bool) -> tuple[s
     if allowed:
         return (f"{pattern}: {names[0]}{more} missing: left out",)
     raise ImageError(
-        f"{pattern}: {names[0]}{more} missing: {names[2]} follows {names[1]}; add what is missing, or leave it out "
-        "with allow_gaps=True"
+        f"{pattern}: {names[0]}{more} missing: {names[2]} follows {names[1]}; add "
+        "the missing images, or leave them out with allow_gaps=True"
     )

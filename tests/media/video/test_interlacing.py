@@ -82,7 +82,8 @@ def test_no_frame_is_lost_in_the_filter(tmp_path: Path, seconds: float, wanted: 
     found = list(frames(clip, worker))
     count = round(25 * seconds)
     assert len(found) == count
-    assert worker.changed == (count if wanted == "bwdif" else 0)
+    # One frame cannot be judged.
+    assert worker.changed == (count if wanted == "bwdif" or (wanted, count) == ("auto", 1) else 0)
     stamps = [frame.pts for frame in found]
     assert [b - a for a, b in itertools.pairwise(stamps)] == [3600] * (count - 1)
 
