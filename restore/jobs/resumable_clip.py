@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.files import atomic_path, check_target, sha256_of
+from restore.jobs.clip_trial import check_tick, try_out
 from restore.jobs.clip_work_folder import (
     ResumePolicy,
     claimed_folder,
@@ -147,11 +147,14 @@ def write_clip(
     check_target(target, policy.overwrite, ImageError)
     notes = [*encoding.notes]
     if source.beside:
-        notes += left_out(source.clip, encoding.container, target)
+        notes += left_out(source.clip, encoding, target)
     work = work_folder(target)
     with claimed_folder(work):
         open_job(work, target, _key(source, encoding, key), policy)
         finished = finished_segments(work, memory is not None)
+        if source.beside and not finished:
+            with naming_target(target):
+                try_out(source.clip, encoding, target, work)
         job = _ClipRun(source, target, encoding, work, memory, progress)
         with _stating_kept_frames(work, memory):
             made = job.run(restore, finished)
@@ -162,7 +165,8 @@ def write_clip(
         stating = _stating_kept_frames(work, memory)
         with stating, naming_target(target), atomic_path(target, mark or own, ready) as temporary:
             assemble(source.clip, encoding, made, temporary, target, source.beside)
-            notes += differences(source.clip, temporary, target, made, source.beside)
+            beside = source.beside
+            notes += differences(source.clip, encoding, temporary, target, made, beside)
         clear(work)
     notes = list(dict.fromkeys(notes))
     return RestoredClip(count_frames(made), count_frames(finished), encoding, tuple(notes))
@@ -264,11 +268,8 @@ class _ClipRun:
         first = 0
         for number, frame in enumerate(self.source.frames()):
             first = frame.pts if number == 0 else first
-            if fixed and not _is_regular(frame.pts - first, clip.time_base, tick):
-                raise ImageError(
-                    f"{clip.path}: frame {number} does not keep to {float(clip.rate):g} frames a "
-                    "second, and .avi has no other times; use .mkv or .mp4"
-                )
+            if fixed:
+                check_tick(clip, number, frame.pts - first, tick)
             self._notice(frame, number)
             watch.see(frame)
             if number >= passed:
@@ -280,13 +281,6 @@ class _ClipRun:
     def _notice(self, frame: Any, number: int) -> None:
         if frame.is_corrupt and not any("damaged" in note for note in self.notes):
             self.notes.append(f"frame {number} is damaged, perhaps others: restored as decoded")
-
-
-def _is_regular(apart: int, time_base: Fraction, tick: Fraction) -> bool:
-    """Whether a time of ``apart`` units of ``time_base`` seconds is a whole number of ticks, but
-    for the rounding to its unit."""
-    ticks_apart = apart * time_base / tick
-    return abs(ticks_apart - round(ticks_apart)) * tick <= time_base
 
 
 def settle(

@@ -9,15 +9,21 @@ from typing import Any
 
 from restore.errors import ImageError
 from restore.media.video.decode import frames
-from restore.media.video.detect import CONTAINERS
-from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets, words
+from restore.media.video.encoders import Encoding
+from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets
+from restore.media.video.other_streams import words
 from restore.media.video.probe import probe
 from restore.media.video.segments import Segment
 from restore.media.video.stream import Clip, opened
 
 
 def differences(
-    clip: Clip, made: Path, name: Path, segments: Sequence[Segment], beside: bool
+    clip: Clip,
+    encoding: Encoding,
+    made: Path,
+    name: Path,
+    segments: Sequence[Segment],
+    beside: bool,
 ) -> list[str]:
     """Return notes on properties of a clip that the output has lost.
 
@@ -47,7 +53,7 @@ def differences(
             notes.append(f"colour {what} is not kept by {suffix} with {new.codec}")
     if beside:
         with opened(clip.path) as source, opened(made) as result:
-            notes.extend(_words(source, result, clip, new, suffix))
+            notes.extend(_words(source, result, clip, new, encoding, suffix))
     return notes
 
 
@@ -81,15 +87,17 @@ def _stored_times(clip: Clip) -> list[Fraction]:
         return sorted(p.dts * p.time_base for p in packets if p.dts is not None)
 
 
-def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Iterator[str]:
+def _words(
+    source: Any, result: Any, old: Clip, new: Clip, encoding: Encoding, suffix: str
+) -> Iterator[str]:
     for name in _missing(source.metadata, result.metadata, of_the_old_file):
         yield f"{suffix} cannot store the tag {name!r}: left out"
-    container = CONTAINERS[suffix.lower()]
+    container = encoding.container
     pair = source.streams[old.stream], result.streams[new.stream]
     tags = [words(stream, container) for stream in pair]
     for name in _missing(tags[0], tags[1], of_the_old_packets):
         yield f"{suffix} cannot store the video stream's tag {name!r}: left out"
-    streams = kept(source, old, container)
+    streams = kept(source, old, encoding)
     for kind in ("video", "audio", "subtitle"):
         olds = [s for s in streams if s.type == kind]
         news = [s for s in result.streams if s.type == kind]

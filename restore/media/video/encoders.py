@@ -26,6 +26,8 @@ from restore.media.video.stream import Clip
 _ALIASES = {"h265": "hevc", "avc": "h264", "x264": "h264", "x265": "hevc", "jpeg": "mjpeg"}
 _USUAL = {"webm": ("vp9", "av1"), "mp4": ("h264",), "mov": ("h264",), "matroska": ("h264",)}
 _USUAL_OF_OTHERS = ("h264", "mpeg4")
+_BIT_RATE = 200_000
+"""FFmpeg's default. Encoders with a fixed quantiser ignore it."""
 _THREADS = 4
 """Constant, because the output of an encoder can depend on it."""
 
@@ -72,6 +74,8 @@ class Encoding:
         context.color_primaries = clip.colour.primaries
         context.color_trc = clip.colour.transfer
         context.options = dict(self.options)
+        if self.encoder in QUANTISER:  # headers state it, and PyAV sets another one in a stream
+            context.bit_rate = _BIT_RATE
         context.thread_type = "FRAME"
         context.thread_count = 1 if self.encoder in QUANTISER else _THREADS
         context.flags |= int(av.codec.context.Flags.bitexact)

