@@ -7,9 +7,12 @@ Muxers refuse some streams only when they are written, and rendering can take da
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from restore.errors import ImageError
 from restore.media.video import decode, segments
@@ -33,7 +36,7 @@ def try_out(clip: Clip, encoding: Encoding, target: Path, work: Path) -> None:
     part, whole = work / "trial.first", work / f"trial{target.suffix}"
     try:
         with segments.SegmentWriter(clip, encoding, part) as writer:
-            for frame in islice(decode.frames(clip), min(_MOST, math.ceil(clip.rate))):
+            for frame in _first_second(clip):
                 writer.add(RgbFrame(frame).frame)
             if not writer.times:
                 return  # the run says that there are none
@@ -45,6 +48,13 @@ def try_out(clip: Clip, encoding: Encoding, target: Path, work: Path) -> None:
     finally:
         for path in (part, whole):
             path.unlink(missing_ok=True)
+
+
+def _first_second(clip: Clip) -> Iterator[Any]:
+    """Yield frames of the first second, until one is damaged: the run says where."""
+    frames = islice(decode.frames(clip), min(_MOST, math.ceil(clip.rate)))
+    with suppress(ImageError):
+        yield from frames
 
 
 def check_regular(clip: Clip, tick: Fraction) -> None:

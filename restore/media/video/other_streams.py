@@ -99,7 +99,7 @@ def fate(stream: Any, source: Any, clip: Clip, container: str, audio: str) -> Fa
     if _fits(stream, container, clip.path):
         return Fate.COPIED
     text = stream.type == "subtitle" and stream.codec_context is not None
-    if text and text_subtitles.kind_for(stream.codec_context.name, container):
+    if text and text_subtitles.kind_for(codec_of(stream), container):
         return Fate.CONVERTED
     return Fate.LOST
 
@@ -109,7 +109,7 @@ def _of_sound(stream: Any, clip: Clip, container: str, audio: str) -> Fate:
         return Fate.UNWANTED
     if stream.codec_context is None:
         return Fate.LOST
-    if audio in ("copy", stream.codec_context.name.removeprefix("lib")):
+    if audio in ("copy", codec_of(stream)):
         if _fits(stream, container, clip.path):
             return Fate.COPIED
         if container == "matroska" and acm_sound.wave_format(stream, clip.path):
@@ -129,12 +129,19 @@ def holds_sound(container: str, audio: str) -> bool:
     return True
 
 
+def codec_of(stream: Any) -> str:
+    """Return FFmpeg's name of a stream's codec, whatever the decoder is called."""
+    if stream.codec_context is None:
+        return stream.name or "unknown"
+    return str(av.Codec(stream.codec_context.name, "r").canonical_name)
+
+
 def note(stream: Any, fate: Fate, name: Path, container: str) -> str:
     """Return a note on a stream that is not kept as it is; empty if it is.
 
     Raises `ImageError` if sound would be left out.
     """
-    codec = stream.codec_context.name if stream.codec_context else stream.name or "unknown"
+    codec = codec_of(stream)
     what = f"{stream.type} stream {stream.index} ({codec})"
     if fate is Fate.LOST:
         if stream.type == "audio":
@@ -227,7 +234,7 @@ def carry(
     if fate is Fate.ENCODED:
         new = encoded_sound.add(output, stream, audio)
     elif fate is Fate.CONVERTED:
-        kind = text_subtitles.kind_for(stream.codec_context.name, container)
+        kind = text_subtitles.kind_for(codec_of(stream), container)
         new = output.add_mux_stream(kind, time_base=stream.time_base)
     elif fate is Fate.WRAPPED:
         new = output.add_mux_stream(acm_sound.STAND_IN, rate=stream.codec_context.sample_rate)
@@ -240,7 +247,7 @@ def carry(
     if fate is Fate.ENCODED:
         return EncodedSound(stream, new, name)
     if fate is Fate.CONVERTED:
-        return ConvertedText(stream, new, kind)
+        return ConvertedText(codec_of(stream), new, kind)
     return None if stream.type == "attachment" else CopiedPackets(new)
 
 

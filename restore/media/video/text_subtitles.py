@@ -11,8 +11,7 @@ import av
 
 KINDS = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
 """The text codec of each container, by FFmpeg's names."""
-_READ = ("subrip", "srt", "text", "webvtt", "mov_text", "ass", "ssa")
-_STYLED = ("ass", "ssa")
+_READ = ("subrip", "text", "webvtt", "mov_text", "ass")
 _TAG = re.compile(r"</?[a-zA-Z][^>\n]*>")
 _OVERRIDE = re.compile(r"\{[^}]*\}")
 _SWITCH = re.compile(r"\\([ibu])([01])(?![0-9])")
@@ -26,7 +25,7 @@ def kind_for(codec: str, container: str) -> str:
 
 def loses_style(codec: str) -> bool:
     """Whether subtitles of a codec have fonts, places and colours that a conversion leaves out."""
-    return codec in _STYLED
+    return codec == "ass"
 
 
 def text_of(codec: str, payload: bytes) -> str:
@@ -35,7 +34,7 @@ def text_of(codec: str, payload: bytes) -> str:
         length = int.from_bytes(payload[:2], "big")
         return _clean(payload[2 : 2 + length].decode("utf-8", "replace"))
     text = payload.decode("utf-8", "replace")
-    if codec in _STYLED:
+    if codec == "ass":
         text = _OVERRIDE.sub(_switches, text.split(",", 8)[-1])
         text = text.replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", " ")
     return _clean(text)
@@ -58,10 +57,10 @@ def payload_for(codec: str, text: str) -> bytes:
 
 
 class ConvertedText:
-    """Carries a stream of subtitles into ``new``, of another codec."""
+    """Carries a stream of subtitles of the codec ``old`` into ``new``, of another codec."""
 
-    def __init__(self, old: Any, new: Any, codec: str):
-        self._codec, self._new, self._wanted = old.codec_context.name, new, codec
+    def __init__(self, old: str, new: Any, codec: str):
+        self._codec, self._new, self._wanted = old, new, codec
 
     def packets(self, packet: Any) -> Iterator[Any]:
         """Yield the converted packet, unless it is empty."""
