@@ -15,7 +15,7 @@ from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.folder_plan import Job, Naming, passed_over, plan
-from restore.jobs.outcome import DONE, FAILED, PLANNED, STOPPED, Outcome
+from restore.jobs.outcome import DISK_FULL, DONE, FAILED, PLANNED, STOPPED, Outcome
 from restore.jobs.restorers import (
     Notify,
     announce,
@@ -179,6 +179,14 @@ class _FolderRun:
         status = FAILED if failed else STOPPED if stopped else DONE
         return self._outcome(status, unknown, restorer)
 
+    def _why_ended(self) -> str:
+        """State that a full disk has ended the run, and how much is left to do; empty if not."""
+        if not any(file.reason.startswith(DISK_FULL) for file in self.files):
+            return ""
+        left = sum(file.status in (STOPPED, FAILED) for file in self.files)
+        some = "1 file is" if left == 1 else f"{left} files are"
+        return f"{DISK_FULL}: {some} left; make room, and the same call goes on from there"
+
     def _plan(self, naming: Naming) -> list[Job]:
         return plan(
             self.sources,
@@ -247,7 +255,7 @@ class _FolderRun:
             time.sleep(0.05)
 
     def _should_stop(self) -> bool:
-        if self.calls.should_stop():
+        if self.calls.should_stop() or self._why_ended():
             return True
         return self.how.fail_fast and any(file.status == FAILED for file in self.files)
 
@@ -309,6 +317,7 @@ class _FolderRun:
             self.sources[0],
             self.target,
             status,
+            self._why_ended(),
             seconds=sum(file.seconds for file in self.files),
             files=tuple(self.files),
             passed_over=tuple(unknown),
