@@ -3,7 +3,8 @@
 import re
 
 NAMES = (
-    *("backend", "bit_depth", "codec", "crf", "device", "devices", "dry_run", "encode_quality"),
+    *("allow_gaps", "audio", "backend", "bit_depth", "codec", "crf", "deinterlace", "device"),
+    *("devices", "dry_run", "encode_quality"),
     *("ensemble", "fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap"),
     *("overwrite", "pix_fmt", "precision", "quality", "recursive", "reduce", "resume"),
     *("sha256", "skip_existing", "source", "stages", "steps", "strength", "suffix", "target_model"),

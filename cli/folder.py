@@ -45,6 +45,8 @@ def run(request: Request) -> None:
         for file in done.files:
             reporter.result(f"{file.source} -> {file.target}", **_paths(file))
         return
+    if done.reason:
+        reporter.note(done.reason.replace("call", "command"))
     _conclude(tally, reporter, interrupted, watching)
 
 

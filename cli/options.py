@@ -95,6 +95,21 @@ Fps = Annotated[
     str | None, _option(CLIPS, help="Frames a second of numbered pictures: 25 or 30000/1001.")
 ]
 Resume = Annotated[bool, _option(CLIPS, "--resume", help="Continue an interrupted run.")]
+AllowGaps = Annotated[
+    bool, _option(CLIPS, "--allow-gaps", help="Leave out missing numbers of numbered pictures.")
+]
+Audio = Annotated[
+    str,
+    _option(CLIPS, metavar="copy|aac|opus|none", help="Sound: as it is, encoded, or left out."),
+]
+Deinterlace = Annotated[
+    str,
+    _option(
+        CLIPS,
+        metavar="auto|off|bwdif",
+        help="Interlaced frames: found and deinterlaced, none, or all that are flagged.",
+    ),
+]
 Temporal = Annotated[
     bool, _option(CLIPS, "--temporal", help="Less flicker: each frame uses the previous one.")
 ]

@@ -10,7 +10,7 @@ from restore.jobs.routing import PIPE
 from restore.media.video.detect import is_pattern
 
 if TYPE_CHECKING:
-    from restore.jobs.clip_job import ClipOptions
+    from restore.jobs.clip_options import ClipOptions
     from restore.media.io_options import IoOptions
 
 
@@ -35,7 +35,7 @@ class Request:
     @property
     def clips(self) -> "ClipOptions":
         """Options of clips."""
-        from restore.jobs.clip_job import ClipOptions
+        from restore.jobs.clip_options import ClipOptions
 
         return ClipOptions(**self._of(ClipOptions))
 

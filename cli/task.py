@@ -7,10 +7,13 @@ from typing import Any
 from restore.cli import clip, folder, picture, pipe
 from restore.cli.console import Reporter
 from restore.cli.options import (
+    AllowGaps,
+    Audio,
     Backend,
     BitDepth,
     Codec,
     Crf,
+    Deinterlace,
     Device,
     DryRun,
     EncodeQuality,
@@ -78,6 +81,9 @@ def command(head: Head) -> Callable[..., None]:
         fps: Fps = None,
         resume: Resume = False,
         temporal: Temporal = False,
+        audio: Audio = "copy",
+        deinterlace: Deinterlace = "auto",
+        allow_gaps: AllowGaps = False,
         precision: Precision = "auto",
         backend: Backend = "torch",
         stages: Stages = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import itertools
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from restore.errors import RestoreError
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextmanager
@@ -38,6 +41,15 @@ def atomic_path(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it was raised from, is that of a full disk or quota."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def check_target(path: Path, overwrite: bool, error: type[RestoreError]) -> None:

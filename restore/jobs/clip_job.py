@@ -6,12 +6,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError, UsageError
 from restore.files import check_target
+from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.folder_plan import Naming
 from restore.jobs.outcome import Outcome
@@ -29,43 +29,12 @@ if TYPE_CHECKING:
 Report = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class ClipOptions:
-    """Options of moving pictures only."""
-
-    codec: str | None = None
-    """h264, hevc, vp9, av1, prores, ffv1 and others of FFmpeg; None is the input's."""
-    crf: float | None = None
-    """The encoder's quality; lower is better. None is visually lossless."""
-    pix_fmt: str | None = None
-    """FFmpeg's pixel format; None is the input's."""
-    fps: Any = None
-    """Frames per second of numbered pictures: a number, or text such as "30000/1001"."""
-    temporal: bool = False
-    """Lower flicker: each frame uses the previous one."""
-    resume: bool = False
-    """Continue an interrupted run of the same job."""
-
-    def refuse(self, *names: str, what: str) -> None:
-        """Raise `UsageError` for an option (of ``names``, or any) that differs from its default and
-        has no effect."""
-        for name in names or vars(self):
-            if getattr(self, name) != getattr(ClipOptions, name):
-                raise UsageError(f"{name} is {what}")
-
-
 def restore_clip(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     head: Head,
     *,
     overwrite: bool = False,
-    codec: str | None = None,
-    crf: float | None = None,
-    pix_fmt: str | None = None,
-    fps: str | float | Fraction | None = None,
-    temporal: bool = False,
-    resume: bool = False,
     progress: Report | None = None,
     notify: Notify | None = None,
     **options: Any,
@@ -79,7 +48,7 @@ def restore_clip(
             name.
         head: a head's name, loaded with ``options`` (those of `Restorer`), or a `Restorer`.
         overwrite: replace an existing output, and discard an interrupted run.
-        codec, crf, pix_fmt, fps, temporal, resume: see `ClipOptions`.
+        options: those of `ClipOptions`, and of `Restorer`.
         progress: called with the number of finished frames and of all.
         notify: gets the expected time of a long run.
 
@@ -89,14 +58,15 @@ def restore_clip(
         ModelNotFoundError: if no model of the head is installed.
         ClipInterrupted: on Ctrl-C, with the number of frames that are kept.
     """
-    wanted = ClipOptions(codec, crf, pix_fmt, fps, temporal, resume)
+    own = {name: options.pop(name) for name in [*options] if name in vars(ClipOptions())}
+    wanted = ClipOptions(**own)
     source, target = Path(source), Path(target)
     if target.is_dir():
         target = target / Naming()(source)
-    policy = ResumePolicy(resume, overwrite)
+    policy = ResumePolicy(wanted.resume, overwrite)
     report = progress or (lambda done, total: None)
-    own = key_options(head, options)
-    return ClipJob(source, target, head, wanted, policy, own, report, notify).run()
+    rest = key_options(head, options)
+    return ClipJob(source, target, head, wanted, policy, rest, report, notify).run()
 
 
 @dataclass(frozen=True)
@@ -117,6 +87,7 @@ class ClipJob:
     def run(self) -> Outcome:
         """Restore it. Raises as `restore_clip` does."""
         started = time.perf_counter()
+        self.wanted.check()
         if detect.is_pattern(self.target):
             done = self._into_pictures()
         elif detect.is_animated(self.source) and detect.can_be_animated(self.target):
@@ -127,23 +98,25 @@ class ClipJob:
 
     def _into_clip(self) -> Outcome:
         from restore.jobs.resumable_clip import settle, write_clip
-        from restore.media.video.encoders import EncodeOptions, choose
+        from restore.media.video.encoders import choose
         from restore.media.video.sequence import as_clip, moving
 
         wanted = self.wanted
         check_target(self.target, self.policy.overwrite, ImageError)
-        wishes = EncodeOptions(wanted.codec, wanted.crf, wanted.pix_fmt)
         source: Any
         if self.source.is_dir() or detect.is_pattern(self.source):
-            source = as_clip(self.source, _rate(wanted.fps))
-            encoding = choose(source.clip, self.target, wishes)
+            wanted.refuse("audio", "deinterlace", what=f"for clips; {self.source} has no streams")
+            source = as_clip(self.source, wanted.rate(), wanted.allow_gaps)
+            encoding = choose(source.clip, self.target, wanted.encoding)
         else:
             wanted.refuse("fps", what=f"for numbered pictures; {self.source} has its own times")
+            wanted.refuse("allow_gaps", what=f"for numbered pictures; {self.source} is one file")
             if detect.is_read_by_pillow_only(self.source):
                 source = moving(self.source)
-                encoding = choose(source.clip, self.target, wishes)
+                encoding = choose(source.clip, self.target, wanted.encoding)
             else:
-                source, encoding = settle(self.source, self.target, wishes)
+                wishes = wanted.encoding, wanted.deinterlace
+                source, encoding = settle(self.source, self.target, *wishes)
         restorer, frames, memory = self._restorer(source.clip)
         made = write_clip(
             source,
@@ -165,7 +138,8 @@ class ClipJob:
         from restore.media.video.probe import probe
 
         wanted = self.wanted
-        wanted.refuse("codec", "crf", "pix_fmt", "fps", what=f"for clips; {self.target} is none")
+        names = ("codec", "crf", "pix_fmt", "fps", "audio", "allow_gaps")
+        wanted.refuse(*names, what=f"for clips; {self.target} is none")
         if wanted.temporal and wanted.resume:
             raise UsageError("resume=True leaves out frames that temporal=True requires")
         of_target(self.target)  # raises before anything is loaded
@@ -176,7 +150,7 @@ class ClipJob:
         elif detect.is_read_by_pillow_only(source):
             work = extract_animation
         else:
-            work, source = extract, probe(source)
+            work, source = extract, probe(source, wanted.deinterlace)
         restorer, frames, _ = self._restorer(source)
         done = work(source, self.target, frames, self.policy, self.progress)
         there = (f"{done.there} pictures were there already",) if done.there else ()
@@ -192,7 +166,7 @@ class ClipJob:
     def _into_animation(self) -> Outcome:
         from restore.jobs.image_sequence import restore_animation
 
-        names = ("codec", "crf", "pix_fmt", "fps", "resume")
+        names = [name for name in vars(self.wanted) if name != "temporal"]
         self.wanted.refuse(*names, what=f"for clips; {self.source} is an animation")
         check_target(self.target, self.policy.overwrite, ImageError)
         if os.path.realpath(self.source) == os.path.realpath(self.target):
@@ -236,17 +210,3 @@ class ClipJob:
             },
             **used(restorer),
         )
-
-
-def _rate(fps: Any) -> Fraction:
-    if fps is None:
-        raise UsageError(
-            "numbered pictures have no times; give fps=25, or another number of frames a second"
-        )
-    try:
-        rate = Fraction(str(fps))
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise UsageError(f"fps is {fps!r}; use a number such as 25, or 30000/1001")
-    return rate.limit_denominator(1001)

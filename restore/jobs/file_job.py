@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError, UsageError
-from restore.jobs.clip_job import ClipOptions, Report, restore_clip
+from restore.jobs.clip_job import Report, restore_clip
+from restore.jobs.clip_options import ClipOptions
 from restore.jobs.outcome import Outcome
 from restore.jobs.picture_job import open_picture, restore_picture
 from restore.jobs.restorers import Notify

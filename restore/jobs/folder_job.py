@@ -9,22 +9,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.errors import ImageError
+from restore.errors import ImageError, UsageError
 from restore.jobs import arrivals, manifest
-from restore.jobs.clip_job import ClipJob, ClipOptions
+from restore.jobs.clip_job import ClipJob
+from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.folder_plan import Job, Naming, passed_over, plan
-from restore.jobs.outcome import DONE, FAILED, PLANNED, STOPPED, Outcome
+from restore.jobs.outcome import DISK_FULL, DONE, FAILED, PLANNED, STOPPED, Outcome
 from restore.jobs.restorers import (
     Notify,
     announce,
     folder_key,
-    given,
     key_options,
     open_restorer,
     used,
 )
-from restore.jobs.routing import is_moving
+from restore.jobs.routing import is_clip_target, is_moving
 from restore.media.io_options import IoOptions
 from restore.media.video.detect import is_clip
 
@@ -115,6 +115,7 @@ def restore_folder(
     chosen = IoOptions(**_taken(IoOptions, options))
     moving = ClipOptions(**_taken(ClipOptions, options))
     sources = [Path(path) for path in several]
+    _refuse_clip_name(sources, Path(target))
     how = FolderOptions(**own)
     rest = key_options(head, options)
     given_ones = {
@@ -133,6 +134,18 @@ def _taken(kind: type, options: dict[str, Any]) -> dict[str, Any]:
     """Remove the options of a dataclass from ``options`` and return them."""
     names = [name for name in [*options] if name in kind.__dataclass_fields__]  # type: ignore[attr-defined]
     return {name: options.pop(name) for name in names}
+
+
+def _refuse_clip_name(sources: list[Path], target: Path) -> None:
+    """Raise `UsageError` for an output that is named as one clip."""
+    if is_clip_target(target) and not target.is_dir():
+        from restore.media.video.numbering import suggested
+
+        pattern = suggested(sources[0].parent) or "frames/%05d.png"
+        raise UsageError(
+            f"{target}: is the name of one clip, but there are several inputs; name a folder for "
+            f"the results, or make one clip of numbered images: {pattern} {target} fps=25"
+        )
 
 
 @dataclass(frozen=True)
@@ -166,6 +179,14 @@ class _FolderRun:
         status = FAILED if failed else STOPPED if stopped else DONE
         return self._outcome(status, unknown, restorer)
 
+    def _why_ended(self) -> str:
+        """State that a full disk has ended the run, and how much is left to do; empty if not."""
+        if not any(file.reason.startswith(DISK_FULL) for file in self.files):
+            return ""
+        left = sum(file.status in (STOPPED, FAILED) for file in self.files)
+        some = "1 file is" if left == 1 else f"{left} files are"
+        return f"{DISK_FULL}: {some} left; make room, and the same call goes on from there"
+
     def _plan(self, naming: Naming) -> list[Job]:
         return plan(
             self.sources,
@@ -177,7 +198,8 @@ class _FolderRun:
 
     def _refuse_useless(self, jobs: list[Job]) -> None:
         """Raise `UsageError` for options of clips that no input has a use for."""
-        self.moving.refuse("fps", what="for numbered pictures; use restore_clip")
+        self.moving.check()
+        self.moving.refuse("fps", "allow_gaps", what="for numbered pictures; use restore_clip")
         names = [n for n in vars(self.moving) if n != "resume"]
         if self.how.watch or any(is_moving(job.source, job.target) for job in self._asked(jobs)):
             return
@@ -233,7 +255,7 @@ class _FolderRun:
             time.sleep(0.05)
 
     def _should_stop(self) -> bool:
-        if self.calls.should_stop():
+        if self.calls.should_stop() or self._why_ended():
             return True
         return self.how.fail_fast and any(file.status == FAILED for file in self.files)
 
@@ -276,8 +298,17 @@ class _FolderRun:
 
     def _moving_key(self, source: Path) -> dict[str, Any]:
         wanted = self._wanted(source)
-        steady = {"temporal": True} if wanted.temporal else {}
-        return {"moving": True} | given(vars(wanted), "codec", "crf", "pix_fmt") | steady
+        return {"moving": True} | self._changed(wanted)
+
+    @staticmethod
+    def _changed(wanted: ClipOptions) -> dict[str, Any]:
+        """Options other than their defaults: results made before an option existed stay results of
+        the same options."""
+        return {
+            name: value if isinstance(value, bool) else str(value)
+            for name, value in vars(wanted).items()
+            if name != "resume" and value != getattr(ClipOptions, name)
+        }
 
     def _outcome(
         self, status: str, unknown: list[Path], restorer: Restorer | None = None
@@ -286,6 +317,7 @@ class _FolderRun:
             self.sources[0],
             self.target,
             status,
+            self._why_ended(),
             seconds=sum(file.seconds for file in self.files),
             files=tuple(self.files),
             passed_over=tuple(unknown),

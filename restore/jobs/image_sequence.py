@@ -18,8 +18,9 @@ from restore.media import image as media
 from restore.media.picture import Picture
 from restore.media.video import animation, decode
 from restore.media.video.detect import numbered, numbers
+from restore.media.video.numbering import paths
 from restore.media.video.rgb_frame import RgbFrame
-from restore.media.video.sequence import NotesOfFiles, as_picture, not_in_pictures, paths
+from restore.media.video.sequence import NotesOfFiles, as_picture, not_in_pictures
 from restore.media.video.stream import Clip
 
 

@@ -78,7 +78,7 @@ def _of_animation(path: Path) -> tuple[Pair, int]:
 
 
 def _of_numbered(source: Path) -> tuple[Pair, int]:
-    from restore.media.video.sequence import paths
+    from restore.media.video.numbering import paths
 
     found = paths(source)
     return image.size(next(iter(found.values()))), len(found)

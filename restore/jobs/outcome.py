@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 DONE, SKIPPED, FAILED, STOPPED, PLANNED = "done", "skipped", "failed", "stopped", "planned"
+DISK_FULL = "the disk is full"
+"""Beginning of the reason of a file that did not fit on the disk, and reason of those after it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Outcome:
     """`DONE`; `SKIPPED` or `FAILED` for a ``reason``; `STOPPED` before it was done; `PLANNED` in a
     dry run. A folder has failed if one of its files has."""
     reason: str = ""
-    """Why the file was skipped or failed, in one line."""
+    """Why the file was skipped or failed, or why the folder run ended early, in one line."""
     notes: tuple[str, ...] = ()
     """Parts of the input that the output cannot keep, one sentence each."""
     size: tuple[int, int] = (0, 0)

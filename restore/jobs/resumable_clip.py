@@ -22,6 +22,7 @@ import numpy as np
 
 from restore.errors import ImageError
 from restore.files import atomic_path, check_target, sha256_of
+from restore.jobs.clip_trial import check_tick, try_out
 from restore.jobs.clip_work_folder import (
     ResumePolicy,
     claimed_folder,
@@ -33,9 +34,10 @@ from restore.jobs.clip_work_folder import (
     segment_path,
     work_folder,
 )
-from restore.media.video import decode, encoders, segments
+from restore.media.video import decode, encoders, interlacing, segments
 from restore.media.video.comparison import differences
 from restore.media.video.encoders import EncodeOptions, Encoding, ticks
+from restore.media.video.interlacing import Deinterlacer
 from restore.media.video.mux import assemble, left_out
 from restore.media.video.probe import probe
 from restore.media.video.rgb_frame import RgbFrame
@@ -80,11 +82,15 @@ class ClipFile:
     """A clip in a file."""
 
     clip: Clip
+    deinterlacer: Deinterlacer
     beside: bool = True
-    notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return interlacing.notes(self.clip, self.deinterlacer.changed)
 
     def frames(self) -> Iterator[Any]:
-        return decode.frames(self.clip)
+        return decode.frames(self.clip, self.deinterlacer)
 
     def digest(self) -> str:
         # Hashes the whole file: reading it costs little compared with restoring it.
@@ -141,11 +147,14 @@ def write_clip(
     check_target(target, policy.overwrite, ImageError)
     notes = [*encoding.notes]
     if source.beside:
-        notes += left_out(source.clip, encoding.container, target)
+        notes += left_out(source.clip, encoding, target)
     work = work_folder(target)
     with claimed_folder(work):
         open_job(work, target, _key(source, encoding, key), policy)
         finished = finished_segments(work, memory is not None)
+        if source.beside and not finished:
+            with naming_target(target):
+                try_out(source.clip, encoding, target, work)
         job = _ClipRun(source, target, encoding, work, memory, progress)
         with _stating_kept_frames(work, memory):
             made = job.run(restore, finished)
@@ -156,7 +165,8 @@ def write_clip(
         stating = _stating_kept_frames(work, memory)
         with stating, naming_target(target), atomic_path(target, mark or own, ready) as temporary:
             assemble(source.clip, encoding, made, temporary, target, source.beside)
-            notes += differences(source.clip, temporary, target, made, source.beside)
+            beside = source.beside
+            notes += differences(source.clip, encoding, temporary, target, made, beside)
         clear(work)
     notes = list(dict.fromkeys(notes))
     return RestoredClip(count_frames(made), count_frames(finished), encoding, tuple(notes))
@@ -188,7 +198,7 @@ def _key(source: FrameSource, encoding: Encoding, key: Mapping[str, Any]) -> dic
     libraries = {name: list(version) for name, version in av.library_versions.items()}
     return {
         "input": source.digest(),
-        "encoding": how | {"segment": segments.FRAMES},
+        "encoding": how | {"segment": segments.FRAMES, "interlaced": source.clip.interlaced},
         "libraries": libraries,
         **json.loads(json.dumps(dict(key))),
     }
@@ -255,12 +265,11 @@ class _ClipRun:
         clip, fixed = self.source.clip, self.encoding.container == "avi"
         tick = ticks(clip, self.encoding.container)
         watch = GapDetector(clip)
+        first = 0
         for number, frame in enumerate(self.source.frames()):
-            if fixed and (frame.pts * clip.time_base / tick).denominator > 1:
-                raise ImageError(
-                    f"{clip.path}: frame {number} does not keep to {float(clip.rate):g} frames a "
-                    "second, and .avi has no other times; use .mkv or .mp4"
-                )
+            first = frame.pts if number == 0 else first
+            if fixed:
+                check_tick(clip, number, frame.pts - first, tick)
             self._notice(frame, number)
             watch.see(frame)
             if number >= passed:
@@ -270,16 +279,16 @@ class _ClipRun:
         self.notes += watch.notes()
 
     def _notice(self, frame: Any, number: int) -> None:
-        for what in ("interlaced", "damaged"):
-            says = frame.interlaced_frame if what == "interlaced" else frame.is_corrupt
-            if says and not any(what in note for note in self.notes):
-                self.notes.append(f"frame {number} is {what}, perhaps others: restored as decoded")
+        if frame.is_corrupt and not any("damaged" in note for note in self.notes):
+            self.notes.append(f"frame {number} is damaged, perhaps others: restored as decoded")
 
 
-def settle(path: Path, target: Path, wishes: EncodeOptions) -> tuple[ClipFile, Encoding]:
+def settle(
+    path: Path, target: Path, wishes: EncodeOptions, deinterlace: str = "auto"
+) -> tuple[ClipFile, Encoding]:
     """Return the clip at ``path`` and how to encode it for ``target``. Raises as `probe` and
     `encoders.choose` do."""
     if os.path.realpath(path) == os.path.realpath(target):
         raise ImageError(f"{target}: is the input; name another output")
-    clip = probe(path)
-    return ClipFile(clip), encoders.choose(clip, target, wishes)
+    clip = probe(path, deinterlace)
+    return ClipFile(clip, Deinterlacer(clip)), encoders.choose(clip, target, wishes)

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from restore.cli.flags import NAMES, as_flags
-from restore.jobs.clip_job import ClipOptions
+from restore.jobs.clip_options import ClipOptions
 from restore.jobs.folder_job import FolderOptions
 from restore.media.io_options import IoOptions
 

@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_what_is_finished(
     def full(file: int) -> None:
         nonlocal count
         count += 1
-        if count == 4:
+        if count == 5:  # the first is of the trial
             raise OSError(28, "No space left on device")
         fsync(file)
 
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_what_is_finished(
     assert run(source, target, policy=ResumePolicy(resume=True)).resumed == 16
 
 
-@pytest.mark.parametrize(("room", "kept"), [(8, ""), (40, " (60 frames are kept")])
+@pytest.mark.parametrize(("room", "kept"), [(8, ""), (100, " (60 frames are kept")])
 def test_a_file_that_does_not_fit_is_one_line(tmp_path: Path, room: int, kept: str) -> None:
     """Within a segment, and when all segments are put together: the output is named."""
     resource = pytest.importorskip("resource")
@@ -324,14 +324,6 @@ def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
     complaint = refusal(source, tmp_path / "out.mp4")
     assert "in.ts: changes at frame 20 (" in complaint
     assert "from 64 x 48 yuv420p to 96 x 48 yuv420p" in complaint
-
-
-def test_interlaced_clips_are_one_line(tmp_path: Path) -> None:
-    recipe = Recipe("mpeg2video", options={"flags": "+ildct+ilme"})
-    source = make(tmp_path / "in.mkv", recipe)
-    if not frames(source)[0].interlaced_frame:
-        pytest.skip("this FFmpeg does not write the flag without interlaced frames")
-    assert "is interlaced; deinterlace it first" in refusal(source, tmp_path / "out.mkv")
 
 
 def test_rejects_encoders_that_cannot_hold_the_clip(tmp_path: Path) -> None:

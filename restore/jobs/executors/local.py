@@ -1,6 +1,6 @@
 """Carry out a plan on this machine: read, restore and write at the same time.
 
-A file that fails does not stop the others.
+A file that fails does not stop the others, unless the disk is full.
 
 This module knows no network: ``restore`` maps an array to a better array.
 """
@@ -8,6 +8,7 @@ This module knows no network: ``restore`` maps an array to a better array.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,11 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from restore.errors import ImageError, RestoreError
-from restore.files import check_target, sha256_of_stream
+from restore.files import check_target, is_full_disk, sha256_of_stream
 from restore.jobs.clip_work_folder import discard
 from restore.jobs.folder_plan import Job
 from restore.jobs.manifest import MARK, Manifest
-from restore.jobs.outcome import FAILED, SKIPPED, STOPPED, Outcome
+from restore.jobs.outcome import DISK_FULL, FAILED, SKIPPED, STOPPED, Outcome
 from restore.jobs.routing import is_moving
 from restore.media import image as media
 from restore.media import large
@@ -101,7 +102,8 @@ def run(
     """Yield an outcome for every job, in order, as soon as it is known.
 
     While a picture is restored, the next one is read and the previous one is written. Any error
-    fails the file it occurs in; a full disk fails each of the remaining files.
+    fails the file it occurs in. A full disk fails one file and stops the remaining ones, whose
+    reason is `DISK_FULL`.
 
     Args:
         key: everything besides the input that decides the result: the model and its options.
@@ -118,9 +120,12 @@ def run(
         restore, manifest, key, by_rows, moving, open_picture, above, policy, should_stop, progress
     )
     started = (_Underway(job) for job in jobs)
-    opened = piped(started, partial(_guarded, stages.read), threads=1, ahead=1)
-    better = piped(opened, partial(_guarded, stages.restore), threads=workers, ahead=workers)
-    for underway in piped(better, partial(_guarded, stages.write), threads=1, ahead=1):
+    read, restore_, write = (
+        partial(stages.guarded, work) for work in (stages.read, stages.restore, stages.write)
+    )
+    opened = piped(started, read, threads=1, ahead=1)
+    better = piped(opened, restore_, threads=workers, ahead=workers)
+    for underway in piped(better, write, threads=1, ahead=1):
         assert underway.outcome is not None
         yield underway.outcome
 
@@ -139,6 +144,28 @@ class _Stages:
     policy: OutputPolicy
     should_stop: Callable[[], bool]
     progress: Callable[[Job, int, int], None]
+    full: threading.Event = field(default_factory=threading.Event)
+
+    def guarded(self, work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
+        """Run one stage of a job that is not finished; an error finishes it."""
+        if underway.outcome is not None:
+            return underway
+        job = underway.job
+        try:
+            return work(underway)
+        except RunStopped:
+            outcome = Outcome(*_paths(job), STOPPED, DISK_FULL if self.full.is_set() else "")
+        except Exception as error:  # noqa: BLE001 - one file must not end a run of a night
+            outcome = self._failed(error, job)
+        return _Underway(job, outcome=outcome)
+
+    def _failed(self, error: Exception, job: Job) -> Outcome:
+        if not is_full_disk(error):
+            return Outcome(*_paths(job), FAILED, _reason(error, job))
+        if self.full.is_set():  # one file has failed of it
+            return Outcome(*_paths(job), STOPPED, DISK_FULL)
+        self.full.set()
+        return Outcome(*_paths(job), FAILED, f"{DISK_FULL}: {_reason(error, job)}")
 
     def read(self, underway: _Underway) -> _Underway:
         """Skip a job that is done, else read its picture, if it has one."""
@@ -165,7 +192,7 @@ class _Stages:
         return _done(underway, picture, underway.seconds + time.perf_counter() - started)
 
     def _stop(self, done: int = 0, total: int = 0) -> None:
-        if self.should_stop():
+        if self.full.is_set() or self.should_stop():
             raise RunStopped
 
     def _checked(
@@ -255,20 +282,6 @@ def _done(underway: _Underway, picture: Picture, seconds: float) -> _Underway:
         *_paths(underway.job), notes=picture.notes, size=(height, width), seconds=seconds
     )
     return replace(underway, picture=None, outcome=done)
-
-
-def _guarded(work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
-    """Run one stage of a job that is not finished; an error finishes it."""
-    if underway.outcome is not None:
-        return underway
-    job = underway.job
-    try:
-        return work(underway)
-    except RunStopped:
-        outcome = Outcome(*_paths(job), STOPPED)
-    except Exception as error:  # noqa: BLE001 - one file must not end a run of a night
-        outcome = Outcome(*_paths(job), FAILED, _reason(error, job))
-    return _Underway(job, outcome=outcome)
 
 
 def _reason(error: Exception, job: Job) -> str:

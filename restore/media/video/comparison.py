@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from restore.errors import ImageError
-from restore.media.video.detect import CONTAINERS
-from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets, words
+from restore.media.video.decode import frames
+from restore.media.video.encoders import Encoding
+from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets
+from restore.media.video.other_streams import words
 from restore.media.video.probe import probe
 from restore.media.video.segments import Segment
-from restore.media.video.stream import Clip, main_stream, opened
+from restore.media.video.stream import Clip, opened
 
 
 def differences(
-    clip: Clip, made: Path, name: Path, segments: Sequence[Segment], beside: bool
+    clip: Clip,
+    encoding: Encoding,
+    made: Path,
+    name: Path,
+    segments: Sequence[Segment],
+    beside: bool,
 ) -> list[str]:
     """Return notes on properties of a clip that the output has lost.
 
@@ -27,8 +35,8 @@ def differences(
     Raises:
         ImageError: if the output is not a clip with the same number of frames.
     """
-    notes = [*_times(clip, made, name, segments)]
     new = probe(made)
+    notes = [*_times(clip, new, name, segments)]
     suffix = name.suffix
     for what, old_value, new_value in (
         ("rotation", clip.display_matrix, new.display_matrix),
@@ -45,35 +53,51 @@ def differences(
             notes.append(f"colour {what} is not kept by {suffix} with {new.codec}")
     if beside:
         with opened(clip.path) as source, opened(made) as result:
-            notes.extend(_words(source, result, clip, new, suffix))
+            notes.extend(_words(source, result, clip, new, encoding, suffix))
     return notes
 
 
-def _times(clip: Clip, made: Path, name: Path, segments: Sequence[Segment]) -> Iterator[str]:
+def _times(clip: Clip, new: Clip, name: Path, segments: Sequence[Segment]) -> Iterator[str]:
+    """Compare the frames that a player shows. A file can hold more: packets before the first edit
+    of an MP4 are stored, but not shown."""
     wanted = [stamp * clip.time_base for segment in segments for stamp, _ in segment.times]
-    with opened(made) as result:
-        stream = main_stream(result, name)
-        stamps = (p.dts if p.pts is None else p.pts for p in result.demux(stream) if p.size)
-        found = sorted(stamp * stream.time_base for stamp in stamps if stamp is not None)
+    try:
+        found = [(frame.pts or 0) * new.time_base + new.start for frame in frames(new)]
+    except ImageError as error:
+        raise ImageError(f"{name}: cannot be read back: {error}") from error
     if len(found) != len(wanted):
-        raise ImageError(f"{name}: has {len(found)} frames instead of {len(wanted)}")
+        raise ImageError(
+            f"{name}: shows {len(found)} frames instead of {len(wanted)}; use .mkv, or another "
+            "codec, and report this clip"
+        )
+    if new.container == "avi":  # a decoder's delay counts as time there
+        found = _stored_times(new)
     worst = max(abs(a - b) for a, b in zip(wanted, found, strict=True))
     if worst:
         yield (
             f"times are rounded by up to {float(worst) * 1000:.3g} ms: {name.suffix} counts in "
-            f"steps of {float(stream.time_base) * 1000:.3g} ms"
+            f"steps of {float(new.time_base) * 1000:.3g} ms"
         )
 
 
-def _words(source: Any, result: Any, old: Clip, new: Clip, suffix: str) -> Iterator[str]:
+def _stored_times(clip: Clip) -> list[Fraction]:
+    """Return the times of the packets of a clip in order, in seconds."""
+    with opened(clip.path) as file:
+        packets = [p for p in file.demux(file.streams[clip.stream]) if p.size]
+        return sorted(p.dts * p.time_base for p in packets if p.dts is not None)
+
+
+def _words(
+    source: Any, result: Any, old: Clip, new: Clip, encoding: Encoding, suffix: str
+) -> Iterator[str]:
     for name in _missing(source.metadata, result.metadata, of_the_old_file):
         yield f"{suffix} cannot store the tag {name!r}: left out"
-    container = CONTAINERS[suffix.lower()]
+    container = encoding.container
     pair = source.streams[old.stream], result.streams[new.stream]
     tags = [words(stream, container) for stream in pair]
     for name in _missing(tags[0], tags[1], of_the_old_packets):
         yield f"{suffix} cannot store the video stream's tag {name!r}: left out"
-    streams = kept(source, old, container)
+    streams = kept(source, old, encoding)
     for kind in ("video", "audio", "subtitle"):
         olds = [s for s in streams if s.type == kind]
         news = [s for s in result.streams if s.type == kind]

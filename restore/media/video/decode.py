@@ -11,24 +11,30 @@ import av
 import av.error
 
 from restore.errors import ImageError
+from restore.media.video.interlacing import Deinterlacer
 from restore.media.video.stream import Clip, opened
+from restore.media.video.timeline import Timeline
 
 
-def frames(clip: Clip) -> Iterator[av.VideoFrame]:
-    """Yield every frame of a clip in order of display.
+def frames(clip: Clip, deinterlacer: Deinterlacer | None = None) -> Iterator[av.VideoFrame]:
+    """Yield every frame of a clip in order of display, deinterlaced if ``clip`` says so.
 
     Time stamps increase strictly; the duration of a frame is the time until the next one.
 
     Raises `ImageError` naming the last good frame if the file ends early or cannot be decoded, and
     if the size or the pixel format changes.
     """
+    yield from (deinterlacer or Deinterlacer(clip)).through(_as_stored(clip))
+
+
+def _as_stored(clip: Clip) -> Iterator[av.VideoFrame]:
     with opened(clip.path) as container:
         stream = container.streams[clip.stream]
         usual = max(1, round(1 / (clip.rate * clip.time_base)))
         before: Any = None  # the previous frame, until its duration is known
         frame: Any
         apart = usual
-        for count, frame in enumerate(decoded(container, stream, clip.path)):
+        for count, frame in enumerate(decoded(container, stream, clip.path, Timeline(clip))):
             if (frame.height, frame.width) != clip.size or frame.format.name != clip.pixel_format:
                 seconds = float((before.pts + before.duration) * clip.time_base) if before else 0
                 raise ImageError(
@@ -48,7 +54,8 @@ def frames(clip: Clip) -> Iterator[av.VideoFrame]:
             before = frame
         if before is not None:
             said = before.duration if stream.average_rate else 0  # otherwise FFmpeg has guessed it
-            before.duration = _rest(container, stream, before.pts) or said or apart
+            last = before.pts + clip.origin(clip.time_base)
+            before.duration = _rest(container, stream, last) or said or apart
             yield before
 
 
@@ -69,8 +76,10 @@ def _described(height: int, width: int, pixel_format: str) -> str:
     return f"{width} x {height} {pixel_format}"
 
 
-def decoded(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
-    """Yield frames as the decoder returns them.
+def decoded(
+    container: Any, stream: Any, path: Path, timeline: Timeline | None = None
+) -> Iterator[av.VideoFrame]:
+    """Yield frames as the decoder returns them, with times of the file, or of ``timeline``.
 
     Packets before the first frame that cannot be decoded are skipped, as players do: many
     recordings start between key frames. Raises `ImageError` for later ones.
@@ -85,7 +94,7 @@ def decoded(container: Any, stream: Any, path: Path) -> Iterator[av.VideoFrame]:
             f"{path}: damaged {place}: {reason}; get the whole file, or cut it there first"
         )
 
-    packets = container.demux(stream)
+    packets = timeline.demuxed(container, [stream]) if timeline else container.demux(stream)
     while True:
         try:
             packet = next(packets, None)

@@ -27,17 +27,23 @@ from restore.media.video.stream import Clip
 _ALIASES = {"h265": "hevc", "avc": "h264", "x264": "h264", "x265": "hevc", "jpeg": "mjpeg"}
 _USUAL = {"webm": ("vp9", "av1"), "mp4": ("h264",), "mov": ("h264",), "matroska": ("h264",)}
 _USUAL_OF_OTHERS = ("h264", "mpeg4")
+_BIT_RATE = 200_000
+"""FFmpeg's default. Encoders with a fixed quantiser ignore it."""
 _THREADS = 4
 """Constant, because the output of an encoder can depend on it."""
 
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """Encoding requested by the user. None keeps the property of the input."""
+    """Encoding requested by the user. None keeps the property of the input.
+
+    ``audio``: "copy", "aac", "opus" or "none".
+    """
 
     codec: str | None = None
     crf: float | None = None
     pixel_format: str | None = None
+    audio: str = "copy"
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Encoding:
     """An encoder and all parameters that affect its output.
 
     ``tag``: four letters by which the container identifies the codec; empty for its default.
+    ``audio``: "copy", "aac", "opus" or "none".
     ``notes``: properties of the input that are lost.
     """
 
@@ -53,6 +60,7 @@ class Encoding:
     pixel_format: str
     options: Mapping[str, str]
     tag: str = ""
+    audio: str = "copy"
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def context(self, clip: Clip, context: Any = None) -> Any:
@@ -67,6 +75,8 @@ class Encoding:
         context.color_primaries = clip.colour.primaries
         context.color_trc = clip.colour.transfer
         context.options = dict(self.options)
+        if self.encoder in QUANTISER:  # headers state it, and PyAV sets another one in a stream
+            context.bit_rate = _BIT_RATE
         context.thread_type = "FRAME"
         context.thread_count = 1 if self.encoder in QUANTISER else _THREADS
         context.flags |= int(av.codec.context.Flags.bitexact)
@@ -107,7 +117,9 @@ def choose(clip: Clip, target: Path, asked: EncodeOptions) -> Encoding:
     options, missing = encoder_options(encoder, clip, container, asked.crf)
     notes.extend(missing)
     tag = codec_tag(encoder, container, clip)
-    encoding = Encoding(encoder, container, pixel_format, options, tag, tuple(notes))
+    encoding = Encoding(
+        encoder, container, pixel_format, options, tag, asked.audio, notes=tuple(notes)
+    )
     _try(encoding, clip, target)
     return encoding
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -13,11 +12,13 @@ import av
 import av.error
 
 from restore.errors import ImageError
-from restore.media.video import pixel_aspect
+from restore.media.video import acm_sound, pixel_aspect
 from restore.media.video.encoders import Encoding, ticks
 from restore.media.video.ffmpeg_errors import ffmpeg_errors
+from restore.media.video.other_streams import Carrier, Fate, carry, fate, is_timecode, note, words
 from restore.media.video.segments import Segment, timed
 from restore.media.video.stream import EXACTLY, Clip, opened
+from restore.media.video.timeline import Timeline
 
 _BITEXACT = 0x400
 """AVFMT_FLAG_BITEXACT. Its type in PyAV's enumeration depends on the version."""
@@ -40,11 +41,6 @@ _WELL_KNOWN = frozenset(
 )
 """Tags with a field of their own in MP4 and MOV. Others require a list of names and values."""
 _LARGEST = (1 << 31) - 1
-_MACINTOSH = {
-    **{"deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi"},
-    **{"sqi": "alb", "fre": "fra", "rum": "ron", "cze": "ces", "slo": "slk"},
-}
-"""Languages with two codes in ISO 639-2: the code FFmpeg accepts in MOV, by the other one."""
 
 
 def of_the_old_file(tag: str, value: str) -> bool:
@@ -57,34 +53,27 @@ def of_the_old_packets(tag: str, value: str) -> bool:
     return tag.lower().startswith(_OF_THE_OLD_PACKETS) or value in ("und", "VideoHandler")
 
 
-def words(stream: Any, container: str) -> dict[str, str]:
-    """Return a stream's tags under the names that a container's muxer accepts."""
-    said = dict(stream.metadata)
-    if "name" in said and "handler_name" in said:  # FFmpeg's name for a title in MP4 and MOV
-        said.setdefault("title", said.pop("name"))
-    if container == "mov" and said.get("language") in _MACINTOSH:
-        said["language"] = _MACINTOSH[said["language"]]
-    elif container != "mov" and said.get("language") == "sve":  # Swedish in MOV only
-        said["language"] = "swe"
-    return said
+def left_out(clip: Clip, encoding: Encoding, name: Path) -> list[str]:
+    """Return notes on streams that are left out or changed, and on further video streams, which are
+    copied.
 
-
-def left_out(clip: Clip, container: str, name: Path) -> list[str]:
-    """Return notes on streams that a container cannot hold, and on further video streams, which
-    are copied.
-
-    Raises `ImageError` if an audio stream would be left out.
+    Raises `ImageError` if sound would be left out that is wanted.
     """
-    notes = []
     with opened(clip.path) as source:
-        for stream in source.streams:
-            if stream.index == clip.stream or _is_chapters(stream, source):
-                continue
-            if not _fits(stream, container):
-                notes.append(_left_out(stream, name))
-            elif stream.type == "video" and not _is_cover(stream):
-                notes.append(f"video stream {stream.index} is copied as it is")
-    return notes
+        return [
+            said
+            for stream, fate in fates(source, clip, encoding)
+            if (said := note(stream, fate, name, encoding.container))
+        ]
+
+
+def fates(source: Any, clip: Clip, encoding: Encoding) -> list[tuple[Any, Fate]]:
+    """Return the streams of an opened clip besides its pictures, and what becomes of each."""
+    return [
+        (stream, fate(stream, source, clip, encoding.container, encoding.audio))
+        for stream in source.streams
+        if stream.index != clip.stream
+    ]
 
 
 def assemble(
@@ -94,12 +83,14 @@ def assemble(
     path: Path,
     name: Path,
     beside: bool,
+    until: Fraction | None = None,
 ) -> None:
     """Write the clip.
 
     Args:
         path: the file to write; errors call it ``name``.
         beside: copy the other streams and tags of ``clip.path`` that the container can hold.
+        until: leave out packets of other streams after this time in seconds.
 
     Raises:
         ImageError: if the clip cannot be written.
@@ -115,17 +106,47 @@ def assemble(
         times = [stream.time_base for stream in source.streams if stream.time_base]
         metadata = {k: v for k, v in source.metadata.items() if not of_the_old_file(k, v)}
         with _output(encoding, path, name, metadata, times) as output:
-            output.set_chapters(source.chapters())
+            output.set_chapters(_chapters(source, clip))
+            others = dict(fates(source, clip, encoding))
             pictures, carried = None, {}
             for stream in source.streams:
                 if stream.index == clip.stream:
                     pictures = _pictures(output, clip, encoding, stream, name)
-                elif not _is_chapters(stream, source) and _fits(stream, encoding.container):
-                    carried[stream.index] = _carried(output, stream, clip)
-            packets = source.demux([source.streams[i] for i in carried]) if carried else iter(())
-            _finish(output, pictures, segments, _copied(packets, carried), clip, name)
+                    _keep_timecode(pictures, source)
+                elif others[stream].is_kept:
+                    rest = clip, encoding.audio, name
+                    carried[stream.index] = carry(output, stream, others[stream], *rest)
+            read = [source.streams[i] for i in carried]
+            packets = Timeline(clip).demuxed(source, read) if read else iter(())
+            copied = _copied(_cut(packets, until), carried)
+            _finish(output, pictures, segments, copied, clip, name)
+        records = [
+            acm_sound.wave_format(stream, clip.path)
+            for stream, fate in others.items()
+            if fate is Fate.WRAPPED
+        ]
     if _needs_room(clip, encoding) and not pixel_aspect.put(path, clip.size, clip.pixel_aspect):
         raise ImageError(f"{name}: the pixel aspect could not be written")
+    for record in records:
+        if record is None or not acm_sound.put(path, record):
+            raise ImageError(f"{name}: cannot hold the format of its sound; use audio='aac'")
+
+
+def _keep_timecode(pictures: Any, source: Any) -> None:
+    """Give the pictures the tag of a time code track, from which the muxer writes one."""
+    for stream in source.streams:
+        if is_timecode(stream):
+            pictures.metadata.setdefault("timecode", stream.metadata["timecode"])
+
+
+def _cut(packets: Iterator[Any], until: Fraction | None) -> Iterator[Any]:
+    """Yield packets until a time; streams may be interleaved by up to a second."""
+    for packet in packets:
+        time = packet.pts * packet.time_base if packet.pts is not None else Fraction(0)
+        if until is not None and time > until + 1:
+            return
+        if until is None or time <= until:
+            yield packet
 
 
 def _output(
@@ -174,97 +195,33 @@ def _pictures(output: Any, clip: Clip, encoding: Encoding, old: Any, file: Path)
     return stream
 
 
-def kept(source: Any, clip: Clip, container: str) -> list[Any]:
-    """Return the streams of a clip's file that a container holds, in order."""
-    return [
-        stream
-        for stream in source.streams
-        if stream.index == clip.stream
-        or (not _is_chapters(stream, source) and _fits(stream, container))
-    ]
+def kept(source: Any, clip: Clip, encoding: Encoding) -> list[Any]:
+    """Return the streams of a clip's file that the output holds, in order."""
+    others = {stream.index: fate for stream, fate in fates(source, clip, encoding)}
+    return [s for s in source.streams if s.index == clip.stream or others[s.index].is_kept]
 
 
 def _needs_room(clip: Clip, encoding: Encoding) -> bool:
     return clip.pixel_aspect != 1 and encoding.container in ("matroska", "webm")
 
 
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & type(stream.disposition).attached_pic)
+def _chapters(source: Any, clip: Clip) -> list[Any]:
+    """Return the chapters of a file with times relative to the clip's start."""
+    chapters = source.chapters()
+    for chapter in chapters:
+        for name in ("start", "end"):
+            chapter[name] = max(0, chapter[name] - clip.origin(chapter["time_base"]))
+    return list(chapters)
 
 
-def _is_chapters(stream: Any, source: Any) -> bool:
-    """Whether a track holds the names of chapters in MP4 and MOV. The muxer creates it again."""
-    return bool(
-        stream.type == "data"
-        and "mov" in source.format.name
-        and source.chapters()
-        and (stream.metadata.get("handler_name") == "SubtitleHandler" or _discarded(stream))
-    )
-
-
-def _discarded(stream: Any) -> bool:
-    return getattr(stream, "discard", None) == 48  # AVDISCARD_ALL; PyAV before 17 does not say
-
-
-def _fits(stream: Any, container: str) -> bool:
-    """Whether a container holds a stream unchanged, tested by writing a header to memory."""
-    if _is_cover(stream) and container == "matroska":
-        return True
-    if container == "avi" and stream.type not in ("audio", "video"):
-        return False
-    try:
-        options = {"strict": "experimental"}
-        trial = av.open(io.BytesIO(), "w", format=container, container_options=options)
-        try:
-            _template(trial, stream).disposition = stream.disposition
-            trial.start_encoding()
-        finally:
-            trial.close()
-    except (ValueError, av.error.FFmpegError):
-        return False
-    return True
-
-
-def _template(output: Any, stream: Any) -> Any:
-    if stream.codec_context is None:
-        return output.add_stream_from_template(stream)
-    return output.add_stream_from_template(stream, opaque=True)
-
-
-def _carried(output: Any, stream: Any, clip: Clip) -> Any:
-    """Add an output stream for a copied one; None if its content is stored in the header."""
-    if _is_cover(stream) and output.format.name == "matroska":
-        with opened(clip.path) as again:
-            packet = next(again.demux(again.streams[stream.index]))
-            kind = "png" if stream.codec_context.name == "png" else "jpeg"
-            name = stream.metadata.get("filename", f"cover.{kind.replace('jpeg', 'jpg')}")
-            mime = stream.metadata.get("mimetype", f"image/{kind}")
-            added = output.add_attachment(name, mime, bytes(packet))
-            added.metadata.update(stream.metadata | {"filename": name, "mimetype": mime})
-            return None
-    new = _template(output, stream)
-    new.disposition = stream.disposition
-    new.metadata.update(words(stream, output.format.name))
-    return None if stream.type == "attachment" else new
-
-
-def _left_out(stream: Any, name: Path) -> str:
-    codec = stream.codec_context.name if stream.codec_context else stream.name or "unknown"
-    what = f"{stream.type} stream {stream.index} ({codec})"
-    if stream.type == "audio":
-        raise ImageError(
-            f"{name}: {name.suffix} cannot hold {what} as it is; use .mkv, or the input's own kind"
-        )
-    return f"{name.suffix} cannot hold {what} as it is: left out"
-
-
-def _copied(packets: Iterator[Any], carried: dict[int, Any]) -> Iterator[Any]:
+def _copied(packets: Iterator[Any], carried: dict[int, Carrier | None]) -> Iterator[Any]:
     for packet in packets:
-        new = carried[packet.stream_index] if packet.size or packet.dts is not None else None
-        # The MP4 muxer adds empty subtitles between others itself.
-        if new is not None and (packet.size != 2 or bytes(packet) != b"\0\0"):
-            packet.stream = new
-            yield packet
+        carrier = carried[packet.stream.index]
+        if carrier is not None:
+            yield from carrier.packets(packet)
+    for carrier in carried.values():
+        if carrier is not None:
+            yield from carrier.rest()
 
 
 def _finish(

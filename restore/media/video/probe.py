@@ -13,10 +13,10 @@ import av
 from av.sidedata.sidedata import Type
 
 from restore.errors import ImageError
-from restore.media.video import detect
+from restore.media.video import detect, interlacing
 from restore.media.video.decode import decoded
 from restore.media.video.pixel_format import layout
-from restore.media.video.stream import Clip, Colour, main_stream, opened
+from restore.media.video.stream import Clip, Colour, is_cover, main_stream, opened
 
 _HAS_HDR_RECORDS = frozenset(("h264", "hevc", "vvc", "av1", "vp9", "prores"))
 """Codecs whose side data is read. PyAV frees that of a PNG twice."""
@@ -26,9 +26,15 @@ _MEASURED = 120
 """Packets by which a rate is measured if the file states none."""
 
 
-def probe(path: Path) -> Clip:
-    """Return the properties of a clip. Raises `ImageError` if the file is not a clip, has no video
-    stream that can be decoded, or is interlaced."""
+def probe(path: Path, deinterlace: str = "auto") -> Clip:
+    """Return the properties of a clip.
+
+    Args:
+        deinterlace: "auto", "off" or "bwdif".
+
+    Raises:
+        ImageError: if the file is not a clip, or has no video stream that can be decoded.
+    """
     with opened(path) as container:
         _check_moving(container, path)
         stream = main_stream(container, path)
@@ -36,15 +42,12 @@ def probe(path: Path) -> Clip:
         frame = next(decoded(container, stream, path), None)
         if frame is None:
             raise ImageError(f"{path}: its video stream holds no frame that can be decoded")
-        if frame.interlaced_frame:
-            raise ImageError(
-                f"{path}: is interlaced; deinterlace it first, for example with ffmpeg -vf bwdif"
-            )
         with _naming(path):
             layout(frame.format.name)
         context = stream.codec_context
         side = _side_data(frame, context.name)
         matrix = side.get(Type.DISPLAYMATRIX)
+        start, end = _start(container, stream), _end(container, stream)
         return Clip(
             path=path,
             container=container.format.name,
@@ -66,7 +69,10 @@ def probe(path: Path) -> Clip:
             display_matrix=tuple(memoryview(matrix).cast("i")) if matrix else _turn(frame),
             mastering=side.get(Type.MASTERING_DISPLAY_METADATA, b""),
             light=side.get(Type.CONTENT_LIGHT_LEVEL, b""),
-            end=_end(container, stream),
+            start=start,
+            end=end - start if end else end,
+            interlaced=interlacing.chosen(path, deinterlace, bool(frame.interlaced_frame)),
+            flagged=bool(frame.interlaced_frame),
         )
 
 
@@ -141,6 +147,19 @@ def _estimate(container: Any, stream: Any, rate: Fraction) -> int:
     if stream.duration:
         return round(stream.duration * stream.time_base * rate)
     return round(Fraction(container.duration or 0, av.time_base) * rate)
+
+
+def _start(container: Any, stream: Any) -> Fraction:
+    """Return the earliest time of pictures and sound, in seconds.
+
+    Times of broadcasts count from any moment, and are negative before the 33-bit counter wraps.
+    Sound alone is negative because of its encoder's delay: 0 is the start then.
+    """
+    streams = [s for s in container.streams if s.type in ("audio", "video") and not is_cover(s)]
+    times = [s.start_time * s.time_base for s in streams if s.start_time is not None]
+    first = min(times, default=Fraction(0))
+    own = Fraction(0) if stream.start_time is None else stream.start_time * stream.time_base
+    return first if first > 0 or own < 0 else Fraction(0)
 
 
 def _end(container: Any, stream: Any) -> Fraction:

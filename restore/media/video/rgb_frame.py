@@ -53,10 +53,8 @@ class RgbFrame:
 
     def __init__(self, frame: VideoFrame):
         self.layout = layout(frame.format.name)
-        if frame.format.name != self.layout.planar:
-            frame = _repacked(frame, self.layout)
-        else:
-            frame.make_writable()
+        frame = planar(frame)
+        frame.make_writable()
         self.frame = frame
         full = self.layout.full_range or frame.color_range == FULL_RANGE
         if self.layout.kind == GREY:
@@ -130,6 +128,12 @@ def planes_of(frame: Any, form: Layout) -> list[np.ndarray]:
         rows = np.frombuffer(plane, kind, count=height * stride).reshape(height, stride)
         views.append((rows[::-1] if plane.line_size < 0 else rows)[:, :width])
     return views
+
+
+def planar(frame: Any) -> VideoFrame:
+    """Return a frame in the planar format with the same samples: itself, if it has one."""
+    form = layout(frame.format.name)
+    return frame if frame.format.name == form.planar else _repacked(frame, form)
 
 
 _OFFSETS = {"yuyv422": (0, 1, 3), "uyvy422": (1, 0, 2), "yvyu422": (0, 3, 1)}

@@ -15,24 +15,13 @@ import numpy as np
 from restore.errors import ImageError
 from restore.files import sha256_of
 from restore.media import image as media
-from restore.media.folder import pictures
 from restore.media.picture import CALLED, DEPTHS, EXIF, FULL, ICC, XMP, Picture
 from restore.media.video.animation import Animation, read
-from restore.media.video.detect import is_pattern, numbered, numbers
+from restore.media.video.detect import is_pattern
+from restore.media.video.numbering import check_no_gaps, paths
 from restore.media.video.pixel_format import GREY, layout
 from restore.media.video.rgb_frame import planes_of
 from restore.media.video.stream import Clip
-
-
-def paths(source: Path) -> dict[int, Path]:
-    """Return the images of a pattern by number, or those of a folder numbered from 1, in order.
-    Raises `ImageError` if there are none."""
-    if not is_pattern(source):
-        return dict(enumerate(pictures(source), 1))
-    found = {number: numbered(source, number) for number in numbers(source)}
-    if not found:
-        raise ImageError(f"{source}: no pictures of this pattern")
-    return found
 
 
 class NotesOfFiles:
@@ -59,16 +48,18 @@ class ImageSequence:
     ``clip``: properties of the clip they form.
     ``beside``: ``clip.path`` holds other streams to copy.
     ``lost``: notes on parts of the images read so far that a clip cannot keep.
+    ``gaps``: notes on missing images.
     """
 
     clip: Clip
     paths: list[Path]
     beside: bool = False
     lost: NotesOfFiles = field(default_factory=NotesOfFiles)
+    gaps: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.lost.lines()
+        return (*self.gaps, *self.lost.lines())
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield each image as a frame. Raises `ImageError` for an image that cannot be read, has
@@ -105,15 +96,20 @@ def stamped(frame: av.VideoFrame, clip: Clip, pts: int, duration: int) -> av.Vid
     return frame
 
 
-def as_clip(source: Path, rate: Fraction) -> ImageSequence:
+def as_clip(source: Path, rate: Fraction, allow_gaps: bool = False) -> ImageSequence:
     """Return the images of a pattern or a folder as frames at ``rate`` per second, in the pixel
-    format of the first. Raises `ImageError`."""
-    found = list(paths(source).values())
+    format of the first.
+
+    Raises `ImageError`, also for a missing number unless ``allow_gaps``.
+    """
+    images = paths(source)
+    gaps = check_no_gaps(source, images, allow_gaps) if is_pattern(source) else ()
+    found = list(images.values())
     picture = media.read(found[0])
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     form = form_of(picture)
     clip = Clip(source, "", 0, "h264", "", size, form, 1 / rate, rate, len(found))
-    return ImageSequence(clip, found)
+    return ImageSequence(clip, found, gaps=gaps)
 
 
 @dataclass(frozen=True)

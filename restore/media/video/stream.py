@@ -50,7 +50,11 @@ class Clip:
     ``pixel_aspect``: width of a pixel divided by its height.
     ``display_matrix``: rotation and flips, nine integers in FFmpeg's layout.
     ``mastering``, ``light``: FFmpeg's HDR records, as bytes.
-    ``end``: stated end of the stream in seconds, or 0.
+    ``interlaced``: frames to deinterlace, see `interlacing`; ``flagged``: the first frame is
+    flagged as interlaced.
+    ``start``: earliest time of its pictures and sound in the file, in seconds. Times of frames and
+    packets are relative to it.
+    ``end``: stated end of the stream in seconds, relative to ``start``; 0 if the file states none.
     """
 
     path: Path
@@ -68,7 +72,19 @@ class Clip:
     display_matrix: tuple[int, ...] | None = None
     mastering: bytes = b""
     light: bytes = b""
+    start: Fraction = Fraction(0)
     end: Fraction = Fraction(0)
+    interlaced: str = "flagged"
+    flagged: bool = False
+
+    def origin(self, time_base: Fraction) -> int:
+        """Return ``start`` in ticks of ``time_base`` seconds."""
+        return round(self.start / time_base)
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether a stream is cover art."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
 @contextmanager

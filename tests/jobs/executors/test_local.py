@@ -212,22 +212,6 @@ def test_workers_restore_pictures_at_the_same_time(photos: Path) -> None:
     check(photos, range(5))
 
 
-def test_a_disk_that_is_full_fails_what_remains(
-    photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from restore.jobs.executors import local as module
-
-    def full(*arguments: object, **options: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module.media, "write", full)
-    outcomes = batch(photos)
-    assert {outcome.reason for outcome in outcomes} == {"No space left on device"}
-    monkeypatch.undo()
-    batch(photos)
-    check(photos, range(5))
-
-
 @pytest.mark.slow
 def test_thirty_kills_lose_nothing_and_nothing_is_done_twice(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
