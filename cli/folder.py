@@ -25,6 +25,10 @@ def run(request: Request) -> None:
 
     watching, reporter = request.folders["watch"], request.reporter
     tally = Tally()
+    if request.report is not None:
+        from restore.compare.page import check_page
+
+        check_page(request.report, request.overwrite)
     options = {**request.folders, **vars(request.pictures), **vars(request.clips)}
     with (
         deferred(second=_end_at_once) as signalled,
@@ -47,7 +51,20 @@ def run(request: Request) -> None:
         return
     if done.reason:
         reporter.note(done.reason.replace("call", "command"))
+    if request.report is not None:
+        _write_report(request, done)
     _conclude(tally, reporter, interrupted, watching)
+
+
+def _write_report(request: Request, done: "Outcome") -> None:
+    from restore.compare.report import summary, write_report
+
+    assert request.report is not None
+    with request.reporter.progress("Report") as progress:
+        entries = write_report(
+            request.report, request.head, done.files, request.overwrite, progress
+        )
+    request.reporter.note(f"{request.report}: {summary(entries)}")
 
 
 def _callbacks(

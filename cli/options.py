@@ -75,6 +75,9 @@ Format = Annotated[
     str,
     _option(FOLDERS, "--format", help="png, jpg, webp, tif, ... for all pictures, or mkv, mp4 ..."),
 ]
+Report = Annotated[
+    Path | None, _option(FOLDERS, help="Write an HTML page: before, after, what is suspicious.")
+]
 SkipExisting = Annotated[
     bool, _option(FOLDERS, "--skip-existing", help="Keep every existing output.")
 ]

@@ -23,6 +23,7 @@ class Request:
     target: Path
     overwrite: bool
     reporter: Reporter
+    report: Path | None
     given: dict[str, Any]
 
     @property
@@ -58,6 +59,8 @@ class Request:
         from restore.jobs.folder_job import FolderOptions
 
         (source,) = self.sources
+        if self.report is not None:
+            raise UsageError("--report is for folders; IN is one file")
         for name, value in self.folders.items():
             if name != but and value != getattr(FolderOptions, name):
                 if source != PIPE and not source.exists() and not is_pattern(source):

@@ -33,6 +33,7 @@ from restore.cli.options import (
     Quiet,
     Recursive,
     Reduce,
+    Report,
     Resume,
     SkipExisting,
     Sources,
@@ -75,6 +76,7 @@ def command(head: Head) -> Callable[..., None]:
         fail_fast: FailFast = False,
         dry_run: DryRun = False,
         watch: Watch = False,
+        report: Report = None,
         codec: Codec = None,
         crf: Crf = None,
         pix_fmt: PixFmt = None,
@@ -109,7 +111,8 @@ def _run(head: str, given: dict[str, Any]) -> None:
     sources: list[Path] = given.pop("sources")
     target: Path = given.pop("target")
     overwrite: bool = given.pop("overwrite")
-    request = Request(head, sources, target, overwrite, reporter, given)
+    report: Path | None = given.pop("report")
+    request = Request(head, sources, target, overwrite, reporter, report, given)
     pipe.refuse_clips([*sources, target])
     if is_clip_run(sources, target):
         clip.run(request)

@@ -29,8 +29,9 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a run: its outcome, its signs, worst first, and its thumbnails as data URLs, which
-    are empty for clips and for files that were not restored."""
+    """One file of a run: its outcome, its signs, worst first, and its thumbnails as data URLs.
+
+    Thumbnails are empty for clips and for files that were not restored."""
 
     outcome: Outcome
     signs: tuple[Sign, ...] = ()

@@ -16,8 +16,6 @@ from restore.inspect import inspect, suggest
 LARGEST = 1024
 """Pixels of the longer side of a picture that is compared: larger ones are cut to their centre."""
 BLOCK = 16
-DEPTH = 4
-"""Pixels on either side of a line whose means are compared."""
 FLAT = 0.1
 """Share of the blocks that count as flat: those with the least texture before."""
 
@@ -44,7 +42,7 @@ def suspicious(before: np.ndarray, after: np.ndarray, head: str) -> tuple[Sign, 
     purpose are not blamed for new brightness and colours.
     """
     before, after = (_middle(pixels).astype(np.float32) for pixels in (before, after))
-    signs = [texture(before, after), lines(before, after)]
+    signs = [texture(before, after)]
     if not (head in HEADS and HEADS[head].changes_light):
         signs.append(hue(before, after))
         if suggest(inspect(before.astype(np.uint8))) is None:  # rain and haze are bright
@@ -70,39 +68,14 @@ def hue(before: np.ndarray, after: np.ndarray) -> Sign:
 
 
 def texture(before: np.ndarray, after: np.ndarray) -> Sign:
-    """By how much the texture of the flattest blocks grew, as a standard deviation."""
-    old, new = _deviations(_luma(before)), _deviations(_luma(after))
+    """By how much the texture of the flattest blocks grew, as a standard deviation; a picture that
+    became brighter as a whole may have more in proportion."""
+    old_luma, new_luma = _luma(before), _luma(after)
+    old, new = _deviations(old_luma), _deviations(new_luma)
+    gain = max(1.0, float(new_luma.mean()) / max(1.0, float(old_luma.mean())))
     flat = old <= np.quantile(old, FLAT)
-    return Sign("flat areas gained texture", float((new[flat] - old[flat]).mean()), 1.5)
-
-
-def lines(before: np.ndarray, after: np.ndarray) -> Sign:
-    """The largest step of the change over a straight line through the picture, as at the border of
-    tiles, above what is usual.
-
-    The step of a line is the median over segments along it: edges of the scene are shorter than
-    half a picture.
-    """
-    change = _luma(after) - _luma(before)
-    worst = 0.0
-    for turned in (change, change.T):
-        steps = _steps(turned)
-        usual = float(np.median(steps)) if steps.size else 0.0
-        spread = float(np.median(np.abs(steps - usual))) if steps.size else 0.0
-        worst = max(worst, float((np.abs(steps - usual) - 5 * spread).max(initial=0)))
-    return Sign("a straight line, as of a tile's border", worst, 1.0)
-
-
-def _steps(change: np.ndarray) -> np.ndarray:
-    """Return the step over each column: of means over `DEPTH` pixels on either side."""
-    height, width = change.shape
-    rows = height // BLOCK
-    if rows < 4 or width < 2 * DEPTH + 1:
-        return np.zeros(0, np.float32)
-    segments = change[: rows * BLOCK].reshape(rows, BLOCK, width).mean(axis=1)
-    sums = np.cumsum(np.pad(segments, [(0, 0), (1, 0)]), axis=1)
-    means = (sums[:, DEPTH:] - sums[:, :-DEPTH]) / DEPTH
-    return np.asarray(np.median(means[:, DEPTH:] - means[:, :-DEPTH], axis=0))
+    grown = float((new[flat] / gain - old[flat]).mean())
+    return Sign("flat areas gained texture", grown, 1.5)
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:

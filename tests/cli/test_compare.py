@@ -57,3 +57,20 @@ def test_wrong_usage_is_one_line(photo: Path, tmp_path: Path) -> None:
     line = one_error_line(restore("compare", photo, small, "--html", other), code=2)
     assert "different sizes" in line
     assert not other.exists()
+
+
+def test_a_folder_run_writes_a_report(photo: Path, tmp_path: Path) -> None:
+    model = save_model(tmp_path, identity=True)
+    (tmp_path / "photos").mkdir()
+    saved(tmp_path / "photos" / "a.png", smooth())
+    (tmp_path / "photos" / "b.png").write_bytes(b"no picture")
+    page, words = tmp_path / "report.html", ("--model", model, "--device", "cpu")
+    out = tmp_path / "out"
+    outcome = restore("denoise", tmp_path / "photos", out, "--report", page, *words)
+    assert outcome.code == 1
+    assert f"note: {page}: 2 files: 1 failed, 0 to look at" in outcome.stderr
+    assert "b.png" in page.read_text(encoding="utf-8")
+    line = one_error_line(restore("denoise", photo, out / "x.png", "--report", page), code=2)
+    assert "--report is for folders" in line
+    line = one_error_line(restore("denoise", tmp_path / "photos", out, "--report", page, *words))
+    assert "exists already; --overwrite replaces it" in line

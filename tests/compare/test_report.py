@@ -1,0 +1,85 @@
+"""The report of a folder run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pictures import saved, smooth
+
+from restore import restore_folder
+from restore.compare import report
+from restore.compare.report import Entry, write_report
+from restore.errors import ImageError
+from restore.jobs.outcome import DONE, FAILED, SKIPPED, Outcome
+
+
+def outcome(source: Path, target: Path, **more: object) -> Outcome:
+    return Outcome(source, target, **more)  # type: ignore[arg-type]
+
+
+def test_failures_and_suspicious_pictures_come_first(tmp_path: Path) -> None:
+    good = saved(tmp_path / "a <good>.png", smooth())
+    odd = saved(tmp_path / "odd.png", smooth())
+    turned = saved(tmp_path / "turned.png", smooth()[..., ::-1])
+    outcomes = [
+        outcome(good, good, notes=("the profile & more were lost",)),
+        outcome(good.with_name("broken.png"), good, status=FAILED, reason="is cut off"),
+        outcome(odd, turned, model="tiny", precision="float32"),
+    ]
+    page = tmp_path / "report.html"
+    seen: list[tuple[int, int]] = []
+    entries = write_report(page, "denoise", outcomes, progress=lambda *at: seen.append(at))
+    assert [entry.outcome.source.name for entry in entries] == [
+        "broken.png",
+        "odd.png",
+        "a <good>.png",
+    ]
+    assert [sign.name for sign in entries[1].signs] == ["hue turned"]
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    text = page.read_text(encoding="utf-8")
+    assert "3 files: 1 failed, 1 to look at" in text
+    assert "a &lt;good&gt;.png" in text
+    assert "the profile &amp; more were lost" in text
+    assert "failed: is cut off" in text
+    assert text.count("<img ") == 4
+    assert not re.search(r"https?://|<script", text)
+
+
+def test_pictures_that_cannot_be_read_again_are_listed(tmp_path: Path) -> None:
+    lost = outcome(tmp_path / "gone.png", tmp_path / "out.png", status=SKIPPED, reason="exists")
+    (found,) = write_report(tmp_path / "report.html", "denoise", [lost])
+    assert found == Entry(lost)
+
+
+def test_thumbnails_are_few_and_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert report.thumbnail(smooth(500, 1000)).shape == (120, 240, 3)
+    assert report.thumbnail(smooth(20, 30)).shape == (20, 30, 3)
+    monkeypatch.setattr(report, "MOST_SHOWN", 1)
+    photo = saved(tmp_path / "a.png", smooth())
+    write_report(tmp_path / "report.html", "denoise", [outcome(photo, photo)] * 3)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count("<img ") == 2
+    assert text.count("<article") == 3
+
+
+def test_an_existing_page_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    with pytest.raises(ImageError, match="overwrite=True"):
+        write_report(tmp_path / "report.html", "denoise", [])
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_a_folder_run_has_all_that_a_report_needs(tmp_path: Path) -> None:
+    from models import save_model
+
+    model = save_model(tmp_path, identity=True)
+    (tmp_path / "in").mkdir()
+    saved(tmp_path / "in" / "a.png", smooth())
+    done = restore_folder(
+        tmp_path / "in", tmp_path / "out", "denoise", model=str(model), device="cpu"
+    )
+    (entry,) = write_report(tmp_path / "report.html", "denoise", done.files)
+    assert (entry.outcome.status, entry.signs) == (DONE, ())
+    assert entry.before == entry.after != ""
