@@ -54,3 +54,8 @@ def reason_of(stderr: str) -> str:
     of our own errors."""
     lines = stderr.strip().splitlines()
     return re.sub(r"^restore\.errors\.\w+: ", "", lines[-1]) if lines else "was killed"
+
+
+def pip_install(extra: str) -> str:
+    """Return the command that installs an extra; another project has the name ``restore``."""
+    return f'pip install "maxim-restore[{extra}]"'

@@ -19,7 +19,7 @@ from restore.engine.cuda import Gpu
 from restore.engine.precision import Compute, choose, choose_device
 from restore.engine.threads import settle
 from restore.engine.tile_options import ALL, LEAST, SOME
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError, UsageError, pip_install
 from restore.networks import Pair
 from restore.networks.fast import RowStrips, WholeMaps, keep_weights, knows_windows, optimise
 
@@ -202,7 +202,7 @@ class OnnxBackend:
             import onnxruntime
         except ImportError:
             raise RestoreError(
-                f'backend {ONNXRUNTIME} needs an extra: pip install "restore[onnx]"'
+                f"backend {ONNXRUNTIME} needs an extra: {pip_install('onnx')}"
             ) from None
         usable = {"cpu"} | ({"cuda"} if CUDA in onnxruntime.get_available_providers() else set())
         self.compute = Compute(_device(device, usable), FLOAT32)

@@ -20,7 +20,7 @@ from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, Card
 from restore.checkpoints.cut import read_network
 from restore.checkpoints.store import Model
-from restore.errors import CheckpointError, RestoreError
+from restore.errors import CheckpointError, RestoreError, pip_install
 from restore.files import atomic_path, check_target
 from restore.networks import architecture_of
 from restore.networks.base import RestorationNetwork
@@ -156,4 +156,4 @@ def _key(card: Card) -> str:
 
 def _require_extra() -> None:
     if not all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript")):
-        raise RestoreError('ONNX files need an extra: pip install "restore[onnx]"')
+        raise RestoreError(f"ONNX files need an extra: {pip_install('onnx')}")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from restore.engine.precision import choose_device
-from restore.errors import TrainingError, UsageError
+from restore.errors import TrainingError, UsageError, pip_install
 
 _TORCHRUN = "TORCHELASTIC_RUN_ID"
 
@@ -94,7 +94,7 @@ def assemble(device: str, devices: int) -> Team:
         from lightning_fabric.utilities.exceptions import MisconfigurationException
     except ImportError:
         raise TrainingError(
-            "training on several devices needs Lightning Fabric: pip install 'restore[train]'"
+            f"training on several devices needs Lightning Fabric: {pip_install('train')}"
         ) from None
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its greetings
     try:

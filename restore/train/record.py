@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from restore import files
-from restore.errors import TrainingError
+from restore.errors import TrainingError, pip_install
 from restore.files import atomic_path
 from restore.train.loop import Progress
 from restore.train.validate import write_sheet
@@ -105,5 +105,5 @@ def _summary_writer(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise TrainingError("TensorBoard is not installed: pip install 'restore[train]'") from None
+        raise TrainingError(f"TensorBoard is not installed: {pip_install('train')}") from None
     return SummaryWriter(str(folder), purge_step=step + 1)

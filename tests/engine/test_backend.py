@@ -174,7 +174,9 @@ def test_the_extra_that_is_missing_is_named(
     exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(RestoreError, match=r'\A.*needs an extra: pip install "restore\[onnx\]"\Z'):
+    with pytest.raises(
+        RestoreError, match=r'\A.*needs an extra: pip install "maxim-restore\[onnx\]"\Z'
+    ):
         load(exported)
 
 

@@ -106,7 +106,7 @@ def test_the_extra_that_is_missing_is_named(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(RestoreError, match=r'\A.*pip install "restore\[onnx\]"\Z'):
+    with pytest.raises(RestoreError, match=r'\A.*pip install "maxim-restore\[onnx\]"\Z'):
         export(exported.model, tmp_path / "out.onnx")
     assert list(tmp_path.iterdir()) == []
 

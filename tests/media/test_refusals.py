@@ -155,7 +155,7 @@ def test_a_missing_extra_is_named_before_any_work(
     write(Picture(smooth(), None, {}), path)
     format_ = BY_SUFFIX[suffix]
     monkeypatch.setitem(sys.modules, format_.library, None)
-    extra = rf"pip install \"restore\[{format_.extra}\]\""
+    extra = rf"pip install \"maxim-restore\[{format_.extra}\]\""
     told = rf"\A.*in{suffix}: {format_.name} needs an extra: {extra}\Z"
     with pytest.raises(ImageError, match=told):
         check_fits(Picture(smooth(), None, {}), path)

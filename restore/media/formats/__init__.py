@@ -100,7 +100,7 @@ def table() -> str:
 def _row(format_: Format) -> tuple[str, ...]:
     kept = ["yes" if key in format_.keeps else "" for key in CALLED]
     pixels = "lossy" if format_.lossy else "exact" if format_.writable else "read only"
-    extra = f"`restore[{format_.extra}]`" if format_.extra else ""
+    extra = f"`maxim-restore[{format_.extra}]`" if format_.extra else ""
     deep = {"16": "16" if format_.most_bits == 16 else "10, 12"}
     files = " ".join(format_.endings)
     bits = ", ".join(deep.get(depth, depth) for depth in format_.depths)

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from restore.errors import ImageError
+from restore.errors import ImageError, pip_install
 
 
 def library_of(format_name: str, extra: str, library: str) -> Any:
@@ -14,7 +14,7 @@ def library_of(format_name: str, extra: str, library: str) -> Any:
     try:
         return importlib.import_module(library)
     except ImportError:
-        raise ImageError(f'{format_name} needs an extra: pip install "restore[{extra}]"') from None
+        raise ImageError(f"{format_name} needs an extra: {pip_install(extra)}") from None
 
 
 def on_disk(stream: BinaryIO, folder: str, suffix: str) -> Path:
