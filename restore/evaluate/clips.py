@@ -39,8 +39,9 @@ def frames(path: Path) -> Iterator[np.ndarray]:
     from restore.media.video.probe import probe
     from restore.media.video.rgb_frame import RgbFrame
 
-    for frame in decode.frames(probe(path)):
-        yield RgbFrame(frame).rgb
+    clip = probe(path)
+    for frame in decode.frames(clip):
+        yield RgbFrame(frame, clip.siting).rgb
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from restore.media.video import decode, segments
 from restore.media.video.comparison import differences
 from restore.media.video.encoders import Encoding, ticks
 from restore.media.video.mux import assemble
-from restore.media.video.rgb_frame import RgbFrame
+from restore.media.video.rgb_frame import planar
 from restore.media.video.stream import Clip, opened
 
 _MOST = 60
@@ -37,7 +37,7 @@ def try_out(clip: Clip, encoding: Encoding, target: Path, work: Path) -> None:
     try:
         with segments.SegmentWriter(clip, encoding, part) as writer:
             for frame in _first_second(clip):
-                writer.add(RgbFrame(frame).frame)
+                writer.add(planar(frame))
             if not writer.times:
                 return  # the run says that there are none
             writer.save()

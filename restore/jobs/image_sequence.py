@@ -71,7 +71,7 @@ def extract(
         if _is_there(target, number, policy):
             there += 1
             continue
-        place, shot = numbered(target, number), RgbFrame(frame)
+        place, shot = numbered(target, number), RgbFrame(frame, source.siting)
         if not made:  # before any work
             before = as_picture(source, np.clip(shot.rgb, 0, 1), shot.alpha)
             notes.add(source.path, media.check_fits(before, place))

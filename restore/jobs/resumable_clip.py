@@ -273,7 +273,7 @@ class _ClipRun:
             self._notice(frame, number)
             watch.see(frame)
             if number >= passed:
-                shot = RgbFrame(frame)
+                shot = RgbFrame(frame, clip.siting)
                 self._waiting.append(shot)
                 yield shot.rgb
         self.notes += watch.notes()

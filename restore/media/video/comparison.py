@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from restore.errors import ImageError
+from restore.media.video.chroma_siting import NAMES
 from restore.media.video.decode import frames
 from restore.media.video.encoders import Encoding
 from restore.media.video.mux import kept, of_the_old_file, of_the_old_packets
@@ -46,10 +47,13 @@ def differences(
     ):
         if old_value and old_value != new_value:
             notes.append(f"{what} is not kept by {suffix} with {new.codec}")
+    same_form = new.pixel_format == clip.pixel_format
+    if clip.siting in NAMES and same_form and new.siting != clip.siting:
+        notes.append(f"chroma siting is not kept by {suffix} with {new.codec}")
     for what in ("range", "matrix", "primaries", "transfer"):
         old_value, new_value = getattr(clip.colour, what), getattr(new.colour, what)
         said = old_value not in (0, 2) or (what == "range" and old_value == 2)
-        if said and old_value != new_value and new.pixel_format == clip.pixel_format:
+        if said and old_value != new_value and same_form:
             notes.append(f"colour {what} is not kept by {suffix} with {new.codec}")
     if beside:
         with opened(clip.path) as source, opened(made) as result:

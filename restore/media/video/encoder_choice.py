@@ -34,6 +34,17 @@ def _known(encoder: str) -> list[tuple[str, Layout]]:
     return known
 
 
+def whole_chroma(encoder: str, source: Layout) -> str:
+    """Return an encoder's YUV format with chroma at every sample and the depth of ``source``; empty
+    if it has none."""
+    fitting = [
+        (form.bits, form.alpha != source.alpha, form.full_range != source.full_range, name)
+        for name, form in _known(encoder)
+        if form.kind == YUV and (form.across, form.down) == (1, 1) and form.bits >= source.bits
+    ]
+    return min(fitting, default=(0, False, False, ""))[-1]
+
+
 def choose_pixel_format(
     clip: Clip, source: Layout, encoders: tuple[str, ...], requested: str | None
 ) -> tuple[str, str, str]:

@@ -15,11 +15,12 @@ import av.error
 from av.codec.context import CodecContext
 
 from restore.errors import ImageError, UsageError
+from restore.media.video.chroma_siting import NAMES
 from restore.media.video.detect import CONTAINERS, READABLE
-from restore.media.video.encoder_choice import choose_pixel_format, keeps_depth
+from restore.media.video.encoder_choice import choose_pixel_format, keeps_depth, whole_chroma
 from restore.media.video.encoder_settings import FAMILIES, QUANTISER, codec_tag, encoder_options
 from restore.media.video.ffmpeg_errors import ffmpeg_errors
-from restore.media.video.pixel_format import RGB, layout
+from restore.media.video.pixel_format import RGB, YUV, layout
 from restore.media.video.rgb_frame import FULL_RANGE, LIMITED_RANGE, guessed_matrix
 from restore.media.video.scheduling import opened
 from restore.media.video.stream import Clip
@@ -115,6 +116,8 @@ def choose(clip: Clip, target: Path, asked: EncodeOptions) -> Encoding:
     if lost:
         notes.append(f"{encoder} does not keep {lost}: encoded as {pixel_format}")
     options, missing = encoder_options(encoder, clip, container, asked.crf)
+    if clip.siting in NAMES and layout(pixel_format).kind == YUV and source.kind == YUV:
+        options["chroma_sample_location"] = NAMES[clip.siting]
     notes.extend(missing)
     tag = codec_tag(encoder, container, clip)
     encoding = Encoding(
@@ -210,7 +213,9 @@ def _try(encoding: Encoding, clip: Clip, target: Path) -> None:
     trouble = f"{encoding.encoder} cannot encode {width} x {height} {encoding.pixel_format}"
     form = layout(encoding.pixel_format)
     if width % form.across or height % form.down:
-        trouble += "; an odd size may need pix_fmt='yuv444p' or another codec"
+        fitting = whole_chroma(encoding.encoder, form)
+        other = f"pix_fmt={fitting!r} or another codec" if fitting else "another codec"
+        trouble += f"; an odd size may need {other}"
     with ffmpeg_errors(target, trouble):
         opened(encoding.context(clip))
 

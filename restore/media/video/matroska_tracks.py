@@ -39,6 +39,18 @@ def element(kind: int, content: bytes) -> bytes:
     return name + (len(content) | 1 << 7 * length).to_bytes(length, "big") + content
 
 
+def first_track(head: bytes) -> Parts:
+    """Return the parts of the first track in the header of a file; none if there is no track."""
+    for start, end in _entries(head):
+        return parts_of(head[start:end])
+    return []
+
+
+def parts_of(content: bytes) -> Parts:
+    """Split the content of an element into its parts."""
+    return [(kind, content[start:end]) for kind, start, end in _elements(content, 0, len(content))]
+
+
 def _entries(head: bytes) -> Iterator[tuple[int, int]]:
     """Yield start and end of the content of each track entry."""
     for kind, start, end in _elements(head, 0, len(head)):
@@ -68,7 +80,7 @@ def _elements(data: bytes, place: int, end: int) -> Iterator[tuple[int, int, int
 
 def _changed(entry: bytes, room: bytes, edit: Callable[[Parts], Parts]) -> bytes | None:
     """Return a changed track entry of the same length; None if it has no room."""
-    parts = [(kind, entry[start:end]) for kind, start, end in _elements(entry, 0, len(entry))]
+    parts = parts_of(entry)
     title = next((part for kind, part in parts if kind == _NAME), b"")
     if not title.endswith(room):
         return None

@@ -14,6 +14,7 @@ from av.sidedata.sidedata import Type
 
 from restore.errors import ImageError
 from restore.media.video import detect, interlacing
+from restore.media.video.chroma_siting import siting_of
 from restore.media.video.decode import decoded
 from restore.media.video.pixel_format import layout
 from restore.media.video.stream import Clip, Colour, is_cover, main_stream, opened
@@ -60,12 +61,8 @@ def probe(path: Path, deinterlace: str = "auto") -> Clip:
             rate=rate,
             frames=stream.frames or _estimate(container, stream, rate),
             pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-            colour=Colour(
-                int(frame.color_range),
-                int(frame.colorspace),
-                int(frame.color_primaries),
-                int(frame.color_trc),
-            ),
+            colour=_colour(frame, context),
+            siting=siting_of(stream),
             display_matrix=tuple(memoryview(matrix).cast("i")) if matrix else _turn(frame),
             mastering=side.get(Type.MASTERING_DISPLAY_METADATA, b""),
             light=side.get(Type.CONTENT_LIGHT_LEVEL, b""),
@@ -108,6 +105,16 @@ def _side_data(frame: Any, codec: str) -> dict[Type, bytes]:
         return {data.type: bytes(data) for data in frame.side_data}
     except ValueError:  # this PyAV lists none if it does not know the type of one
         return {}
+
+
+def _colour(frame: Any, context: Any) -> Colour:
+    """Return the tags of a frame, or those of its container where it has none: a decoder that
+    `decode` opens itself knows no container."""
+    names = ("color_range", "colorspace", "color_primaries", "color_trc")
+    own, around = ([int(getattr(x, name)) for name in names] for x in (frame, context))
+    unknown = (0, 2, 2, 2)
+    pairs = zip(own, around, unknown, strict=True)
+    return Colour(*(b if a == none else a for a, b, none in pairs))
 
 
 def _turn(frame: Any) -> tuple[int, ...] | None:

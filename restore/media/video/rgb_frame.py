@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from restore.errors import ImageError
+from restore.media.video.chroma_siting import LEFT, TOP, TOP_LEFT, UNKNOWN
 from restore.media.video.pixel_format import GREY, RGB, YUV, Layout, layout
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class RgbFrame:
     unsupported pixel format or colour matrix.
     """
 
-    def __init__(self, frame: VideoFrame):
+    def __init__(self, frame: VideoFrame, siting: int = UNKNOWN):
         self.layout = layout(frame.format.name)
         frame = planar(frame)
         frame.make_writable()
@@ -65,7 +66,8 @@ class RgbFrame:
         self._chroma = self.layout.peak if self._black == 0 else 224 * steps
         self._weights = _weights(frame) if self.layout.kind not in (GREY, RGB) else _BT601
         # Horizontally, MPEG sites chroma on a luma column, JPEG between two.
-        self._cosited = not full
+        on_column = not full if siting == UNKNOWN else siting in (LEFT, TOP_LEFT)
+        self._cosited = (siting in (TOP_LEFT, TOP), on_column)  # down, across
         self.rgb = self._to_rgb()
 
     def _to_rgb(self) -> np.ndarray:
@@ -198,15 +200,22 @@ def converted(frame: VideoFrame, pixel_format: str) -> VideoFrame:
 def _enlarged(chroma: np.ndarray, frame: RgbFrame, shape: tuple[int, ...]) -> np.ndarray:
     """Interpolate chroma bilinearly at every luma sample."""
     form, (height, width) = frame.layout, shape
-    across, down = form.across, form.down
-    if across == 2 and frame._cosited:
-        after = np.concatenate((chroma[:, 1:], chroma[:, -1:]), axis=1)
-        chroma = np.stack((chroma, (chroma + after) / 2), axis=2).reshape(len(chroma), -1)
-        across = 1
-    if across > 1 or down > 1:
-        size = (chroma.shape[1] * across, chroma.shape[0] * down)
+    factors = [form.down, form.across]
+    for axis, cosited in enumerate(frame._cosited):
+        if factors[axis] == 2 and cosited:
+            chroma, factors[axis] = _doubled(chroma, axis), 1
+    if max(factors) > 1:
+        size = (chroma.shape[1] * factors[1], chroma.shape[0] * factors[0])
         chroma = cv2.resize(chroma, size, interpolation=cv2.INTER_LINEAR)
     return chroma[:height, :width]
+
+
+def _doubled(chroma: np.ndarray, axis: int) -> np.ndarray:
+    """Insert the mean of two neighbours after each sample along an axis."""
+    lines = chroma.swapaxes(0, axis)
+    after = np.concatenate((lines[1:], lines[-1:]))
+    both = np.stack((lines, (lines + after) / 2), axis=1).reshape(-1, lines.shape[1])
+    return np.ascontiguousarray(both.swapaxes(0, axis))
 
 
 def _reduced(change: np.ndarray, frame: RgbFrame, shape: tuple[int, ...]) -> np.ndarray:
@@ -214,8 +223,19 @@ def _reduced(change: np.ndarray, frame: RgbFrame, shape: tuple[int, ...]) -> np.
     form, (height, width) = frame.layout, shape
     rest = (height * form.down - change.shape[0], width * form.across - change.shape[1])
     change = np.pad(change, ((0, rest[0]), (0, rest[1])), mode="edge")
-    change = change.reshape(height, form.down, -1).mean(axis=1)
-    if form.across == 2 and frame._cosited:
-        before = np.concatenate((change[:, :1], change[:, 1:-1:2]), axis=1)
-        return change[:, ::2] / 2 + (before + change[:, 1::2]) / 4
-    return change.reshape(height, width, form.across).mean(axis=2)
+    factors = (form.down, form.across)
+    for axis, (factor, cosited) in enumerate(zip(factors, frame._cosited, strict=True)):
+        if factor == 2 and cosited:
+            change = _halved(change, axis)
+        elif factor > 1:
+            lines = change.swapaxes(0, axis)
+            lines = lines.reshape(-1, factor, lines.shape[1]).mean(axis=1)
+            change = lines.swapaxes(0, axis)
+    return change
+
+
+def _halved(change: np.ndarray, axis: int) -> np.ndarray:
+    """Weight every second sample along an axis by 1/2 and its neighbours by 1/4."""
+    lines = change.swapaxes(0, axis)
+    before = np.concatenate((lines[:1], lines[1:-1:2]))
+    return (lines[::2] / 2 + (before + lines[1::2]) / 4).swapaxes(0, axis)

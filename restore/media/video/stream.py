@@ -48,6 +48,7 @@ class Clip:
     ``rate``: average frames per second.
     ``frames``: number of frames stated by the file, or estimated; 0 if unknown.
     ``pixel_aspect``: width of a pixel divided by its height.
+    ``siting``: position of chroma samples, see `chroma_siting`.
     ``display_matrix``: rotation and flips, nine integers in FFmpeg's layout.
     ``mastering``, ``light``: FFmpeg's HDR records, as bytes.
     ``interlaced``: frames to deinterlace, see `interlacing`; ``flagged``: the first frame is
@@ -69,6 +70,7 @@ class Clip:
     frames: int
     pixel_aspect: Fraction = Fraction(1)
     colour: Colour = Colour()
+    siting: int = 0
     display_matrix: tuple[int, ...] | None = None
     mastering: bytes = b""
     light: bytes = b""
