@@ -50,7 +50,9 @@ class _Lines:
             return
         self._spoken = time.monotonic()
         tally = self._tally
-        text = f"{self._head}: {tally.seen} of {tally.total}, {what}, {tally.speed()}"
+        done, total = tally.frames
+        frames = f", {done} of {total} frames" if tally.has_clips else ""
+        text = f"{self._head}: {tally.seen} of {tally.total}, {what}{frames}, {tally.speed()}"
         print(text, file=sys.stderr, flush=True)
 
 
@@ -66,9 +68,11 @@ class _Bar:
 
     def _show(self, what: str, part: float) -> None:
         tally = self._tally
+        files = (tally.seen + part, tally.total)
+        completed, total = tally.frames if tally.has_clips else files
         self._update(
-            completed=tally.seen + part,
-            total=tally.total,
+            completed=completed,
+            total=total,
             description=f"{self._head} {what}",
             speed=tally.speed(),
         )

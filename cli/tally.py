@@ -17,6 +17,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.total = 0
+        self.frames = (0, 0)
+        """Finished frames, and all: a picture is one."""
         self.count: Counter[str] = Counter()
         self.failures: dict[Path, Outcome] = {}
         self.notes: dict[str, list[Path]] = {}
@@ -36,6 +38,13 @@ class Tally:
     @property
     def seen(self) -> int:
         return sum(self.count.values()) - self.count["stopped"]
+
+    def all_frames(self, done: int, total: int) -> None:
+        self.frames = done, total
+
+    @property
+    def has_clips(self) -> bool:
+        return self.frames[1] > self.total
 
     def speed(self) -> str:
         seconds = max(time.monotonic() - self._began, 1e-3)

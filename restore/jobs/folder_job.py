@@ -15,6 +15,7 @@ from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.folder_plan import Job, Naming, passed_over, plan
+from restore.jobs.frame_count import FrameCount
 from restore.jobs.outcome import DISK_FULL, DONE, FAILED, PLANNED, STOPPED, Outcome
 from restore.jobs.restorers import (
     Notify,
@@ -66,6 +67,7 @@ class _Callbacks:
     progress: Callable[[int, int], object] = lambda done, total: None
     on_outcome: Callable[[Outcome], object] = lambda outcome: None
     on_frames: Callable[[Path, int, int], None] = lambda source, done, total: None
+    on_all_frames: Callable[[int, int], object] = lambda done, total: None
     notify: Notify | None = None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -79,6 +81,7 @@ def restore_folder(
     progress: Callable[[int, int], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
     on_frames: Callable[[Path, int, int], None] | None = None,
+    on_all_frames: Callable[[int, int], object] | None = None,
     notify: Notify | None = None,
     should_stop: Callable[[], bool] | None = None,
     **options: Any,
@@ -97,6 +100,8 @@ def restore_folder(
         on_outcome: called with each file's outcome as soon as it is known.
         on_frames: called with a clip or an animation and the number of its finished frames and of
             all, in any thread.
+        on_all_frames: called with the number of finished frames of all files and of all frames, in
+            any thread. A picture is one frame; clips count by their headers until they are read.
         notify: gets the expected time of a long run, and the files passed over.
         should_stop: once it returns True, outputs being written are finished and the run ends.
         options: those of `FolderOptions`, of `IoOptions` (for pictures), of `ClipOptions` except
@@ -122,6 +127,7 @@ def restore_folder(
         "progress": progress,
         "on_outcome": on_outcome,
         "on_frames": on_frames,
+        "on_all_frames": on_all_frames,
         "notify": notify,
         "should_stop": should_stop,
     }
@@ -171,9 +177,10 @@ class _FolderRun:
             self.files.extend(Outcome(job.source, job.target, PLANNED) for job in jobs)
             return self._outcome(PLANNED, unknown)
         restorer = self._restorer(jobs)
+        counted = FrameCount(self.calls.on_all_frames)
         with manifest.opened(self.target) as made:
             for some in self._rounds(jobs, naming):
-                self._round(some, restorer, made)
+                self._round(some, restorer, made, counted)
         failed = any(file.status == FAILED for file in self.files)
         stopped = any(file.status == STOPPED for file in self.files)
         status = FAILED if failed else STOPPED if stopped else DONE
@@ -259,12 +266,24 @@ class _FolderRun:
             return True
         return self.how.fail_fast and any(file.status == FAILED for file in self.files)
 
-    def _round(self, jobs: list[Job], restorer: Restorer, made: manifest.Manifest) -> None:
+    def _round(
+        self,
+        jobs: list[Job],
+        restorer: Restorer,
+        made: manifest.Manifest,
+        counted: FrameCount,
+    ) -> None:
         from restore.jobs.executors.local import MovingWork, OutputPolicy, run
 
         made.sweep({self.target, *(job.target.parent for job in jobs)})
         total = len(self.files) + len(jobs)
         self.calls.progress(len(self.files), total)
+        counted.expect(jobs)
+
+        def of_clip(job: Job, done: int, all_: int) -> None:
+            counted.frames(job.source, done, all_)
+            self.calls.on_frames(job.source, done, all_)
+
         for outcome in run(
             jobs,
             restorer,
@@ -276,9 +295,10 @@ class _FolderRun:
             policy=OutputPolicy(self.how.skip_existing, self.overwrite),
             workers=self.how.workers,
             should_stop=self._should_stop,
-            progress=lambda job, done, total: self.calls.on_frames(job.source, done, total),
+            progress=of_clip,
         ):
             self.files.append(outcome)
+            counted.finished(outcome)
             self.calls.on_outcome(outcome)
             self.calls.progress(len(self.files), total)
 

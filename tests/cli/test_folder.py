@@ -18,6 +18,9 @@ from models import save_model
 from pictures import saved, smooth
 from PIL import Image
 
+from restore.cli.folder_display import _Lines
+from restore.cli.tally import Tally
+
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -205,3 +208,15 @@ def test_rejects_input_that_cannot_go_through_a_pipe(photos: Path, identity: Pat
     half = piped((photos / "a.png").read_bytes()[:60], "denoise", "-", photos / "out.png")
     assert half.returncode == 1
     assert not (photos / "out.png").exists()
+
+
+def test_lines_of_progress_count_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    tally.total = 2
+    display = _Lines("denoise", tally, 0.0)
+    display.frames(Path("a.png"), 0, 1)
+    tally.all_frames(40, 300)
+    display.frames(Path("a.mp4"), 40, 299)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("denoise: 0 of 2, a.png, frame 0 of 1, 0.00 pictures/s")
+    assert second.startswith("denoise: 0 of 2, a.mp4, frame 40 of 299, 40 of 300 frames, ")

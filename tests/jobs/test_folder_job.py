@@ -17,6 +17,7 @@ from PIL import Image
 import restore
 from restore.errors import UsageError
 from restore.jobs.clip_work_folder import work_folder
+from restore.jobs.frame_count import frames_in
 from restore.jobs.manifest import NAME
 from restore.media.video import segments
 
@@ -168,3 +169,26 @@ def test_rejects_options_that_have_no_effect(restorer: restore.Restorer, mixed: 
         with pytest.raises(UsageError, match=complaint):
             restore.restore_folder(source, out, restorer, **options)
     assert not out.exists()
+
+
+def test_progress_counts_the_frames_of_all_files(restorer: restore.Restorer, mixed: Path) -> None:
+    """The clip's by its header before it is read; also what an earlier run has done."""
+    make(mixed / "d.mkv", CLIP)
+    out, seen = mixed.with_name("out"), []
+
+    def note(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    restore.restore_folder(mixed, out, restorer, recursive=True, on_all_frames=note)
+    assert seen[0] == (0, 1 + 1 + 12 + 12)  # an animation counts when it is read
+    assert seen[-1] == (1 + 3 + 12 + 12,) * 2
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    seen.clear()
+    restore.restore_folder(mixed, out, restorer, recursive=True, on_all_frames=note)
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_frames_of_files_that_cannot_be_read_count_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no clip")
+    assert [frames_in(tmp_path / name) for name in ("a.mp4", "none.mkv", "a.png")] == [1, 1, 1]
+    assert frames_in(make(tmp_path / "b.mp4", CLIP)) == 12

@@ -73,6 +73,14 @@ def probe(path: Path, deinterlace: str = "auto") -> Clip:
         )
 
 
+def stated_frames(path: Path) -> int:
+    """Return the number of frames that a file states, or an estimate by its duration. No frame is
+    decoded. Raises `ImageError` if it is not a clip."""
+    with opened(path) as container:
+        stream = main_stream(container, path)
+        return int(stream.frames or _estimate(container, stream, _rate(stream, path)))
+
+
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     try:
