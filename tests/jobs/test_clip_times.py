@@ -99,6 +99,8 @@ def test_recordings_that_are_joined_follow_each_other(
 def test_avi_stores_frames_of_a_fixed_rate_whatever_their_start(tmp_path: Path) -> None:
     source = ffmpeg(*PICTURES, *SOUND, *BROADCAST, tmp_path / "in.mpg")
     made = through(source, tmp_path / "out.avi")
-    assert len(shown(tmp_path / "out.avi")) == made.frames == 25
+    words = ("-select_streams", "v", "-count_frames")
+    counted = ffprobe(tmp_path / "out.avi", *words)["streams"][0]["nb_read_frames"]
+    assert int(counted) == made.frames == 25
     (note,) = made.notes
     assert "times are rounded by up to 1" in note

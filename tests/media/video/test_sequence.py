@@ -65,7 +65,7 @@ def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_
     ) == RestoredFrames(3)
     with pytest.raises(ImageError, match="would replace the input"):
         restore_numbered(numbered, numbered, inverted, ResumePolicy(), quiet)
-    with pytest.raises(ImageError, match="no pictures of this pattern"):
+    with pytest.raises(ImageError, match="no images of this pattern"):
         restore_numbered(tmp_path / "none%d.png", out, inverted, ResumePolicy(), quiet)
 
 
