@@ -34,6 +34,10 @@ EncodeQuality = Annotated[
         PICTURE, min=1, max=100, help="1 to 100, of JPEG, WebP, AVIF, HEIC; default: the input's."
     ),
 ]
+Stamp = Annotated[
+    bool,
+    _option(PICTURE, "--stamp", help="Record head, model, its hash and strength in the XMP."),
+]
 MaxPixels = Annotated[
     int | None,
     _option(TILES, min=1, help="Refuse larger pictures; default: 500 million."),

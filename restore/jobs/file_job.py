@@ -29,6 +29,7 @@ def restore_file(
     bit_depth: str = "",
     encode_quality: int | None = None,
     max_pixels: int | None = None,
+    stamp: bool = False,
     progress: Report | None = None,
     notify: Notify | None = None,
     **options: Any,
@@ -43,6 +44,7 @@ def restore_file(
         bit_depth: of a picture: "8", "16" or "32f"; empty keeps the input's.
         encode_quality: of a picture in a lossy format: 1 to 100; None keeps the input's.
         max_pixels: refuse larger pictures; None is 500 million.
+        stamp: record head, model, its hash and strength in the XMP of a picture.
         progress: called with the number of finished tiles (frames of a clip) and of all.
         notify: gets a sentence for each part that the output cannot keep, and the expected time of
             a long run.
@@ -54,7 +56,7 @@ def restore_file(
         ModelNotFoundError: if no model of the head is installed.
     """
     source, target = Path(source), Path(target)
-    chosen = IoOptions(bit_depth, encode_quality, max_pixels)
+    chosen = IoOptions(bit_depth, encode_quality, max_pixels, stamp)
     if source.is_dir():
         raise ImageError(f"{source}: is a folder; use restore_folder")
     if is_clip_run([source], target):

@@ -23,15 +23,18 @@ from restore.jobs.restorers import (
     folder_key,
     key_options,
     open_restorer,
+    stamp_of,
     used,
 )
 from restore.jobs.routing import is_clip_target, is_moving
 from restore.media.io_options import IoOptions
+from restore.media.stamp import stamped
 from restore.media.video.detect import is_clip
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer
     from restore.jobs.restorers import Head
+    from restore.media.picture import Picture
 
 PathLike = str | os.PathLike[str]
 LOOK_EVERY = 1.0
@@ -291,7 +294,7 @@ class _FolderRun:
             folder_key(restorer, self.options) | self.chosen.key(),
             by_rows=restorer.by_rows,
             moving=MovingWork(self._restoring(restorer), self._moving_key),
-            open_picture=self.chosen.read,
+            open_picture=self._opening(restorer),
             policy=OutputPolicy(self.how.skip_existing, self.overwrite),
             workers=self.how.workers,
             should_stop=self._should_stop,
@@ -301,6 +304,10 @@ class _FolderRun:
             counted.finished(outcome)
             self.calls.on_outcome(outcome)
             self.calls.progress(len(self.files), total)
+
+    def _opening(self, restorer: Restorer) -> Callable[..., Picture]:
+        words = stamp_of(restorer)
+        return lambda *place, **rest: stamped(self.chosen.read(*place, **rest), words)
 
     def _restoring(self, restorer: Restorer) -> Callable[..., Outcome]:
         def restore(source: Path, target: Path, overwrite: bool, **rest: Any) -> Outcome:

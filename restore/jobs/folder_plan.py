@@ -12,7 +12,7 @@ from pathlib import Path
 from restore.errors import ImageError, UsageError
 from restore.files import ignores_case
 from restore.jobs.routing import is_glob
-from restore.media.formats import SUFFIXES, checked_ending
+from restore.media.formats import BY_SUFFIX, SUFFIXES, checked_ending
 from restore.media.video.detect import CONTAINERS, is_clip
 
 _FOR_ANY_CLIP = ".mkv"
@@ -33,7 +33,7 @@ class Naming:
 
     ``suffix``: appended to the stem of the input's name.
     ``format``: ending of all pictures, such as "png", or of all clips, such as "mkv"; empty keeps
-    the input's.
+    the input's, or is png, tif or mkv for formats that are only read.
     """
 
     suffix: str = ""
@@ -52,8 +52,13 @@ class Naming:
     def _ending(self, source: Path) -> str:
         if self.format and is_clip(source) == self._is_of_clips:
             return f".{self.format}"
-        writable = not is_clip(source) or source.suffix.lower() in CONTAINERS
-        return source.suffix if writable else _FOR_ANY_CLIP
+        suffix = source.suffix.lower()
+        if is_clip(source):
+            return source.suffix if suffix in CONTAINERS else _FOR_ANY_CLIP
+        format_ = BY_SUFFIX.get(suffix)
+        if format_ is None or format_.writable:
+            return source.suffix
+        return ".png" if format_.depths == ("8",) else ".tif"
 
     @property
     def _is_of_clips(self) -> bool:

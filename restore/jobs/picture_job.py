@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Notify, announce, key_options, open_restorer, used
+from restore.jobs.restorers import (
+    Notify,
+    announce,
+    key_options,
+    open_restorer,
+    stamp_of,
+    used,
+)
 from restore.media import image as media
 from restore.media import large
 from restore.media.io_options import IoOptions
 from restore.media.picture import Picture
+from restore.media.stamp import stamped
 
 if TYPE_CHECKING:
     from restore.jobs.restorers import Head
@@ -73,6 +81,7 @@ def restore_picture(
         RestoreError: if the model cannot be loaded or run, or the result cannot be written.
     """
     restorer = open_restorer(head, key_options(head, options))
+    picture = stamped(picture, stamp_of(restorer))
     height, width = picture.pixels.shape[:2]
     announce(restorer, [(height, width)], notify)
     report = progress or _ignore

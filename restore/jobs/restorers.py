@@ -81,6 +81,17 @@ def used(restorer: Restorer) -> Used:
     }
 
 
+def stamp_of(restorer: Restorer) -> str:
+    """Describe a restoration for the history of a file."""
+    parts = (
+        restorer.task,
+        f"model {restorer.card.name}",
+        f"SHA-256 {restorer.card.sha256}",
+        f"strength {restorer.strength:g}",
+    )
+    return "; ".join(parts)
+
+
 def announce(
     restorer: Restorer,
     sizes: Iterable[tuple[int, int]],

@@ -31,6 +31,7 @@ from restore.media.picture import (
     BITS,
     CALLED,
     CICP,
+    COMMENT,
     DEPTHS,
     FULL,
     ICC,
@@ -38,6 +39,8 @@ from restore.media.picture import (
     LIGHT,
     LINEAR,
     MASTERING,
+    STAMP,
+    XMP,
     Picture,
 )
 
@@ -153,6 +156,10 @@ def _lost(picture: Picture, format_: Format) -> Iterator[str]:
         if other is not format_:
             for part in other.private(info):
                 yield f"{name} cannot store {part}"
+    if COMMENT in info and COMMENT not in format_.keeps:
+        yield f"{name} cannot store the comment"
+    if info.get(STAMP) and XMP not in (*info, *format_.keeps):
+        yield f"{name} cannot store the stamp"
     yield from _lost_colour(info, format_)
     if ICC in format_.keeps and ICC in info and not _fits_profile(picture, format_):
         yield f"{name} has no greyscale, and cannot store the colour profile of a grey picture"

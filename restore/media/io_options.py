@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from restore.errors import UsageError
 from restore.media import image, large
-from restore.media.picture import DEPTHS, Picture
+from restore.media.picture import DEPTHS, STAMP, Picture
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class IoOptions:
     ``bit_depth``: one of `DEPTHS`; empty keeps the input's.
     ``encode_quality``: 1 to 100, for lossy formats; None keeps the input's.
     ``max_pixels``: larger images are refused; None is `image.MAX_PIXELS`.
+    ``stamp``: record head, model and strength in the output's XMP.
 
     Raises `UsageError` for other values.
     """
@@ -25,6 +26,7 @@ class IoOptions:
     bit_depth: str = ""
     encode_quality: int | None = None
     max_pixels: int | None = None
+    stamp: bool = False
 
     def __post_init__(self) -> None:
         if self.bit_depth and self.bit_depth not in DEPTHS:
@@ -59,9 +61,14 @@ class IoOptions:
         return picture.at_depth(depth) if depth.itemsize > own.itemsize else picture
 
     def _asked(self, picture: Picture) -> Picture:
-        asked = {"bit_depth": self.bit_depth or None, "quality": self.encode_quality}
+        asked: dict[str, Any] = {
+            "bit_depth": self.bit_depth or None,
+            "quality": self.encode_quality,
+            STAMP: self.stamp or None,
+        }
         return picture.with_info(**{k: value for k, value in asked.items() if value is not None})
 
     def key(self) -> dict[str, Any]:
         """Return the options that affect the bytes of a result."""
-        return {"bit_depth": self.bit_depth, "quality": self.encode_quality}
+        key: dict[str, Any] = {"bit_depth": self.bit_depth, "quality": self.encode_quality}
+        return key | ({STAMP: True} if self.stamp else {})

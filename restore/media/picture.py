@@ -21,7 +21,9 @@ FULL = {DEPTHS["8"]: 255, DEPTHS["16"]: 65535, DEPTHS["32f"]: 1}
 """The value of white in each type."""
 
 ICC, EXIF, XMP, DPI, IPTC = "icc_profile", "exif", "xmp", "dpi", "iptc"
-LINEAR, BITS = "linear", "bits"
+LINEAR, BITS, COMMENT = "linear", "bits", "comment"
+STAMP = "stamp"
+"""Key of `Picture.info`: True if a record of the restoration is wanted in XMP."""
 CICP, MASTERING, LIGHT = "cicp", "mastering_display", "content_light_level"
 """Keys of `Picture.info`. The last three: `CodePoints`, and the content of PNG's chunks mDCV and
 cLLI."""

@@ -28,7 +28,7 @@ def test_options_stand_in_groups(head: str) -> None:
     assert outcome.code == 0
     found = groups(outcome.stdout)
     assert [*found] == [*GROUPS, "Precision and tiles"]
-    assert found["Picture"] == ["--strength", "--bit-depth", "--encode-quality"]
+    assert found["Picture"] == ["--strength", "--bit-depth", "--encode-quality", "--stamp"]
     assert "--help" in found["Output"]
     assert "--recursive" in found["Folders"]
     assert "--codec" in found["Clips"]

@@ -20,6 +20,7 @@ from restore.media.formats.jpeg2000 import JPEG2000
 from restore.media.formats.netpbm import PPM
 from restore.media.formats.pfm import PFM
 from restore.media.formats.png import PNG
+from restore.media.formats.rare import ICO, PBM, PCX, PSD, RADIANCE, TGA
 from restore.media.formats.raw import RAW
 from restore.media.formats.tiff import TIFF
 from restore.media.formats.webp import WEBP
@@ -39,6 +40,12 @@ FORMATS = (
     EXR,
     HEIF,
     RAW,
+    PSD,
+    TGA,
+    RADIANCE,
+    PBM,
+    PCX,
+    ICO,
 )
 """All formats, in the order of docs/files.md."""
 

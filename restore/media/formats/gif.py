@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from restore.media import assembly
 from restore.media.formats import pillow_helpers
 from restore.media.formats.animation_format import AnimationFormat
-from restore.media.formats.format import ON_OR_OFF, Format
-from restore.media.picture import Picture
+from restore.media.formats.format import ON_OR_OFF, Format, check_size
+from restore.media.picture import COMMENT, XMP, Picture
 
 if TYPE_CHECKING:
     from restore.media.video.animation import Animation
@@ -20,6 +21,10 @@ _NAME = "GIF"
 _FEW_COLOURS = "GIF has at most 256 colours"
 _TRANSPARENT = 255
 """The palette entry used for transparent pixels."""
+_XMP_BLOCK = b"\x21\xff\x0bXMP DataXMP"
+_XMP_END = bytes((1, *range(255, -1, -1), 0))
+"""An application extension whose packet is no chain of blocks; readers without XMP are led to its
+end from any byte (XMP specification, part 3, 1.1.2)."""
 _CLEARED = 2
 """Disposal method: clear the frame before the next one."""
 
@@ -28,8 +33,25 @@ def recognises(head: bytes) -> bool:
     return head.startswith((b"GIF87a", b"GIF89a"))
 
 
+def decode(stream: BinaryIO, max_pixels: int) -> Picture:
+    with pillow_helpers.identified(stream, _NAME) as file:
+        check_size(file.height, file.width, max_pixels)
+        info = {COMMENT: file.info.get("comment"), XMP: _packet(assembly.peeked(stream)) or None}
+        return pillow_helpers.decode(file, {key: v for key, v in info.items() if v})
+
+
+def _packet(content: bytes) -> bytes:
+    """Return the XMP of a file. Pillow reads it only in front of the first image."""
+    _, found, rest = content.partition(_XMP_BLOCK)
+    packet, end, _ = rest.partition(_XMP_END[:3])
+    return packet if found and end else b""
+
+
 def encode(picture: Picture) -> bytes:
-    return pillow_helpers.encode(picture, _NAME, ())
+    content = pillow_helpers.encode(picture, _NAME, (COMMENT,))
+    if packet := picture.info.get(XMP):
+        content = content[:-1] + _XMP_BLOCK + packet + _XMP_END + content[-1:]
+    return content
 
 
 def lost(picture: Picture) -> Iterator[str]:
@@ -75,10 +97,11 @@ GIF = Format(
     _NAME,
     (".gif",),
     recognises,
-    pillow_helpers.decoder(_NAME),
+    decode,
     encode,
     size=pillow_helpers.sizer(_NAME),
     alpha=ON_OR_OFF,
+    keeps=(XMP, COMMENT),
     longest=65535,
     pixels="256 colours",
     lost=lost,

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from PIL import ImageFile
+from PIL import ExifTags, ImageFile
 
 from restore.media import assembly, iptc, metadata, xmp
 from restore.media.formats import jpeg_parts, pillow_helpers
@@ -17,7 +18,7 @@ from restore.media.formats.format import NO_ALPHA, Format, check_size
 from restore.media.formats.jpeg_deep import Frame, frame_of, pixels_of, stand_in
 from restore.media.formats.jpeg_parts import PARTS, JpegParts
 from restore.media.formats.jpeg_sampling import encode_rare, rare_sampling
-from restore.media.picture import CALLED, DPI, EXIF, ICC, IPTC, XMP, Picture
+from restore.media.picture import CALLED, COMMENT, DPI, EXIF, ICC, IPTC, XMP, Picture
 
 _NAME = "JPEG"
 _QUALITY = 95
@@ -66,7 +67,7 @@ def _decode_deep(stream: BinaryIO, frame: Frame) -> Picture:
         file.load()
         kept, turn, notes = pillow_helpers.carried(file)
         own = {ICC: file.info.get(ICC), DPI: metadata.resolution(file.info.get(DPI))}
-        info = own | {"comment": file.info.get("comment")} | _captions(file) | kept
+        info = own | {COMMENT: file.info.get(COMMENT)} | _captions(file) | kept
     return assembly.picture(assembly.upright(data, turn), info, notes)
 
 
@@ -89,12 +90,23 @@ def _compression(file: ImageFile.ImageFile) -> dict[str, Any]:
 
     sampling = get_sampling(file)
     tables: dict[int, Any] = getattr(file, "quantization", {})
-    return {
+    unstated = {} if _states_resolution(file) else {DPI: None}
+    return unstated | {
         "jpeg_tables": [tables[i] for i in sorted(tables)][:2] or None,
         "jpeg_sampling": rare_sampling(file) if sampling < 0 else sampling,
         "jpeg_progressive": bool(file.info.get("progressive")) or None,
-        "comment": file.info.get("comment"),
+        COMMENT: file.info.get(COMMENT),
     }
+
+
+def _states_resolution(file: ImageFile.ImageFile) -> bool:
+    """Return whether a file has a resolution. Pillow reports 72 dots per inch for EXIF without
+    one."""
+    if file.info.get("jfif_unit"):
+        return True
+    with suppress(*metadata.ODDITIES):
+        return ExifTags.Base.XResolution in file.getexif()
+    return False
 
 
 def encode(picture: Picture) -> bytes:
@@ -113,7 +125,7 @@ def encode(picture: Picture) -> bytes:
 def _encode(picture: Picture) -> bytes:
     info = picture.info
     too_long = {key for key in (EXIF, XMP) if len(info.get(key, b"")) > _SEGMENT}
-    options: dict[str, Any] = {"comment": info["comment"]} if "comment" in info else {}
+    options: dict[str, Any] = {COMMENT: info[COMMENT]} if COMMENT in info else {}
     if iptc.fits_jpeg(info.get(IPTC, b"")):
         options["extra"] = iptc.jpeg_segment(info[IPTC]) if IPTC in info else b""
     sampling, quality = info.get("jpeg_sampling"), info.get("quality")
@@ -153,7 +165,7 @@ JPEG = Format(
     size=size,
     aliases=(".jpe", ".jfif", ".mpo"),
     alpha=NO_ALPHA,
-    keeps=(ICC, EXIF, XMP, DPI, IPTC),
+    keeps=(ICC, EXIF, XMP, DPI, IPTC, COMMENT),
     longest=65500,
     lossy=True,
     lost=lost,
