@@ -7,11 +7,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.background import BackgroundTask
 
 from restore.errors import RestoreError
+from restore.heads import HEADS
 from restore.serve import openapi
 from restore.serve.limits import JobCancelledError, UnknownJobError
 from restore.serve.served_job import CANCELLED, DONE, FAILED, FINISHED, ServedJob
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from restore.serve.http_api import Service
 
 Jobs = Annotated[list[str], Query(max_length=1000, description="Identities of jobs.")]
+Head = Annotated[str, Path(json_schema_extra={"enum": [*HEADS]})]
 _LOOK = 0.1
 """Seconds between two looks at a job."""
 _BEAT = 15.0
@@ -39,7 +41,7 @@ def router(service: Service) -> APIRouter:
         openapi_extra=openapi.form(),
         responses=openapi.binary("The restored file. X-Restore-Notes lists lost parts as JSON."),
     )
-    async def restore(head: str, request: Request) -> Response:
+    async def restore(head: Head, request: Request) -> Response:
         """Restore a file and return it. A closed connection cancels the work."""
         with queue.place():
             job = await received(request, service.workspace, head)

@@ -139,7 +139,8 @@ def test_cancel_stops_the_work(page: Page) -> None:
     until(lambda: page.states()[0] == "running")
     page.one(".cancel").click()
     until(lambda: page.states() == ["cancelled", "done"])
-    assert page.server.client.get("/healthz").json()["jobs"]["running"] == 0
+    jobs = page.server.client.get("/healthz").json
+    until(lambda: jobs()["jobs"]["running"] == 0)
 
 
 def test_a_damaged_file_says_why_and_the_others_go_on(page: Page) -> None:
