@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
 from restore.serve import openapi, routes_for_files, routes_for_page
+from restore.serve.error_answers import answer_errors
 from restore.serve.job_queue import JobQueue
 from restore.serve.job_runner import JobRunner
-from restore.serve.limits import STATUS, Limits
+from restore.serve.limits import Limits
 from restore.serve.model_cache import ModelCache
 from restore.serve.security import Guard, Rules
 from restore.serve.workspace import Workspace
@@ -64,24 +63,7 @@ def make_app(service: Service, rules: Rules) -> Guard:
         lifespan=lifespan,
         responses=openapi.ERRORS,
     )
-    for kind, status in STATUS:
-        app.add_exception_handler(kind, _answering(status))
-    app.add_exception_handler(404, _not_found)
+    answer_errors(app)
     app.include_router(routes_for_files.router(service))
     app.include_router(routes_for_page.router(service, rules))
     return Guard(app, rules, service.limits.upload_bytes)
-
-
-def _answering(status: int) -> Any:
-    headers = {"Retry-After": "5"} if status == 503 else None
-
-    async def answer(request: Request, error: Exception) -> JSONResponse:
-        text = " ".join(str(error).split())
-        return JSONResponse({"error": text}, status, headers=headers)
-
-    return answer
-
-
-async def _not_found(request: Request, error: Exception) -> JSONResponse:
-    text = f"there is no {request.url.path}; see /docs"
-    return JSONResponse({"error": text}, 404)

@@ -46,8 +46,7 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         raise RestoreError(
-            f"cannot listen on {host}, port {port}: {error.strerror or error}; "
-            "choose another with port=0 for any"
+            f"cannot listen on {host}, port {port}: {error.strerror or error}; choose another port"
         ) from error
 
 

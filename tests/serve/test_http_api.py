@@ -136,6 +136,46 @@ def test_a_large_upload_is_refused_with_or_without_a_stated_length(server: Serve
     assert not server.files()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/nowhere", 404, "GET /nowhere: Not Found; see /docs"),
+        ("PUT", "/api/jobs", 405, "PUT /api/jobs: Method Not Allowed"),
+        ("GET", "/api/events", 422, "query.job: Field required"),
+        ("GET", f"/api/jobs/{'0' * 32}", 404, "there is no such job"),
+    ],
+)
+def test_wrong_requests_are_one_line_too(
+    server: Served, method: str, path: str, status: int, text: str
+) -> None:
+    answer = server.client.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(text)
+
+
+def test_an_animation_stays_one(tmp_path: Path, server: Served) -> None:
+    source, target = tmp_path / "in.gif", tmp_path / "out.gif"
+    frames = [Image.fromarray(np.roll(smooth(32, 48), 5 * i, 0)) for i in range(3)]
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=50)
+    assert restore("denoise", source, target, "--quality", "fast").code == 0
+    answer = server.client.post(
+        "/api/restore/denoise", files={"file": ("in.gif", source.read_bytes())}, data=FAST
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.content == target.read_bytes()
+    assert Image.open(io.BytesIO(answer.content)).n_frames == 3
+
+
+def test_a_clip_of_large_frames_is_refused(tmp_path: Path, server: Served) -> None:
+    large = Image.new("RGB", (1100, 1000))
+    large.save(tmp_path / "in.gif", save_all=True, append_images=[Image.new("RGB", large.size, 9)])
+    answer = server.client.post(
+        "/api/restore/denoise", files={"file": ("in.gif", (tmp_path / "in.gif").read_bytes())}
+    )
+    assert answer.status_code == 422
+    assert "in.gif: has 1100 x 1000 pixels a frame" in answer.json()["error"]
+
+
 def test_inspect_suggests_what_the_command_suggests(server: Served) -> None:
     content = (ROOT / "samples/cat-noisy.png").read_bytes()
     found = server.client.post("/api/inspect", files={"file": ("cat.png", content)}).json()

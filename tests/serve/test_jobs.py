@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import clips
 import httpx
 import pytest
 from PIL import Image
@@ -38,6 +39,18 @@ def test_events_tell_the_way_of_a_job(server: Served) -> None:
     result = server.client.get(f"/api/jobs/{job['id']}/result")
     assert len(result.content) == last["bytes"]
     assert Image.open(io.BytesIO(result.content)).size == (56, 40)
+
+
+def test_a_clip_is_restored_frame_by_frame(tmp_path: Path, server: Served) -> None:
+    clip = clips.make(tmp_path / "in.mp4")
+    job = server.submit(clip.read_bytes(), "in.mp4")
+    told = server.wait(job)
+    count = len(clips.frames(clip))
+    assert (told["done"], told["total"], told["frames"]) == (count, count, count)
+    assert not told["has_view"]
+    (tmp_path / "out.mp4").write_bytes(server.client.get(f"/api/jobs/{job['id']}/result").content)
+    assert len(clips.frames(tmp_path / "out.mp4")) == count
+    assert server.client.get(f"/api/jobs/{job['id']}/view/after").status_code == 422
 
 
 def test_events_of_several_jobs_come_in_one_stream(server: Served) -> None:
