@@ -19,6 +19,7 @@ from restore.cli import (
     export,
     inspect,
     models,
+    serve,
     task,
     train,
     weights,
@@ -84,6 +85,7 @@ _add("auto", auto.auto)
 _add("inspect", inspect.inspect)
 _add("compare", compare.compare)
 _add("models", models.models)
+_add("serve", serve.serve)
 _add_group("weights", weights.app)
 _add_group("degrade", degrade.app)
 _add("train", train.train)

@@ -23,6 +23,10 @@ MAY_IMPORT = {
         *("errors", "networks", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
         "evaluate",
     },
+    "serve": {
+        *("errors", "files", "heads", "media", "checkpoints", "engine", "inspect", "jobs"),
+        "serve",
+    },
     "train": {
         *("errors", "files", "networks", "heads", "checkpoints", "media", "engine", "degrade"),
         "train",

@@ -1,0 +1,219 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from browsing import browser, needs_browser, until
+from command import restore
+from pictures import ICC, smooth
+from PIL import Image
+from serving import Served, png, serving
+
+pytestmark = needs_browser
+DROP = """
+const [files] = arguments;
+const transfer = new DataTransfer();
+for (const [name, content] of files) {
+  const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+  transfer.items.add(new File([bytes], name));
+}
+document.getElementById("drop").dispatchEvent(
+  new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+"""
+
+
+class Page:
+    """The page of a server, in a browser."""
+
+    def __init__(self, driver: Any, server: Served, downloads: Path):
+        self.driver = driver
+        self.server = server
+        self.downloads = downloads
+
+    def open(self) -> None:
+        self.driver.get(self.server.url)
+        until(lambda: len(self.all("#head option")) == 5)
+        self.script("document.querySelector('#quality').value = 'fast'")
+
+    def script(self, text: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(text, *arguments)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector: str) -> Any:
+        return self.driver.find_element("css selector", selector)
+
+    def drop(self, **files: bytes) -> None:
+        """Drop files on the page; ``a_png`` is the file a.png."""
+        given = [
+            (name.replace("_", "."), base64.b64encode(content).decode())
+            for name, content in files.items()
+        ]
+        count = len(self.all("#files .file"))
+        self.script(DROP, given)
+        until(lambda: len(self.all("#files .file")) == count + len(files))
+
+    def states(self) -> list[str]:
+        return [row.get_attribute("data-state") for row in self.all("#files .file")]
+
+    def downloaded(self, name: str) -> bytes:
+        return until(lambda: (f := self.downloads / name).is_file() and f.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("page")
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    with serving(folder / "tmp") as server, browser(downloads) as driver:
+        yield Page(driver, server, downloads)
+
+
+@pytest.fixture
+def page(opened: Page) -> Iterator[Page]:
+    """An empty page."""
+    opened.script("try { sessionStorage.clear() } catch {}")
+    opened.open()
+    yield opened
+    opened.script("document.getElementById('clear').click()")
+    logged = opened.driver.get_log("browser")
+    assert not [line for line in logged if line["level"] == "SEVERE"], logged
+
+
+def test_a_dropped_file_is_restored_and_equals_the_file_of_the_command(
+    tmp_path: Path, page: Page
+) -> None:
+    source, target = tmp_path / "deep.tif", tmp_path / "out.tif"
+    tifffile.imwrite(source, smooth().astype(np.uint16) * 257, photometric="rgb", iccprofile=ICC)
+    assert restore("denoise", source, target, "--quality", "fast", "--strength", "0.5").code == 0
+    page.drop(deep_tif=source.read_bytes())
+    page.script(
+        "const s = document.getElementById('strength'); s.value = 0.5;"
+        "s.dispatchEvent(new Event('input', { bubbles: true }))"
+    )
+    assert page.one("#strength-value").text == "0.50"
+    page.one("#start").click()
+    until(lambda: page.states() == ["done"])
+    page.one(".download").click()
+    assert page.downloaded("deep-denoise.tif") == target.read_bytes()
+
+
+def test_the_slider_shows_both_sides_and_zooms_to_single_pixels(page: Page) -> None:
+    page.drop(a_png=png(300, 400))
+    page.one("#start").click()
+    until(lambda: page.states() == ["done"])
+    until(lambda: page.script("return document.querySelector('.open img').naturalWidth") == 400)
+    page.one(".open").click()
+    until(lambda: page.script("return document.querySelector('#before').naturalWidth") == 400)
+
+    def clip() -> float:
+        text = page.script("return document.querySelector('#before').style.clipPath")
+        return float(text.split()[1].removesuffix("px"))
+
+    until(lambda: abs(clip() - 200) < 2)  # half of 400 pixels is hidden
+    page.one("#split").send_keys("\ue012" * 30)  # arrow left
+    assert clip() > 220
+    page.one("#zoom-one").click()
+    assert float(page.one("#stage").get_attribute("data-scale")) == 1
+    before = page.one("#after").get_attribute("style")
+    page.driver.set_window_size(500, 400)
+    page.one("#stage").send_keys("\ue014\ue015")  # arrows right and down
+    until(lambda: page.one("#after").get_attribute("style") != before)
+    page.driver.set_window_size(1200, 900)
+    page.one("#close").click()
+    assert not page.one("#viewer").is_displayed()
+
+
+def test_cancel_stops_the_work(page: Page) -> None:
+    page.drop(large_png=png(1500, 2000), small_png=png())
+    page.one("#start").click()
+    until(lambda: page.states()[0] == "running")
+    page.one(".cancel").click()
+    until(lambda: page.states() == ["cancelled", "done"])
+    jobs = page.server.client.get("/healthz").json
+    until(lambda: jobs()["jobs"]["running"] == 0)
+
+
+def test_a_damaged_file_says_why_and_the_others_go_on(page: Page) -> None:
+    page.drop(torn_png=png()[:200], good_png=png())
+    page.one("#start").click()
+    until(lambda: page.states() == ["failed", "done"])
+    assert page.one(".failed .state").text.startswith("torn.png: ")
+    assert "1 done, 1 failed" in page.one("#tally").text
+
+
+def test_all_results_come_in_one_archive(page: Page) -> None:
+    page.drop(a_png=png(seed=1), b_png=png(seed=2), c_png=png(seed=3))
+    page.one("#start").click()
+    until(lambda: page.states() == ["done"] * 3)
+    page.one("#all").click()
+    page.downloaded("restored.zip")
+    until(lambda: zipfile.is_zipfile(page.downloads / "restored.zip"))
+    with zipfile.ZipFile(page.downloads / "restored.zip") as archive:
+        assert archive.namelist() == [f"{letter}-denoise.png" for letter in "abc"]
+
+
+def test_suggest_chooses_the_head(page: Page) -> None:
+    dark = Image.fromarray((smooth(200, 300) // 12).astype(np.uint8))
+    path = page.downloads / "dark.png"
+    dark.save(path)
+    page.one("#picker").send_keys(str(path))
+    until(lambda: page.states() == ["ready"])
+    page.one(".suggest").click()
+    until(lambda: "suggested: enhance (dark" in page.one(".state").text)
+    assert page.script("return document.getElementById('head').value") == "enhance"
+
+
+def test_a_reload_finds_its_files_again(page: Page) -> None:
+    page.drop(large_png=png(1500, 2000), small_png=png())
+    page.one("#start").click()
+    until(lambda: page.states() == ["running", "waiting"])
+    page.driver.refresh()
+    until(lambda: page.states() == ["running", "waiting"])
+    page.one(".cancel").click()
+    until(lambda: page.states() == ["cancelled", "done"])
+
+
+def test_the_page_works_by_keyboard_and_at_360_pixels(page: Page) -> None:
+    page.drop(a_png=png())
+    page.driver.set_window_size(500, 800)
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True},
+    )
+    try:
+        assert page.script("return document.documentElement.scrollWidth") == 360
+        page.script("document.getElementById('start').focus()")
+        page.driver.switch_to.active_element.send_keys("\ue007")  # Enter
+        until(lambda: page.states() == ["done"])
+        assert page.script("return document.documentElement.scrollWidth") == 360
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.driver.set_window_size(1200, 900)
+    unnamed = page.script(
+        "return [...document.querySelectorAll('button, a, input, select')].filter((one) =>"
+        "one.offsetParent && !(one.ariaLabel || one.textContent.trim() || one.labels?.length))"
+        ".length"
+    )
+    assert unnamed == 0
+
+
+def test_the_description_of_the_api_sends_requests(page: Page) -> None:
+    page.driver.get(f"{page.server.url}/docs")
+    until(lambda: len(page.all(".operation")) >= 8)
+    page.script(
+        "const all = [...document.querySelectorAll('.operation')];"
+        "const one = all.find((o) => o.textContent.includes('/healthz'));"
+        "one.open = true; one.querySelector('button').click()"
+    )
+    until(lambda: '"status": "ok"' in page.one("main").text)
+    page.driver.get(page.server.url)
