@@ -57,7 +57,7 @@ def run(request: Request) -> None:
 
 
 def _write_report(request: Request, done: "Outcome") -> None:
-    from restore.compare.report import summary, write_report
+    from restore.compare.folder_report import summary, write_report
 
     assert request.report is not None
     with request.reporter.progress("Report") as progress:

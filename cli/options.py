@@ -107,15 +107,11 @@ AllowGaps = Annotated[
 ]
 Audio = Annotated[
     str,
-    _option(CLIPS, metavar="copy|aac|opus|none", help="Sound: as it is, encoded, or left out."),
+    _option(CLIPS, metavar="copy|aac|opus|none", help="Sound: unchanged, encoded, or left out."),
 ]
 Deinterlace = Annotated[
     str,
-    _option(
-        CLIPS,
-        metavar="auto|off|bwdif",
-        help="Interlaced frames: found and deinterlaced, none, or all that are flagged.",
-    ),
+    _option(CLIPS, metavar="auto|off|bwdif", help="Frames that are combed, none, or all flagged."),
 ]
 Temporal = Annotated[
     bool, _option(CLIPS, "--temporal", help="Less flicker: each frame uses the previous one.")
@@ -131,10 +127,7 @@ Stages = Annotated[
     int | None,
     _option(TILES, metavar="N", help="Stop a model of several stages after N: faster, less good."),
 ]
-Tile = Annotated[
-    str,
-    _option(TILES, help="auto, window, exact, off, or a tile's side in pixels."),
-]
+Tile = Annotated[str, _option(TILES, help="auto, window, exact, off, or a tile's side in pixels.")]
 Overlap = Annotated[int | None, _option(TILES, min=0, help="Pixels that neighbouring tiles share.")]
 Reduce = Annotated[
     str | None,

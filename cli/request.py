@@ -43,7 +43,7 @@ class Request:
     @property
     def folders(self) -> dict[str, Any]:
         """Options of folders."""
-        from restore.jobs.folder_job import FolderOptions
+        from restore.jobs.folder_options import FolderOptions
 
         return self._of(FolderOptions)
 
@@ -56,7 +56,7 @@ class Request:
     def refuse_folder_options(self, but: str = "") -> None:
         """Raise `UsageError` for an option that one file has no use for, and `ImageError` where the
         input that was meant to be a folder does not exist."""
-        from restore.jobs.folder_job import FolderOptions
+        from restore.jobs.folder_options import FolderOptions
 
         (source,) = self.sources
         if self.report is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from restore.errors import UsageError
-from restore.media.view import screen_view
+from restore.media.screen import screen_view
 
 if TYPE_CHECKING:
     from restore.media.picture import Picture

@@ -14,6 +14,7 @@ from restore.jobs import arrivals, manifest
 from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.folder_options import FolderOptions
 from restore.jobs.folder_plan import Job, Naming, passed_over, plan
 from restore.jobs.frame_count import FrameCount
 from restore.jobs.outcome import DISK_FULL, DONE, FAILED, PLANNED, STOPPED, Outcome
@@ -39,28 +40,6 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 LOOK_EVERY = 1.0
 """Seconds between two looks at a watched folder: a file is complete when both agree."""
-
-
-@dataclass(frozen=True)
-class FolderOptions:
-    """Options of folders only."""
-
-    recursive: bool = False
-    """Include folders within folders; the tree is kept."""
-    suffix: str = ""
-    """Appended to each name, before its ending."""
-    format: str = ""
-    """Ending of all pictures, such as "png", or of all clips, such as "mkv"."""
-    skip_existing: bool = False
-    """Keep every existing output."""
-    workers: int = 1
-    """Files restored at a time."""
-    fail_fast: bool = False
-    """Stop at the first failure."""
-    dry_run: bool = False
-    """Return the plan without restoring anything."""
-    watch: bool = False
-    """Wait for files to arrive, until ``should_stop``."""
 
 
 @dataclass(frozen=True)
@@ -119,24 +98,26 @@ def restore_folder(
         RestoreError: if another run uses the folder, or the model cannot be loaded.
     """
     several = [source] if isinstance(source, str | os.PathLike) else source
-    own = _taken(FolderOptions, options)
+    how = FolderOptions(**_taken(FolderOptions, options))
     chosen = IoOptions(**_taken(IoOptions, options))
     moving = ClipOptions(**_taken(ClipOptions, options))
     sources = [Path(path) for path in several]
     _refuse_clip_name(sources, Path(target))
-    how = FolderOptions(**own)
     rest = key_options(head, options)
-    given_ones = {
-        "progress": progress,
-        "on_outcome": on_outcome,
-        "on_frames": on_frames,
-        "on_all_frames": on_all_frames,
-        "notify": notify,
-        "should_stop": should_stop,
-    }
-    calls = _Callbacks(**{k: v for k, v in given_ones.items() if v is not None})  # type: ignore[arg-type]
-    run = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, calls)
-    return run.run()
+    calls = _given_callbacks(
+        progress=progress,
+        on_outcome=on_outcome,
+        on_frames=on_frames,
+        on_all_frames=on_all_frames,
+        notify=notify,
+        should_stop=should_stop,
+    )
+    job = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, calls)
+    return job.run()
+
+
+def _given_callbacks(**functions: Any) -> _Callbacks:
+    return _Callbacks(**{name: call for name, call in functions.items() if call is not None})
 
 
 def _taken(kind: type, options: dict[str, Any]) -> dict[str, Any]:

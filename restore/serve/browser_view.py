@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from restore.files import atomic_path
 from restore.media import image as media
-from restore.media.code_points import profile
-from restore.media.picture import CICP, ICC, Picture
+from restore.media.screen import screen_image
 
 _EXACT = 4_000_000
 """Pixels up to which a view is a PNG; above, compression takes seconds and a JPEG is sent."""
@@ -24,8 +22,7 @@ _QUALITY = 95
 
 def write_view(source: Path, view: Path, max_pixels: int) -> None:
     """Write the view of a picture, a PNG or a JPEG, to ``view``. Raises `ImageError`."""
-    picture = media.read(source, max_pixels=max_pixels).in_8_bits()
-    shown = _reduced(_in_srgb(picture))
+    shown = _reduced(screen_image(media.read(source, max_pixels=max_pixels)))
     with atomic_path(view) as temporary:
         if shown.width * shown.height <= _EXACT:
             shown.save(temporary, "PNG", compress_level=1)
@@ -37,23 +34,6 @@ def media_type(view: Path) -> str:
     """Return the media type of a view."""
     with open(view, "rb") as file:
         return "image/png" if file.read(4) == b"\x89PNG" else "image/jpeg"
-
-
-def _in_srgb(picture: Picture) -> Image.Image:
-    shown = Image.fromarray(np.ascontiguousarray(picture.pixels))
-    own = picture.info.get(ICC) or (profile(picture.info[CICP]) if CICP in picture.info else None)
-    if own:
-        try:
-            srgb = ImageCms.createProfile("sRGB")
-            given = ImageCms.ImageCmsProfile(io.BytesIO(own))
-            converted = ImageCms.profileToProfile(shown, given, srgb, outputMode="RGB")
-            shown = converted or shown
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a damaged profile, which the result keeps
-    if picture.alpha is not None:
-        shown = shown.convert("RGB")
-        shown.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
-    return shown
 
 
 def _reduced(shown: Image.Image) -> Image.Image:

@@ -22,7 +22,7 @@ from restore.media.formats.jpeg_segments import (
     APP13,
     APP14,
     APPLICATION,
-    Segment,
+    JpegSegment,
     end_of_image,
     place_for_more,
     segment,
@@ -181,7 +181,7 @@ def _names(
     entries: list[tuple[int, mpf.MpEntry]],
     trailer: bytes,
     packet: bytes,
-    own: tuple[Segment, ...],
+    own: tuple[JpegSegment, ...],
 ) -> Iterator[str]:
     """Name the parts for messages."""
     for _, entry in entries:

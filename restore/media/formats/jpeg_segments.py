@@ -17,7 +17,7 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """A marker that ends the coded data of a scan; stuffed bytes and restarts do not."""
 
 
-class Segment(NamedTuple):
+class JpegSegment(NamedTuple):
     """``at``: offset of the marker. ``body``: content without marker and length."""
 
     marker: int
@@ -29,7 +29,7 @@ class Segment(NamedTuple):
         return self.at + 4 + len(self.body)
 
 
-def segments(stream: BinaryIO) -> Iterator[Segment]:
+def segments(stream: BinaryIO) -> Iterator[JpegSegment]:
     """Yield the segments before the first scan. Fill bytes between segments are skipped."""
     stream.seek(2)
     while stream.read(1) == b"\xff":
@@ -44,7 +44,7 @@ def segments(stream: BinaryIO) -> Iterator[Segment]:
         size = stream.read(2)
         if len(size) < 2:
             return
-        yield Segment(marker, stream.read(struct.unpack(">H", size)[0] - 2), at)
+        yield JpegSegment(marker, stream.read(struct.unpack(">H", size)[0] - 2), at)
 
 
 def end_of_image(content: bytes) -> int:

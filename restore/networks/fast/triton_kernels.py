@@ -283,9 +283,8 @@ def mix(
     some_inner: tl.constexpr,
     depth: tl.constexpr,
 ):
-    """Mix, gate and dense layer, plus ``x``, to ``y``: maps that are ``width`` pixels wide. A
-    program computes ``rows`` of a group's tokens, which are ``down`` rows and ``across`` columns
-    apart."""
+    """Mix, gate and dense layer, plus ``x``, to ``y``: maps ``width`` pixels wide. A program
+    computes ``rows`` of a group's tokens, ``down`` rows and ``across`` columns apart."""
     tokens: tl.constexpr = token_rows * token_columns
     group = tl.program_id(0).to(tl.int64) // parts
     column, row = group % across, group // across % down
@@ -312,8 +311,7 @@ def mix(
             mixed = tl.dot(a, b, mixed, input_precision="ieee")
         if mix_bias is not None:
             mixed += _float32(mix_bias + token, is_token)
-        a = _float32(u + pixel * inner + d, is_token & (d < inner))
-        a += a * mixed
+        a = _float32(u + pixel * inner + d, is_token & (d < inner)) * (1 + mixed)
         d = first + tl.arange(0, some_inner)[:, None]
         b = tl.load(weight + c * inner + d, mask=(c < channels) & (d < inner), other=0.0)
         result = tl.dot(a.to(b.dtype), b, result, input_precision="ieee")

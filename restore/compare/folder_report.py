@@ -16,9 +16,9 @@ from restore.evaluate.guardrails import Sign, suspicious
 from restore.files import atomic_path
 from restore.jobs.outcome import DONE, FAILED, SKIPPED, Outcome
 from restore.media import image as media
-from restore.media.view import screen_view
+from restore.media.screen import screen_view
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = Path(__file__).with_name("folder_report.html")
 THUMBNAIL = 240
 """Pixels of the longer side."""
 MOST_SHOWN = 1000
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportedFile:
     """One file of a run: its outcome, its signs, worst first, and its thumbnails as data URLs.
 
     Thumbnails are empty for clips and for files that were not restored."""
@@ -52,7 +52,7 @@ def write_report(
     outcomes: Sequence[Outcome],
     overwrite: bool = False,
     progress: Progress = lambda done, total: None,
-) -> tuple[Entry, ...]:
+) -> tuple[ReportedFile, ...]:
     """Write the page and return its entries in order. Reads the pictures of the run again, one at a
     time. Raises `ImageError` for a page that cannot be written (`check_page`)."""
     check_page(path, overwrite)
@@ -66,17 +66,17 @@ def write_report(
     return entries
 
 
-def entry(outcome: Outcome, head: str) -> Entry:
+def entry(outcome: Outcome, head: str) -> ReportedFile:
     """Look at what became of one file. A picture that cannot be read again has no thumbnails."""
     if outcome.status not in (DONE, SKIPPED) or outcome.frames != 1:
-        return Entry(outcome)
+        return ReportedFile(outcome)
     try:
         before, after = (screen_view(media.read(p)) for p in (outcome.source, outcome.target))
     except ImageError:
-        return Entry(outcome)
+        return ReportedFile(outcome)
     same = before.shape == after.shape
     signs = suspicious(before, after, head) if same else ()
-    return Entry(outcome, signs, data_url(thumbnail(before)), data_url(thumbnail(after)))
+    return ReportedFile(outcome, signs, data_url(thumbnail(before)), data_url(thumbnail(after)))
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(image)
 
 
-def report(head: str, entries: Sequence[Entry]) -> str:
+def report(head: str, entries: Sequence[ReportedFile]) -> str:
     """Return the HTML text."""
     fields = {
         "title": f"restore {html.escape(head)}",
@@ -99,14 +99,14 @@ def report(head: str, entries: Sequence[Entry]) -> str:
     return text
 
 
-def summary(entries: Sequence[Entry]) -> str:
+def summary(entries: Sequence[ReportedFile]) -> str:
     """Return the counts of a run in one sentence."""
     failed = sum(one.outcome.status == FAILED for one in entries)
     looks = sum(bool(one.signs) for one in entries)
     return f"{len(entries)} files: {failed} failed, {looks} to look at"
 
 
-def _figures(entries: Sequence[Entry]) -> Iterator[str]:
+def _figures(entries: Sequence[ReportedFile]) -> Iterator[str]:
     for number, one in enumerate(entries):
         name = html.escape(str(one.outcome.source))
         kind = "failed" if one.outcome.status == FAILED else "look" if one.signs else ""
@@ -120,7 +120,7 @@ def _figures(entries: Sequence[Entry]) -> Iterator[str]:
         yield f'<article class="{kind}"><h2>{name}</h2>{pictures}<ul>{said}</ul></article>'
 
 
-def lines(one: Entry) -> Iterable[str]:
+def lines(one: ReportedFile) -> Iterable[str]:
     """Return what the page says about a file, a line each."""
     outcome = one.outcome
     for sign in one.signs:

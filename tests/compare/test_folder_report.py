@@ -9,8 +9,8 @@ import pytest
 from pictures import saved, smooth
 
 from restore import restore_folder
-from restore.compare import report
-from restore.compare.report import Entry, write_report
+from restore.compare import folder_report
+from restore.compare.folder_report import ReportedFile, write_report
 from restore.errors import ImageError
 from restore.jobs.outcome import DONE, FAILED, SKIPPED, Outcome
 
@@ -50,13 +50,13 @@ def test_failures_and_suspicious_pictures_come_first(tmp_path: Path) -> None:
 def test_pictures_that_cannot_be_read_again_are_listed(tmp_path: Path) -> None:
     lost = outcome(tmp_path / "gone.png", tmp_path / "out.png", status=SKIPPED, reason="exists")
     (found,) = write_report(tmp_path / "report.html", "denoise", [lost])
-    assert found == Entry(lost)
+    assert found == ReportedFile(lost)
 
 
 def test_thumbnails_are_few_and_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert report.thumbnail(smooth(500, 1000)).shape == (120, 240, 3)
-    assert report.thumbnail(smooth(20, 30)).shape == (20, 30, 3)
-    monkeypatch.setattr(report, "MOST_SHOWN", 1)
+    assert folder_report.thumbnail(smooth(500, 1000)).shape == (120, 240, 3)
+    assert folder_report.thumbnail(smooth(20, 30)).shape == (20, 30, 3)
+    monkeypatch.setattr(folder_report, "MOST_SHOWN", 1)
     photo = saved(tmp_path / "a.png", smooth())
     write_report(tmp_path / "report.html", "denoise", [outcome(photo, photo)] * 3)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 from pictures import smooth
 
 from restore.media.picture import Picture
-from restore.media.view import screen_view
+from restore.media.screen import screen_view
 
 
 def test_without_a_profile_nothing_changes() -> None:

@@ -1,0 +1,27 @@
+"""Options of folder runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """Options of folders only."""
+
+    recursive: bool = False
+    """Include folders within folders; the tree is kept."""
+    suffix: str = ""
+    """Appended to each name, before its ending."""
+    format: str = ""
+    """Ending of all pictures, such as "png", or of all clips, such as "mkv"."""
+    skip_existing: bool = False
+    """Keep every existing output."""
+    workers: int = 1
+    """Files restored at a time."""
+    fail_fast: bool = False
+    """Stop at the first failure."""
+    dry_run: bool = False
+    """Return the plan without restoring anything."""
+    watch: bool = False
+    """Wait for files to arrive, until ``should_stop``."""
