@@ -1,5 +1,7 @@
 """`restore serve`: the web page and the HTTP API."""
 
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -41,37 +43,36 @@ def serve(
     ] = "4GiB",
 ) -> None:
     """Serve a web page and an HTTP API on this machine."""
-    try:
-        from restore.serve.server import bind
-        from restore.serve.server import serve as run
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] == "restore":
-            raise
-        raise RestoreError(f"restore serve needs an extra: {pip_install('serve')}") from None
+    _check_extra()
     from restore.engine.budget import parsed
     from restore.serve.limits import Limits
     from restore.serve.security import Rules, is_local
+    from restore.serve.server import bind
+    from restore.serve.server import serve as run
 
     if not is_local(host) and not token and not open_:
         raise UsageError(f"--host {host} is open to other machines; give --token SECRET, or --open")
     if output is not None and not output.is_dir():
         raise RestoreError(f"{output}: no such folder")
-    limits = Limits(
-        upload_bytes=parsed(max_upload),
-        pixels=max_pixels,
-        queue=queue,
-        keep_seconds=keep * 60,
-        keep_bytes=parsed(keep_size),
-        models=models,
-    )
+    sizes, seconds = (parsed(max_upload), parsed(keep_size)), keep * 60
+    limits = Limits(sizes[0], max_pixels, queue, seconds, sizes[1], models)
     listener = bind(host, port)
     rules = Rules(host, token, tuple(allow_host or ()))
+    ready = partial(_announce, host, listener.getsockname()[1], token, not is_local(host))
+    run(listener, rules, limits, device=device, output=output, ready=ready)
 
-    def announce() -> None:
-        shown = f"[{host}]" if ":" in host else host
-        secret = "?token=TOKEN" if token else ""
-        typer.echo(f"serving on http://{shown}:{listener.getsockname()[1]}/{secret}")
-        if not is_local(host) and not token:
-            typer.echo("note: every machine that reaches this address may use it", err=True)
 
-    run(listener, rules, limits, device=device, output=output, ready=announce)
+def _check_extra() -> None:
+    try:
+        import_module("restore.serve.server")
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "restore":
+            raise
+        raise RestoreError(f"restore serve needs an extra: {pip_install('serve')}") from None
+
+
+def _announce(host: str, port: int, token: str, is_far: bool) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"serving on http://{shown}:{port}/{'?token=TOKEN' if token else ''}")
+    if is_far and not token:
+        typer.echo("note: every machine that reaches this address may use it", err=True)
