@@ -44,7 +44,7 @@ UNIT_IN_LETTERS = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHI4sI", 1, 296, 2
 BROKEN = {
     "empty.png": b"",
     "text.png": b"This is not a picture.\n" * 50,
-    "other.ico": encoded("ICO"),
+    "other.sgi": encoded("SGI"),
     "short.png": encoded("PNG")[:-200],
     "short.jpg": encoded("JPEG")[:-200],
     "short.webp": encoded("WEBP")[:-200],
@@ -193,7 +193,7 @@ def test_a_wide_picture_is_no_bomb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("out.ico", "unknown output format '.ico'; use one of .avif, .bmp"),
+        ("out.sgi", "unknown output format '.sgi'; use one of .avif, .bmp"),
         ("out", "unknown output format ''"),
         ("folder.png", "is a folder; name the output file"),
         ("none/out.png", "folder .*none does not exist"),

@@ -89,6 +89,14 @@ def by_pillow(path: Path, kind: Kind) -> None:
 
 def gif(path: Path, kind: Kind) -> None:
     """Of no more than 255 colours, and one more that is transparent."""
+    _gif(path, kind)
+    if XMP in kind.carried:
+        end = bytes((1, *range(255, -1, -1), 0))
+        content = path.read_bytes()[:-1] + b"\x21\xff\x0bXMP DataXMP" + kind.carried[XMP]
+        path.write_bytes(content + end + b";")
+
+
+def _gif(path: Path, kind: Kind) -> None:
     channels = kind.stored.shape[2]
     if channels in (1, 3):
         Image.fromarray(kind.flat).save(path)

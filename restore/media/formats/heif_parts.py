@@ -103,11 +103,15 @@ def described(content: bytes, name: str) -> tuple[dict[str, Any], tuple[str, ...
 
 
 def stated_size(content: bytes) -> tuple[int, int] | None:
-    """Return (height, width) of the stored image by its header; None if that is damaged."""
+    """Return (height, width) of the stored image by its header, without what is cropped; None if
+    that is damaged."""
     try:
-        body = read(content).image.property_of(b"ispe") or b""
-        width, height = struct.unpack(">4xII", body)
-    except (ValueError, struct.error):
+        image = read(content).image
+        width, height = struct.unpack(">4xII", image.property_of(b"ispe") or b"")
+        if crop := image.property_of(b"clap"):
+            across, of, down, of_down = struct.unpack_from(">4I", crop)
+            width, height = across // of, down // of_down
+    except (ValueError, ZeroDivisionError, struct.error):
         return None
     return height, width
 

@@ -11,7 +11,7 @@ from restore.errors import ImageError
 from restore.media import assembly
 from restore.media.formats import pillow_helpers
 from restore.media.formats.format import FULL_ALPHA, NO_ALPHA, Format, check_size
-from restore.media.picture import DPI, EXIF, ICC, XMP, Picture
+from restore.media.picture import Picture
 
 _RADIANCE = (b"#?RADIANCE", b"#?RGBE")
 _UPRIGHT = re.compile(rb"\n-Y (\d{1,6}) \+X (\d{1,6})\n")
@@ -59,13 +59,13 @@ def _decode_radiance(stream: BinaryIO, max_pixels: int) -> Picture:
 
 def _formats() -> Iterator[Format]:
     kinds = (
-        ("TGA", (".tga",), _never, FULL_ALPHA, ()),
-        ("PSD", (".psd",), _is_psd, FULL_ALPHA, (ICC, EXIF, XMP, DPI)),
-        ("PCX", (".pcx",), _is_pcx, NO_ALPHA, (DPI,)),
-        ("ICO", (".ico",), _is_icon, FULL_ALPHA, ()),
-        ("PBM", (".pbm",), _never, NO_ALPHA, ()),
+        ("TGA", (".tga",), _never, FULL_ALPHA),
+        ("PSD", (".psd",), _is_psd, FULL_ALPHA),
+        ("PCX", (".pcx",), _is_pcx, NO_ALPHA),
+        ("ICO", (".ico",), _is_icon, FULL_ALPHA),
+        ("PBM", (".pbm",), _never, NO_ALPHA),
     )
-    for name, suffixes, recognises, alpha, keeps in kinds:
+    for name, suffixes, recognises, alpha in kinds:
         of_pillow = "PPM" if name == "PBM" else name
         yield Format(
             name,
@@ -75,7 +75,6 @@ def _formats() -> Iterator[Format]:
             size=pillow_helpers.sizer(of_pillow),
             by_suffix=recognises is _never,
             alpha=alpha,
-            keeps=keeps,
         )
 
 
