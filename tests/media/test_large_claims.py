@@ -17,7 +17,9 @@ from restore.media.image import read, size
 
 def claiming(suffix: str, width: int, height: int) -> bytes:
     """An AVIF or HEIC whose header claims a size."""
-    content = imagecodecs.avif_encode(smooth()) if suffix == "avif" else heic_files.heic(smooth())
+    content = (
+        imagecodecs.avif_encode(smooth()) if suffix == "avif" else heic_files.heic(smooth(64, 64))
+    )
     claim = b"ispe\0\0\0\0" + struct.pack(">II", width, height)
     return re.sub(rb"ispe\0\0\0\0.{8}", lambda found: claim, bytes(content), flags=re.DOTALL)
 
