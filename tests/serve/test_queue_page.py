@@ -139,8 +139,7 @@ def test_cancel_stops_the_work(page: Page) -> None:
     until(lambda: page.states()[0] == "running")
     page.one(".cancel").click()
     until(lambda: page.states() == ["cancelled", "done"])
-    jobs = page.server.client.get("/healthz").json
-    until(lambda: jobs()["jobs"]["running"] == 0)
+    until(lambda: page.server.client.get("/healthz").json()["jobs"]["running"] == 0)
 
 
 def test_a_damaged_file_says_why_and_the_others_go_on(page: Page) -> None:
@@ -174,7 +173,10 @@ def test_suggest_chooses_the_head(page: Page) -> None:
 
 
 def test_a_reload_finds_its_files_again(page: Page) -> None:
-    page.drop(large_png=png(1500, 2000), small_png=png())
+    page.drop(large_png=png(1500, 2000))
+    page.one("#start").click()
+    until(lambda: page.states() == ["running"])
+    page.drop(small_png=png())
     page.one("#start").click()
     until(lambda: page.states() == ["running", "waiting"])
     page.driver.refresh()

@@ -250,10 +250,11 @@ async function suggest(row) {
   row.li.querySelector(".state").textContent = "looking for faults";
   try {
     const found = await json(await fetch("/api/inspect", { method: "POST", body: form }));
-    const faults = found.findings.filter((one) => one.head).map((one) => one.text);
+    const faults = found.findings.filter((one) => one.head);
+    faults.sort((a, b) => (b.head === found.suggestion) - (a.head === found.suggestion));
     row.head = found.suggestion;
     const text = found.suggestion
-      ? `suggested: ${found.suggestion} (${faults.join(", ")})`
+      ? `suggested: ${found.suggestion} (${faults.map((one) => one.text).join("; also ")})`
       : "nothing to restore was found";
     if (found.suggestion) {
       id("head").value = found.suggestion;
