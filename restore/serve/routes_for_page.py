@@ -181,7 +181,7 @@ async def _view(service: Service, job: ServedJob, side: str) -> Response:
     from restore.serve.browser_view import media_type, write_view
     from restore.serve.job_queue import one_line
 
-    path = job.folder / f"{side}.view"
+    path, queue = job.folder / f"{side}.view", service.queue
     source = job.source if side == "before" else job.target
     async with service.reading:
         if not path.exists():
@@ -189,4 +189,7 @@ async def _view(service: Service, job: ServedJob, side: str) -> Response:
                 await asyncio.to_thread(write_view, source, path, service.limits.pixels)
             except ImageError as error:
                 raise ImageError(one_line(error, job)) from error
+            except OSError:
+                queue.get(job.id)  # raises if the job was removed in the meantime
+                raise
     return FileResponse(path, media_type=media_type(path), headers={"Cache-Control": "private"})
