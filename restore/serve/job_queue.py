@@ -151,7 +151,7 @@ class JobQueue:
                     return None
                 if self._waiting:
                     self._current = self._waiting.popleft()
-                    self._current.state = RUNNING
+                    self._current.begin()
                     return self._current
                 self._changed.wait(_TICK)
 

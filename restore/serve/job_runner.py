@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 from restore.jobs.file_job import restore_file
@@ -33,7 +34,12 @@ class JobRunner:
         try:
             _refuse_cancelled(job)
             outcome = restore_file(
-                job.source, job.target, restorer, progress=_Progress(job), **options
+                job.source,
+                job.target,
+                restorer,
+                progress=_Progress(job),
+                notify=partial(_note, job),
+                **options,
             )
         finally:
             self._own.job = None
@@ -76,6 +82,12 @@ class _Progress:
     def __call__(self, done: int, total: int) -> None:
         _refuse_cancelled(self._job)
         self._job.done, self._job.total = done, total
+
+
+def _note(job: ServedJob, text: str) -> None:
+    """Keep the expected time; notes on the file, which begin with its name, follow at the end."""
+    if not text.startswith(str(job.source)):
+        job.message = text
 
 
 def _refuse_cancelled(job: ServedJob) -> None:

@@ -71,6 +71,13 @@ def router(service: Service) -> APIRouter:
             queue.add(job)
         return job.described(queue.position(job))
 
+    _add_jobs(routes, service)
+    return routes
+
+
+def _add_jobs(routes: APIRouter, service: Service) -> None:
+    queue = service.queue
+
     @routes.get("/api/jobs/{id}", tags=["jobs"])
     async def look(id: str) -> dict[str, Any]:  # noqa: A002  # the name in the address
         """Return the state of a job."""
@@ -103,8 +110,6 @@ def router(service: Service) -> APIRouter:
     async def result(id: str) -> Response:  # noqa: A002
         """Return the result of a job."""
         return _file(_finished(service, id))
-
-    return routes
 
 
 def _finished(service: Service, identity: str) -> ServedJob:

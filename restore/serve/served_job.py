@@ -70,6 +70,10 @@ class ServedJob:
     """Finished tiles, or frames of a clip."""
     total: int = 0
     """All of them; 0 until it is known."""
+    message: str = ""
+    """The expected time of a long run."""
+    began: float = 0.0
+    """Time at which the work began, on the monotonic clock."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Of a result: model, notes, width, height, seconds, bytes."""
     stop: threading.Event = field(default_factory=threading.Event)
@@ -105,6 +109,11 @@ class ServedJob:
         """Bytes on the disk."""
         return sum(file.stat().st_size for file in self.folder.glob("*") if file.is_file())
 
+    def begin(self) -> None:
+        """Store the beginning of the work."""
+        self.began = time.monotonic()
+        self.state = RUNNING
+
     def finish(self, state: str, error: str = "", status: int = 200) -> None:
         """Store the end of the work; ``status`` is the HTTP status of a failure."""
         self.error, self.status, self.ended = error, status, time.monotonic()
@@ -128,6 +137,8 @@ class ServedJob:
             "position": position,
             "done": self.done,
             "total": self.total,
+            "elapsed": int(time.monotonic() - self.began) if self.state == RUNNING else 0,
+            "message": self.message,
             "error": self.error,
             **self.facts,
         }

@@ -105,6 +105,8 @@ def test_cancelling_stops_the_work(server: Served) -> None:
     assert server.state(waiting)["state"] == "waiting"
     assert server.state(waiting)["position"] == 1
     assert server.client.get(f"/api/jobs/{long['id']}/result").status_code == 404
+    while not server.state(long)["elapsed"]:
+        time.sleep(0.1)
     begun = time.monotonic()
     assert server.client.delete(f"/api/jobs/{long['id']}").status_code == 204
     server.wait(waiting)

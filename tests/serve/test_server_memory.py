@@ -16,6 +16,7 @@ SETTLED = 150
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems return memory late")
 def test_memory_does_not_grow_over_500_requests(tmp_path: Path) -> None:
     models = tmp_path / "home" / "models"

@@ -183,7 +183,7 @@ function told(row, job) {
   const many = job.total > 1 ? ` (${job.done} of ${job.total})` : "";
   const texts = {
     waiting: job.position ? `waiting, ${job.position} before it` : "waiting",
-    running: `${job.head}: working${many}`,
+    running: `${job.head}: working${many}, ${job.elapsed} s${job.message ? `; ${job.message}` : ""}`,
     cancelled: "cancelled",
     failed: job.error,
     gone: "no longer kept by the server",
