@@ -122,6 +122,7 @@ def _catalogue(service: Service) -> dict[str, Any]:
     from restore.checkpoints import store
     from restore.errors import RestoreError
     from restore.media import formats
+    from restore.media.video import detect
 
     def model_of(head: str, quality: str) -> str | None:
         try:
@@ -152,6 +153,7 @@ def _catalogue(service: Service) -> dict[str, Any]:
             for entry in listed
         ],
         "loaded": list(service.models.names),
+        "readable": sorted(end.lstrip(".") for end in formats.SUFFIXES | detect.READABLE),
         "formats": sorted(ending.lstrip(".") for ending in formats.PROPOSED),
         "limits": asdict(service.limits),
         "options": [name for name in Wish.__dataclass_fields__ if name != "head"],

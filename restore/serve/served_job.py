@@ -17,7 +17,7 @@ from restore.media.video import detect
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 FINISHED = (DONE, FAILED, CANCELLED)
-_SNIFFED = 4096
+_SNIFFED = 64
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def check_upload(source: Path, pixels: int, moving: bool) -> None:
     if not moving:
         return
     # FFmpeg recognises playlists under any name and would open the files that they list.
-    if detect.is_clip(source) and b"\0" not in first and not first.startswith(b"YUV4MPEG2"):
+    if detect.is_clip(source) and is_text(first):
         raise ImageError(f"{source}: is not a clip")
     height, width = _frame(source)
     if height * width > pixels:
@@ -174,6 +174,18 @@ def check_upload(source: Path, pixels: int, moving: bool) -> None:
             f"{source}: has {width} x {height} pixels a frame, more than the {pixels:,} that this "
             "server accepts"
         )
+
+
+def is_text(first: bytes) -> bool:
+    """Whether a clip's first bytes are text, as those of playlists (HLS, DASH, concat) must be.
+
+    Containers have control characters in their first 16 bytes, except for YUV4MPEG2 and, depending
+    on its size, AVI.
+    """
+    start = first[:16]
+    if start.startswith((b"YUV4MPEG2", b"RIFF")):
+        return False
+    return all(byte >= 0x20 or byte in b"\t\r\n" for byte in start)
 
 
 def _frame(source: Path) -> tuple[int, int]:

@@ -6,6 +6,8 @@ import io
 import zipfile
 from pathlib import Path
 
+import av
+import clips
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,11 +17,12 @@ from PIL import Image, ImageCms
 
 from restore.errors import UsageError
 from restore.media.code_points import matrix_profile
+from restore.media.video.detect import CONTAINERS
 from restore.serve.archive import free_name, zipped
 from restore.serve.browser_view import write_view
 from restore.serve.limits import Limits
 from restore.serve.model_cache import ModelCache
-from restore.serve.served_job import ServedJob, Wish, ending_of
+from restore.serve.served_job import ServedJob, Wish, ending_of, is_text
 from restore.serve.uploads import shown_name, wished
 
 P3 = ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329))
@@ -54,6 +57,24 @@ def test_endings_come_from_the_name_or_the_first_bytes() -> None:
     assert ending_of("image", png) == ".png"
     assert ending_of("image.download", png) == ".png"
     assert ending_of("image.exe", b"MZ") == ""
+
+
+@pytest.mark.parametrize("start", [b"#EXTM3U\n", b"ffconcat version 1.0\n", b"\xef\xbb\xbf<MPD "])
+@pytest.mark.parametrize("rest", [b"", b"file:///etc/passwd\n", bytes(5000)])
+def test_playlists_are_text_whatever_follows(start: bytes, rest: bytes) -> None:
+    assert is_text((start + b"#EXT-X-VERSION:3")[:16] + rest)
+
+
+@pytest.mark.parametrize("ending", [*CONTAINERS, ".ts", ".mpg", ".flv", ".y4m", ".mxf"])
+def test_clips_are_not_taken_for_playlists(tmp_path: Path, ending: str) -> None:
+    codec = {".y4m": "wrapped_avframe", ".flv": "flv1", ".webm": "libvpx-vp9"}
+    name = codec.get(ending, "mpeg2video" if ending in (".mpg", ".mxf", ".ts") else "mpeg4")
+    path = tmp_path / f"clip{ending}"
+    try:
+        clips.make(path, clips.Recipe(codec=name, options={}))
+    except (ValueError, av.FFmpegError) as error:
+        pytest.skip(f"FFmpeg cannot make it: {error}")
+    assert not is_text(path.read_bytes()[:64])
 
 
 def test_options_come_from_the_address_the_form_and_accept() -> None:

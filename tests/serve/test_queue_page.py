@@ -130,8 +130,12 @@ def test_the_slider_shows_both_sides_and_zooms_to_single_pixels(page: Page) -> N
     page.one("#stage").send_keys("\ue014\ue015")  # arrows right and down
     until(lambda: page.one("#after").get_attribute("style") != before)
     page.driver.set_window_size(1200, 900)
-    page.one("#close").click()
-    assert not page.one("#viewer").is_displayed()
+    page.one("#stage").send_keys("0")  # fits again
+    until(lambda: float(page.one("#stage").get_attribute("data-scale")) > 1)
+    page.one("#stage").send_keys("\ue00c")  # Escape
+    until(lambda: not page.one("#viewer").is_displayed())
+    focused = page.driver.switch_to.active_element.get_attribute("class")
+    assert focused == "open"  # where the comparison was opened
 
 
 def test_cancel_stops_the_work(page: Page) -> None:
@@ -171,6 +175,16 @@ def test_suggest_chooses_the_head(page: Page) -> None:
     page.one(".suggest").click()
     until(lambda: "suggested: enhance (dark" in page.one(".state").text)
     assert page.script("return document.getElementById('head').value") == "enhance"
+
+
+def test_a_folder_adds_its_pictures_only(tmp_path: Path, page: Page) -> None:
+    folder = tmp_path / "photos"
+    (folder / "2020").mkdir(parents=True)
+    for name in ("a.PNG", "2020/b.png", "notes.txt", ".hidden.png"):
+        (folder / name).write_bytes(png())
+    page.one("#folder-picker").send_keys(str(folder))
+    until(lambda: len(page.states()) == 2)
+    assert {name.text for name in page.all(".name")} == {"a.PNG", "b.png"}
 
 
 def test_a_reload_finds_its_files_again(page: Page) -> None:

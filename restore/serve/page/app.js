@@ -7,7 +7,7 @@ const list = id("files");
 const rows = [];
 const STORED = "restore-jobs";
 const UPLOADS = 2;
-let models = { heads: [] };
+let models = { heads: [], formats: [], readable: [] };
 let stream = null;
 let uploading = 0;
 
@@ -289,6 +289,10 @@ function add(files) {
   say(`${files.length} added`);
 }
 
+// Of a folder, only files that may be pictures or clips are added.
+const isKnown = (file) =>
+  !file.name.startsWith(".") && models.readable.includes(file.name.split(".").pop().toLowerCase());
+
 async function entries(entry) {
   if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
   const reader = entry.createReader();
@@ -296,7 +300,7 @@ async function entries(entry) {
   for (;;) {
     const part = await new Promise((done, fail) => reader.readEntries(done, fail));
     if (!part.length) return found;
-    for (const one of part) found.push(...(await entries(one)));
+    for (const one of part) found.push(...(await entries(one)).filter(isKnown));
   }
 }
 
@@ -304,7 +308,7 @@ async function dropped(transfer) {
   const roots = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!roots.length) return [...transfer.files];
   const found = await Promise.all(roots.map(entries));
-  return found.flat().filter((file) => !file.name.startsWith("."));
+  return found.flat();
 }
 
 for (const kind of ["dragover", "dragenter"]) {
@@ -322,7 +326,8 @@ addEventListener("drop", async (event) => {
 for (const [button, picker] of [["choose", "picker"], ["choose-folder", "folder-picker"]]) {
   id(button).addEventListener("click", () => id(picker).click());
   id(picker).addEventListener("change", () => {
-    add([...id(picker).files]);
+    const files = [...id(picker).files];
+    add(picker === "picker" ? files : files.filter(isKnown));
     id(picker).value = "";
   });
 }
