@@ -39,7 +39,7 @@ def download(
     """Fetch an http or https `url` to `target` and return the file's SHA-256, in lower-case hex.
 
     A `target` that exists and matches is returned as it is. What arrives is kept in ``NAME.part``
-    beside it, and a later call goes on from there. Of two processes the second waits for the
+    next to it, and a later call goes on from there. Of two processes the second waits for the
     first; the empty ``NAME.lock`` stays, since removing it could let two in. `progress` is called
     with the bytes so far and the total (None where the server does not say); the former falls back
     to 0 when the file has to start over. Proxies are the environment's (HTTPS_PROXY, NO_PROXY).

@@ -43,8 +43,8 @@ def try_out(clip: Clip, encoding: Encoding, target: Path, work: Path) -> None:
             writer.save()
         first = [segments.read(part)]
         end = sum(first[0].times[-1]) * clip.time_base
-        assemble(clip, encoding, first, whole, target, beside=True, until=end)
-        differences(clip, encoding, whole, target, first, beside=True)
+        assemble(clip, encoding, first, whole, target, copy_others=True, until=end)
+        differences(clip, encoding, whole, target, first, copy_others=True)
     finally:
         for path in (part, whole):
             path.unlink(missing_ok=True)

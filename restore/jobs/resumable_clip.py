@@ -58,13 +58,13 @@ class FrameMemory(Protocol):
 
 
 class FrameSource(Protocol):
-    """A source of frames. ``beside``: ``clip.path`` holds other streams to copy."""
+    """A source of frames. ``copy_others``: ``clip.path`` holds other streams to copy."""
 
     @property
     def clip(self) -> Clip: ...
 
     @property
-    def beside(self) -> bool: ...
+    def copy_others(self) -> bool: ...
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class ClipFile:
 
     clip: Clip
     deinterlacer: Deinterlacer
-    beside: bool = True
+    copy_others: bool = True
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -146,13 +146,13 @@ def write_clip(
     """
     check_target(target, policy.overwrite, ImageError)
     notes = [*encoding.notes]
-    if source.beside:
+    if source.copy_others:
         notes += left_out(source.clip, encoding, target)
     work = work_folder(target)
     with claimed_folder(work):
         open_job(work, target, _key(source, encoding, key), policy)
         finished = finished_segments(work, memory is not None)
-        if source.beside and not finished:
+        if source.copy_others and not finished:
             with naming_target(target):
                 try_out(source.clip, encoding, target, work)
         job = _ClipRun(source, target, encoding, work, memory, progress)
@@ -164,9 +164,9 @@ def write_clip(
             stale.unlink()  # left by a run that was killed while it joined the segments
         stating = _stating_kept_frames(work, memory)
         with stating, naming_target(target), atomic_path(target, mark or own, ready) as temporary:
-            assemble(source.clip, encoding, made, temporary, target, source.beside)
-            beside = source.beside
-            notes += differences(source.clip, encoding, temporary, target, made, beside)
+            assemble(source.clip, encoding, made, temporary, target, source.copy_others)
+            copy_others = source.copy_others
+            notes += differences(source.clip, encoding, temporary, target, made, copy_others)
         clear(work)
     notes = list(dict.fromkeys(notes))
     return RestoredClip(count_frames(made), count_frames(finished), encoding, tuple(notes))

@@ -50,7 +50,7 @@ class HeifParts:
                 pixels = pixels[:, ::-1] if value & 1 else pixels[::-1]
         return pixels
 
-    def beside(self, target: HeifItems) -> HeifItems:
+    def added_to(self, target: HeifItems) -> HeifItems:
         """Add the parts to the items of the restored image, and turn it as the old one was."""
         image = target.image
         target = target.with_image(replace(image, properties=(*image.properties, *self.turns)))
@@ -220,7 +220,7 @@ def completed(content: bytes, alpha: bytes | None, picture: Picture, name: str) 
         file = file.adding(HeifItem(b"mime", packet, entry=entry), about)
     parts: HeifParts | None = info.get(PARTS)
     if parts is not None and parts.format == name:
-        file = parts.beside(file)
+        file = parts.added_to(file)
     return write(file)
 
 

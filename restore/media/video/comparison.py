@@ -24,14 +24,14 @@ def differences(
     made: Path,
     name: Path,
     segments: Sequence[Segment],
-    beside: bool,
+    copy_others: bool,
 ) -> list[str]:
     """Return notes on properties of a clip that the output has lost.
 
     Args:
         made: the output under its temporary name.
         name: its final name.
-        beside: the other streams and tags of the clip were copied as well.
+        copy_others: the other streams and tags of the clip were copied as well.
 
     Raises:
         ImageError: if the output is not a clip with the same number of frames.
@@ -55,7 +55,7 @@ def differences(
         said = old_value not in (0, 2) or (what == "range" and old_value == 2)
         if said and old_value != new_value and same_form:
             notes.append(f"colour {what} is not kept by {suffix} with {new.codec}")
-    if beside:
+    if copy_others:
         with opened(clip.path) as source, opened(made) as result:
             notes.extend(_words(source, result, clip, new, encoding, suffix))
     return notes

@@ -82,14 +82,14 @@ def assemble(
     segments: Sequence[Segment],
     path: Path,
     name: Path,
-    beside: bool,
+    copy_others: bool,
     until: Fraction | None = None,
 ) -> None:
     """Write the clip.
 
     Args:
         path: the file to write; errors call it ``name``.
-        beside: copy the other streams and tags of ``clip.path`` that the container can hold.
+        copy_others: copy the other streams and tags of ``clip.path`` that the container can hold.
         until: leave out packets of other streams after this time in seconds.
 
     Raises:
@@ -97,7 +97,7 @@ def assemble(
     """
     if len({segment.header for segment in segments}) > 1:
         raise ImageError(f"{name}: the segments' headers differ; start again with overwrite=True")
-    if not beside:
+    if not copy_others:
         with _output(encoding, path, name, {}, ()) as output:
             pictures = _pictures(output, clip, encoding, None, name)
             _finish(output, pictures, segments, iter(()), clip, name)

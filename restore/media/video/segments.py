@@ -89,12 +89,12 @@ class SegmentWriter:
         with ffmpeg_errors(self._clip.path, "a frame cannot be encoded"):
             packets = self._encoder.encode(frame)
         for packet in packets:
-            beside = [side for side in packet.iter_sidedata() if side.data_type in _KEPT]
-            names = tuple((side.data_type, side.data_size) for side in beside)
+            side_data = [side for side in packet.iter_sidedata() if side.data_type in _KEPT]
+            names = tuple((side.data_type, side.data_size) for side in side_data)
             self._pieces.append(
                 PacketRecord(int(packet.pts), packet.size, packet.is_keyframe, names)
             )
-            for content in (packet, *beside):
+            for content in (packet, *side_data):
                 self._digest.update(bytes(content))
                 self._file.write(bytes(content))
 

@@ -46,14 +46,14 @@ class ImageSequence:
     """Images of one size as a source of frames.
 
     ``clip``: properties of the clip they form.
-    ``beside``: ``clip.path`` holds other streams to copy.
+    ``copy_others``: ``clip.path`` holds other streams to copy.
     ``lost``: notes on parts of the images read so far that a clip cannot keep.
     ``gaps``: notes on missing images.
     """
 
     clip: Clip
     paths: list[Path]
-    beside: bool = False
+    copy_others: bool = False
     lost: NotesOfFiles = field(default_factory=NotesOfFiles)
     gaps: tuple[str, ...] = ()
 
@@ -117,12 +117,12 @@ class AnimationFrames:
     """An animation that FFmpeg cannot decode as a source of frames.
 
     ``clip``: properties of the clip they form.
-    ``beside``: ``clip.path`` holds other streams to copy.
+    ``copy_others``: ``clip.path`` holds other streams to copy.
     """
 
     clip: Clip
     animation: Animation
-    beside: bool = False
+    copy_others: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:
