@@ -88,6 +88,12 @@ MODELS: Mapping[str, Described] = {
         "noise stay soft, and detail finer than the noise is lost with it.",
         windowed(256),
     ),
+    "denoise-s1": Described(
+        (*PHOTOGRAPHS, POLYU, _first_stage("denoise-sidd", "SIDD")),
+        "Removes sensor noise and grain. Invents no detail: text and fine patterns under heavy "
+        "noise stay soft, and detail finer than the noise is lost with it.",
+        NEAR,
+    ),
     "deblur-small": Described(
         (*PHOTOGRAPHS, GOPRO),
         "Sharpens camera shake and defocus of a few pixels. Beyond ten pixels little is restored, "
@@ -133,6 +139,12 @@ MODELS: Mapping[str, Described] = {
         "Brings a dark image to a usual brightness, which is a guess: a night scene may come out "
         "as day. Black areas without detail stay empty, and colours there are invented.",
         TilePolicy(size=384, overlap=64, whole_up_to=1024 * 1024, reduce_to=512),
+    ),
+    "enhance-s1": Described(
+        (*PHOTOGRAPHS, SICE, _first_stage("enhance-lol", "LOL")),
+        "Brings a dark image to a usual brightness, which is a guess: a night scene may come out "
+        "as day. Black areas without detail stay empty, and colours there are invented.",
+        TilePolicy(size=512, overlap=64, whole_up_to=1024 * 1024, reduce_to=512),
     ),
 }
 OFFICIAL_TILES: Mapping[str, TilePolicy] = {
