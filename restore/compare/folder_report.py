@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from restore.compare.page import check_page, data_url
+from restore.compare.page import check_page, data_url, filled, write_text
 from restore.errors import ImageError
 from restore.evaluate.guardrails import Sign, suspicious
-from restore.files import atomic_path
 from restore.jobs.outcome import DONE, FAILED, SKIPPED, Outcome
 from restore.media import image as media
 from restore.media.screen import screen_view
@@ -61,8 +60,7 @@ def write_report(
         found.append(entry(outcome, head))
         progress(number, len(outcomes))
     entries = tuple(sorted(found, key=lambda one: one.rank))
-    with atomic_path(path) as partial:
-        partial.write_text(report(head, entries), encoding="utf-8")
+    write_text(path, report(head, entries))
     return entries
 
 
@@ -88,15 +86,12 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
 
 def report(head: str, entries: Sequence[ReportedFile]) -> str:
     """Return the HTML text."""
-    fields = {
-        "title": f"restore {html.escape(head)}",
-        "summary": html.escape(summary(entries)),
-        "entries": "\n".join(_figures(entries)),
-    }
-    text = TEMPLATE.read_text(encoding="utf-8")
-    for name, value in fields.items():
-        text = text.replace(f"[[{name}]]", value)
-    return text
+    return filled(
+        TEMPLATE,
+        title=f"restore {html.escape(head)}",
+        summary=html.escape(summary(entries)),
+        entries="\n".join(_figures(entries)),
+    )
 
 
 def summary(entries: Sequence[ReportedFile]) -> str:

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +16,9 @@ from PIL import Image
 from restore.compare.views import View
 from restore.errors import ImageError, UsageError
 from restore.files import atomic_path
+from restore.media.screen import JPEG_QUALITY, LOSSLESS_UP_TO
 
 TEMPLATE = Path(__file__).with_name("page.html")
-LOSSLESS_UP_TO = 4_000_000
-"""Pixels of a view. Larger ones are JPEG at a quality whose loss does not show at 1:1."""
-JPEG_QUALITY = 95
 
 
 def write_page(path: Path, title: str, views: Sequence[View], overwrite: bool = False) -> None:
@@ -35,9 +34,7 @@ def write_page(path: Path, title: str, views: Sequence[View], overwrite: bool = 
         told = ", ".join(f"{view.label} {shape(view)}" for view in views)
         raise UsageError(f"pictures of different sizes cannot be compared: {told}")
     check_page(path, overwrite)
-    content = page(title, views)
-    with atomic_path(path) as partial:
-        partial.write_text(content, encoding="utf-8")
+    write_text(path, page(title, views))
 
 
 def check_page(path: Path, overwrite: bool = False) -> None:
@@ -48,17 +45,26 @@ def check_page(path: Path, overwrite: bool = False) -> None:
         raise ImageError(f"{path}: there is no folder {path.parent}")
 
 
+def write_text(path: Path, content: str) -> None:
+    """Write a page, complete or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(content, encoding="utf-8")
+
+
+def filled(template: Path, **fields: str) -> str:
+    """Return a template with ``[[NAME]]`` replaced by each field; what a field contains stays."""
+    text = template.read_text(encoding="utf-8")
+    return re.sub(r"\[\[(\w+)\]\]", lambda found: fields[found[1]], text)
+
+
 def page(title: str, views: Sequence[View]) -> str:
     """Return the HTML text."""
     height, width = views[0].pixels.shape[:2]
     shown = [{"label": label(view), "source": data_url(view.pixels)} for view in views]
     # A closing tag within the data would end the script.
     data = json.dumps(shown).replace("<", "\\u003c")
-    fields = {"title": html.escape(title), "width": str(width), "height": str(height)}
-    text = TEMPLATE.read_text(encoding="utf-8")
-    for name, value in fields.items():
-        text = text.replace(f"[[{name}]]", value)
-    return text.replace("[[views]]", data)
+    size = {"width": str(width), "height": str(height)}
+    return filled(TEMPLATE, title=html.escape(title), views=data, **size)
 
 
 def label(view: View) -> str:

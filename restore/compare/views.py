@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,16 +78,11 @@ def restored_views(
     """
     from restore.engine.restorer import Restorer
 
-    loaded: tuple[object, Restorer | None] = (None, None)
-    for treatment in treatments:
-        key = treatment.head, treatment.model
-        if loaded[0] != key:
-            loaded = key, Restorer(treatment.head, treatment.model, **options)
-        restorer = loaded[1]
-        assert restorer is not None
-
-        restore = partial(restorer, strength=treatment.strength, progress=progress)
-        yield view_of(picture.through(restore), treatment.label, reference, crop)
+    for (head, model), group in groupby(treatments, lambda one: (one.head, one.model)):
+        restorer = Restorer(head, model, **options)
+        for treatment in group:
+            restore = partial(restorer, strength=treatment.strength, progress=progress)
+            yield view_of(picture.through(restore), treatment.label, reference, crop)
 
 
 def centre(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -41,12 +41,13 @@ def suspicious(before: np.ndarray, after: np.ndarray, head: str) -> tuple[Sign, 
     ``before`` and ``after`` are H x W x 3 uint8 in sRGB, of one size. Heads that change light on
     purpose are not blamed for new brightness and colours.
     """
-    before, after = (_middle(pixels).astype(np.float32) for pixels in (before, after))
-    signs = [texture(before, after)]
+    shown = _middle(before)
+    old, new = shown.astype(np.float32), _middle(after).astype(np.float32)
+    signs = [texture(old, new)]
     if not (head in HEADS and HEADS[head].changes_light):
-        signs.append(hue(before, after))
-        if suggest(inspect(before.astype(np.uint8))) is None:  # rain and haze are bright
-            signs.append(brightness(before, after))
+        signs.append(hue(old, new))
+        if suggest(inspect(shown)) is None:  # rain and haze are bright
+            signs.append(brightness(old, new))
     beyond = [sign for sign in signs if sign.value > sign.limit]
     return tuple(sorted(beyond, key=lambda sign: -sign.excess))
 

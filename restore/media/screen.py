@@ -10,6 +10,11 @@ from PIL import Image, ImageCms
 from restore.media.code_points import profile
 from restore.media.picture import CICP, ICC, Picture
 
+LOSSLESS_UP_TO = 4_000_000
+"""Pixels of a view in a browser. Compression of more takes seconds: larger ones are JPEG, at a
+quality whose loss does not show at 1:1."""
+JPEG_QUALITY = 95
+
 
 def screen_image(picture: Picture) -> Image.Image:
     """Return an image in sRGB, with the picture's alpha.

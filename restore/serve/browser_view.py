@@ -11,23 +11,20 @@ from PIL import Image
 
 from restore.files import atomic_path
 from restore.media import image as media
-from restore.media.screen import screen_image
+from restore.media.screen import JPEG_QUALITY, LOSSLESS_UP_TO, screen_image
 
-_EXACT = 4_000_000
-"""Pixels up to which a view is a PNG; above, compression takes seconds and a JPEG is sent."""
 _MOST = 40_000_000
 """Pixels of a view. Browsers hold 4 bytes for each; larger pictures are shown reduced."""
-_QUALITY = 95
 
 
 def write_view(source: Path, view: Path, max_pixels: int) -> None:
     """Write the view of a picture, a PNG or a JPEG, to ``view``. Raises `ImageError`."""
     shown = _reduced(screen_image(media.read(source, max_pixels=max_pixels)))
     with atomic_path(view) as temporary:
-        if shown.width * shown.height <= _EXACT:
+        if shown.width * shown.height <= LOSSLESS_UP_TO:
             shown.save(temporary, "PNG", compress_level=1)
         else:
-            shown.convert("RGB").save(temporary, "JPEG", quality=_QUALITY, subsampling=0)
+            shown.convert("RGB").save(temporary, "JPEG", quality=JPEG_QUALITY, subsampling=0)
 
 
 def media_type(view: Path) -> str:
