@@ -18,12 +18,14 @@ _SUBJECT = re.compile(rf"^({_ANY})(?= is )")
 
 def as_flags(message: str) -> str:
     """Replace Python's spelling of options by the command line's: ``overwrite=True`` by
-    ``--overwrite``, ``fps=25`` by ``--fps 25``, and a leading ``crf is`` by ``--crf is``."""
+    ``--overwrite``, ``fps=25`` by ``--fps 25``, and a leading ``crf is`` by ``--crf is``. A call is
+    a command there."""
 
     def flag(found: re.Match[str]) -> str:
         value = found[2].strip("\"'")
         return _flag(found[1]) if value == "True" else f"{_flag(found[1])} {value}"
 
+    message = message.replace("the same call", "the same command")
     return _SUBJECT.sub(lambda found: _flag(found[1]), _GIVEN.sub(flag, message))
 
 

@@ -50,7 +50,7 @@ def run(request: Request) -> None:
             reporter.result(f"{file.source} -> {file.target}", **_paths(file))
         return
     if done.reason:
-        reporter.note(done.reason.replace("call", "command"))
+        reporter.note(done.reason)
     if request.report is not None:
         _write_report(request, done)
     _conclude(tally, reporter, interrupted, watching)
