@@ -1,12 +1,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 # Networks as small as those of most tests take ten times as long on two threads that wait for each
 # other as on one. Set before torch comes, this also holds for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def ordinary_scheduling() -> Iterator[None]:
+    """Fail the test that leaves this process with real-time priority, which starves all others."""
+    yield
+    if not hasattr(os, "sched_getscheduler"):
+        return
+    policy = os.sched_getscheduler(0)
+    if policy in (os.SCHED_FIFO, os.SCHED_RR):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        pytest.fail(f"left with scheduling policy {policy}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import av
 import numpy as np
 
+from restore.media.video.scheduling import opened
+
 RATE = 25
 TURNED = [0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30]
 """A display matrix: a quarter turn."""
@@ -124,6 +126,7 @@ def _pictures(output: Any, recipe: Recipe) -> Any:
         stream.set_display_matrix(TURNED)
     if recipe.title:
         stream.metadata["title"] = recipe.title
+    opened(context)
     return stream
 
 
