@@ -29,6 +29,10 @@ _FLOATS = 12
 ASIDE = 128 << 20
 """Bytes reserved for fixed overhead: up to 60 MiB per model for code that oneDNN compiles, and up
 to as much for memory that the C library loses between pieces; the second varies between runs."""
+PER_PARAMETER = 32
+"""Bytes reserved for each parameter: weights in two layouts, and strips of layers, which are wider
+in larger networks and whose size does not follow the tile's. denoise-s1 took 270 MiB beside what
+its tiles account for, denoise-small 160 MiB."""
 _FEW = 128
 """Pixels per side, below which tiles are small enough for a warning."""
 WITHOUT_STRIPS = 2.0
@@ -47,6 +51,7 @@ class Memory:
         self._device = backend.compute.device
         measured = card.memory.get(self._device.type, {}).get(backend.compute.precision, 0)
         self._bytes_per_pixel = measured * (1 if backend.by_windows else WITHOUT_STRIPS)
+        self._aside = ASIDE + PER_PARAMETER * (card.parameters or 0)
         self._multiples = card.network.size_multiple
         self._task = card.task
         self._most, self._workers = most, workers
@@ -148,7 +153,7 @@ class Memory:
     def _left(self, images: Sequence[Any], results: Sequence[Any]) -> float:
         """Bytes for everything whose size depends on the tiles."""
         most = (self._most or budget.share_of_free(self._device)) / self._workers
-        most -= min(ASIDE, most / 4)
+        most -= min(self._aside, most * 2 / 3)
         # Free memory does not include arrays that exist already.
         held = [one for one in images if self._most or isinstance(one, Rows)]
         return most - sum(one.nbytes for one in (*results, *held))

@@ -93,7 +93,7 @@ def test_tiles_fit_and_hardly_larger_ones_would(
 ) -> None:
     image, policy = blank(*shape), windowed(window)
     tiles = fitted(memory(most, a_pixel=a_pixel), policy, image)
-    most -= min(ASIDE, most // 4)
+    most -= min(ASIDE, most * 2 / 3)
     assert tiles.size <= policy.size
     assert tiles.overlap == policy.overlap
     if tiles.size > budget.SMALLEST:
@@ -172,7 +172,7 @@ def test_a_backend_without_strips_gets_smaller_tiles() -> None:
 
 def test_a_user_learns_of_tiles_that_are_far_too_small(caplog: pytest.LogCaptureFixture) -> None:
     image = blank(3000, 3000)
-    scarce = memory((2 * image.nbytes + (20 << 20)) * 4 // 3)
+    scarce = memory(2 * image.nbytes + (20 << 20) + ASIDE)
     for _ in range(2):
         fitted(scarce, CARDS, image)
     (said,) = caplog.messages

@@ -99,7 +99,7 @@ def test_bfloat16_is_as_good_where_the_card_says_so(task: str) -> None:
     if BFLOAT16 not in store.find(task).card.precisions:
         pytest.skip("the card does not vouch for bfloat16")
     full, half = (psnr(restored(task, head.bad, p), clean) for p in (FLOAT32, BFLOAT16))
-    assert half > full - 0.05  # as much as a card allows on a set
+    assert half > full - 0.1  # a card allows half of it on a set; one picture varies more
 
 
 @pytest.mark.parametrize("task", SAMPLES)
