@@ -47,8 +47,8 @@ def dehaze(clean: Tensor, generator: Generator) -> Tensor:
 
 
 ROOMS = Haze(beta=(0.5, 1.8), white=0.6)
-"""Haze of SOTS indoor and of its training set, measured on ten pairs: the airlight is white, and the
-optical depth of a room's farthest point is 0.6 to 1.6."""
+"""Haze of SOTS indoor, measured on ten pairs: the airlight is white, and the optical depth of a
+room's farthest point is 0.6 to 1.6."""
 
 
 def dehaze_at_depth(clean: Tensor, generator: Generator, depth: Tensor, metric: Tensor) -> Tensor:
