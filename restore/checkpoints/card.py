@@ -84,7 +84,8 @@ class Card:
     ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
     SHA-256 of a download, or the run that trained them). ``limits`` is what it cannot do.
     ``memory`` is the peak of a computation in bytes a pixel, by device ("cpu") and precision, as
-    `restore.engine.footprint` measures it.
+    `restore.engine.footprint` measures it. ``keeps_drawings``: what is drawn in an image (see
+    `restore.engine.drawings`) is left as it was.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Card:
     source: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     parameters: int | None = None
+    keeps_drawings: bool = False
 
     def __post_init__(self) -> None:
         if not self.paper:
@@ -150,6 +152,8 @@ class Card:
             for name in ("name", "task", "sha256", "variant", "licence", "limits"):
                 if not isinstance(kept.get(name, ""), str):
                     raise ValueError(f"{name} is {kept[name]!r}; it must be text")
+            if not isinstance(kept.get("keeps_drawings", False), bool):
+                raise ValueError(f"keeps_drawings is {kept['keeps_drawings']!r}; say true or false")
             card = cls(**kept)
         except KeyError as error:
             raise CheckpointError(f"the card has no field {error}") from error

@@ -190,7 +190,10 @@ class Restorer:
             return results
         refuse_after_fork(self.compute.device, on_torch=self.backend.name != backends.ONNXRUNTIME)
         plan = self._memory.plan(self._options, images, results)
-        tiled = TiledPass(self._forward, plan, report, self.ensemble, self.card.name, self.compute)
+        tiled = TiledPass(
+            *(self._forward, plan, report, self.ensemble),
+            *(self.card.name, self.compute, self.card.keeps_drawings),
+        )
         tiled.restore(images, results, strength, self._memory.lighter)
         return results
 

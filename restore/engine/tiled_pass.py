@@ -11,6 +11,7 @@ import numpy as np
 from restore.checkpoints.card import FLOAT32
 from restore.engine import pixels
 from restore.engine.budget import NotEnoughMemoryError
+from restore.engine.drawings import keep_drawings
 from restore.engine.guided import Carried, evidence, reduced, strips
 from restore.engine.precision import Compute
 from restore.engine.symmetries import turn, turn_back
@@ -34,6 +35,7 @@ class TiledPass:
     ``progress``: called after every tile of every view.
     ``ensemble``: whether to average over the eight symmetries of the square.
     ``model``, ``compute``: named in errors.
+    ``keeps_drawings``: whether drawn content stays as it is.
     """
 
     forward: Forward
@@ -42,6 +44,7 @@ class TiledPass:
     ensemble: bool
     model: str
     compute: Compute
+    keeps_drawings: bool = False
 
     @property
     def views(self) -> int:
@@ -123,6 +126,8 @@ class TiledPass:
                 [pixels.to_float(image[place]) for place in places for image in images]
             )
             restored = self._averaged(tiles, partial(report, len(places)))
+            if self.keeps_drawings:
+                restored = keep_drawings(tiles, restored)
             return np.split(restored, len(places))
 
         yield from run_tiled(plan.rows, plan.columns, run, plan.at_once)

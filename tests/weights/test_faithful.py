@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from drawn import bordered, page
 
 from restore import Restorer
 from restore.heads import HEADS
@@ -197,3 +198,12 @@ def test_white_paper_stays_white(task: str, size: tuple[int, int]) -> None:
     """derain-small turned it to 249 to 252."""
     paper = np.full((*size, 3), 255, np.uint8)
     assert head(task)(paper).min() >= 253
+
+
+@pytest.mark.parametrize("name", ["denoise-s1", "deblur-s1", "derain-s1"])
+def test_what_is_drawn_stays(name: str) -> None:
+    """A line one pixel wide between saturated colours became a ramp of 16 pixels."""
+    model = Restorer(name.partition("-")[0], name, device="cpu")
+    for picture in (page(12), page(24), bordered()):
+        restored = model(picture)
+        assert np.abs(restored.astype(int) - picture).max() <= 2

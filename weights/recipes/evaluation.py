@@ -58,6 +58,7 @@ class Described:
     training_data: tuple[TrainingSet, ...]
     limits: str
     tiles: TilePolicy
+    keeps_drawings: bool = False
 
 
 PHOTOGRAPHS = (
@@ -93,6 +94,7 @@ MODELS: Mapping[str, Described] = {
         "Removes sensor noise and grain. Invents no detail: text and fine patterns under heavy "
         "noise stay soft, and detail finer than the noise is lost with it.",
         NEAR,
+        keeps_drawings=True,
     ),
     "deblur-small": Described(
         (*PHOTOGRAPHS, GOPRO),
@@ -105,6 +107,7 @@ MODELS: Mapping[str, Described] = {
         "Sharpens motion blur and camera shake. Long blur is restored in part, and two sharp "
         "copies of one edge may remain.",
         NEAR,
+        keeps_drawings=True,
     ),
     "derain-small": Described(
         (
@@ -120,6 +123,7 @@ MODELS: Mapping[str, Described] = {
         "Removes streaks in the air. Drops on the lens were not trained on, and areas that rain "
         "turned white are guessed.",
         NEAR,
+        keeps_drawings=True,
     ),
     "dehaze-small": Described(
         (*PHOTOGRAPHS, DEPTH),

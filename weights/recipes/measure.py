@@ -138,6 +138,7 @@ def measure_shipped(name: str, data: Path) -> Card:
         card,
         variant=variant_of(card.network),
         tile=described.tiles,
+        keeps_drawings=described.keeps_drawings,
         training_data=described.training_data,
         limits=described.limits,
         licence=LICENCE,
