@@ -1,4 +1,7 @@
-"""Make the pictures of this folder again: ``python samples/make.py`` (needs scikit-image)."""
+"""Make the pictures of this folder again: ``python samples/make.py``.
+
+Needs scikit-image, and the official model of derain: ``restore weights pull derain``.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,8 @@ FAILURES = (
     Shown("cat", "lowlight", 1.0, "dark", "enhance", "enhanced"),
 )
 """What the heads cannot do: the worst that they are trained on, or nearly."""
+COMPARED = SUCCESSES[2]
+"""What the fastest and the best model of a head are shown on."""
 
 
 def main() -> None:
@@ -55,6 +60,7 @@ def main() -> None:
     for shown in SUCCESSES:
         degraded, restored = spoil_and_restore(shown, HERE)
         save(beside([degraded, restored]), HERE / f"{shown.task}.webp")
+    save(beside(qualities(COMPARED), height=240), HERE / "qualities.webp")
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             beside([clean(shown), *spoil_and_restore(shown, Path(folder))], height=200)
@@ -71,6 +77,17 @@ def spoil_and_restore(shown: Shown, folder: Path) -> list[Image.Image]:
     run("degrade", shown.kind, HERE / f"{shown.photo}-clean.png", degraded, *words)
     run(shown.task, degraded, restored, "--overwrite")
     return [opened(degraded), opened(restored)]
+
+
+def qualities(shown: Shown) -> list[Image.Image]:
+    """The results of ``--quality fast`` and of ``--quality best``."""
+    degraded, results = HERE / f"{shown.photo}-{shown.bad}.png", []
+    with tempfile.TemporaryDirectory() as folder:
+        for quality in ("fast", "best"):
+            target = Path(folder) / f"{quality}.png"
+            run(shown.task, degraded, target, "--quality", quality)
+            results.append(opened(target))
+    return results
 
 
 def clean(shown: Shown) -> Image.Image:
