@@ -34,12 +34,12 @@ from restore.networks.maxim.layers import ChannelAttention, Conv, Dense, Grow, L
 from restore.networks.maxim.mixing import (
     AxisGmlp,
     GatingUnit,
-    GridView,
     MultiAxisGating,
     SpatialMix,
 )
 from restore.networks.maxim.network import Maxim
 from restore.networks.maxim.stage import Gather, Stage
+from restore.networks.token_views import GridView
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -15,8 +15,8 @@ from restore.networks.maxim.mixing import (
     GatingUnit,
     MultiAxisGating,
     SpatialMix,
-    TokenView,
 )
+from restore.networks.token_views import TokenView
 
 
 class FastSpatialMix(nn.Module):

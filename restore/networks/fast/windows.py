@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from restore.networks.architecture import Pair
-from restore.networks.maxim.mixing import GridView, TokenView
+from restore.networks.token_views import GridView, TokenView
 
 
 def split(view: TokenView, x: Tensor, window: Pair | None = None) -> Tensor:

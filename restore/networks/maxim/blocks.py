@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from restore.networks.maxim.config import MaximConfig
 from restore.networks.maxim.layers import ChannelAttention, Conv, Dense, Grow, LayerNorm, gelu
-from restore.networks.maxim.mixing import AxisGmlp, BlockView, GridView, MultiAxisGating
+from restore.networks.maxim.mixing import AxisGmlp, MultiAxisGating
+from restore.networks.token_views import BlockView, GridView
 
 
 class MultiAxisBlock(nn.Module):

@@ -22,7 +22,8 @@ from restore.networks.fast import RowStrips, WholeMaps, optimise
 from restore.networks.fast import triton_kernels as kernels
 from restore.networks.fast.mixing import FastAxisGmlp
 from restore.networks.fast.triton_kernels import WIDEST, TritonAxisGmlp, fuse
-from restore.networks.maxim.mixing import AxisGmlp, BlockView, GridView, TokenView
+from restore.networks.maxim.mixing import AxisGmlp
+from restore.networks.token_views import BlockView, GridView, TokenView
 
 DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
 # Kernels round less often than the plain layer, but the interpreter cuts digits off.
