@@ -7,8 +7,8 @@ NAMES = (
     *("devices", "dry_run", "encode_quality"),
     *("ensemble", "fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap"),
     *("overwrite", "pix_fmt", "precision", "quality", "recursive", "reduce", "resume"),
-    *("sha256", "skip_existing", "source", "stages", "stamp", "steps", "strength", "suffix"),
-    *("target_model", "task", "temporal", "tile", "variant", "watch", "workers"),
+    *("sha256", "shard", "skip_existing", "source", "stages", "stamp", "steps", "strength"),
+    *("suffix", "target_model", "task", "temporal", "tile", "variant", "watch", "workers"),
 )
 """Options of the library that the command line has too."""
 _ANY = "|".join(NAMES)

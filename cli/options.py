@@ -88,6 +88,14 @@ SkipExisting = Annotated[
 Workers = Annotated[int, _option(FOLDERS, min=1, help="Files restored at a time.")]
 FailFast = Annotated[bool, _option(FOLDERS, "--fail-fast", help="Stop at the first failure.")]
 DryRun = Annotated[bool, _option(FOLDERS, "--dry-run", help="Print the plan, do nothing.")]
+Shard = Annotated[
+    str,
+    _option(
+        FOLDERS,
+        metavar="3/16|slurm",
+        help="Restore one share of the files; all shares fill one folder.",
+    ),
+]
 Watch = Annotated[bool, _option(FOLDERS, "--watch", help="Wait for files to arrive, until Ctrl-C.")]
 
 Codec = Annotated[

@@ -91,22 +91,26 @@ def _finds_other_case(folder: Path) -> bool:
 
 
 @contextmanager
-def claimed(folder: Path, lock: str, error: type[RestoreError]) -> Iterator[None]:
+def claimed(
+    folder: Path, lock: str, error: type[RestoreError], *, timeout: float = 0.0, hint: str = ""
+) -> Iterator[None]:
     """A folder of results, made if need be, for one run at a time, which holds the file ``lock``
     in it.
 
-    Raises ``error`` where another run holds it, or it cannot be written to.
+    Raises ``error`` where another run holds it for ``timeout`` seconds, with a ``hint``, or it
+    cannot be written to.
     """
     from filelock import FileLock, Timeout  # most commands lock nothing
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = FileLock(folder / lock)
-        held.acquire(timeout=0)
+        held.acquire(timeout=timeout)
     except Timeout:
-        raise error(f"{folder}: another run is going on in this folder") from None
-    except OSError as reason:
-        raise error(f"{folder}: cannot be a run's folder: {reason.strerror}") from reason
+        raise error(f"{folder}: another run is going on in this folder{hint}") from None
+    except (OSError, NotImplementedError) as reason:  # the latter: a file system without locks
+        why = reason.strerror if isinstance(reason, OSError) else "it supports no locks"
+        raise error(f"{folder}: cannot be a run's folder: {why}") from reason
     try:
         yield
     finally:

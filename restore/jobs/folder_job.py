@@ -28,6 +28,7 @@ from restore.jobs.restorers import (
     used,
 )
 from restore.jobs.routing import is_clip_target, is_moving
+from restore.jobs.shard import parse_shard
 from restore.media.io_options import IoOptions
 from restore.media.stamp import stamped
 from restore.media.video.detect import is_clip
@@ -162,7 +163,7 @@ class _FolderRun:
             return self._outcome(PLANNED, unknown)
         restorer = self._restorer(jobs)
         counted = FrameCount(self.calls.on_all_frames)
-        with manifest.opened(self.target) as made:
+        with manifest.opened(self.target, parse_shard(self.how.shard)) as made:
             for some in self._rounds(jobs, naming):
                 self._round(some, restorer, made, counted)
         failed = any(file.status == FAILED for file in self.files)
@@ -185,6 +186,7 @@ class _FolderRun:
             recursive=self.how.recursive,
             naming=naming,
             may_be_empty=self.how.watch,  # files may arrive later
+            shard=parse_shard(self.how.shard),
         )
 
     def _refuse_useless(self, jobs: list[Job]) -> None:
@@ -259,7 +261,6 @@ class _FolderRun:
     ) -> None:
         from restore.jobs.executors.local import MovingWork, OutputPolicy, run
 
-        made.sweep({self.target, *(job.target.parent for job in jobs)})
         total = len(self.files) + len(jobs)
         self.calls.progress(len(self.files), total)
         counted.expect(jobs)

@@ -23,5 +23,8 @@ class FolderOptions:
     """Stop at the first failure."""
     dry_run: bool = False
     """Return the plan without restoring anything."""
+    shard: str = ""
+    """Restore one share of the files: "3/16", or "slurm" for that of a SLURM array's task. The
+    shares are separate runs, on any machines, that fill one folder."""
     watch: bool = False
     """Wait for files to arrive, until ``should_stop``."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from restore.errors import ImageError, UsageError
 from restore.files import ignores_case
 from restore.jobs.routing import is_glob
+from restore.jobs.shard import WHOLE, Shard
 from restore.media.formats import BY_SUFFIX, SUFFIXES, checked_ending
 from restore.media.video.detect import CONTAINERS, is_clip
 
@@ -82,6 +83,7 @@ def plan(
     recursive: bool = False,
     naming: Callable[[Path], str] = _AS_THE_INPUT,
     may_be_empty: bool = False,
+    shard: Shard = WHOLE,
 ) -> list[Job]:
     """Find every picture and clip in ``sources``: files, folders, patterns such as
     ``photos/*.jpg``.
@@ -93,6 +95,7 @@ def plan(
     Args:
         recursive: include folders within folders.
         may_be_empty: return an empty plan instead of raising.
+        shard: the share that is returned. All files are checked.
 
     Raises:
         ImageError: naming a source that does not exist, a folder that cannot be read, two inputs
@@ -120,7 +123,7 @@ def plan(
     jobs = [job for job in jobs if _same(job.source) not in results]
     jobs.sort(key=lambda job: job.source)
     _check(jobs)
-    return jobs
+    return [job for job in jobs if shard.holds(job.target.relative_to(output).as_posix())]
 
 
 def passed_over(sources: Sequence[Path], output: Path, *, recursive: bool = False) -> list[Path]:

@@ -1,121 +1,199 @@
 """The record of a folder run: one line for each output, in the folder of the results.
 
-A file is done when its line and its output agree. The line is written when the output is complete
+A file is done when a line and its output agree. The line is written when the output is complete
 but not yet under its name, so that a kill at any moment loses nothing: a later run finds the line,
 and either the output or the temporary file that is to be renamed.
+
+Each writer has a file of its own: a whole run `NAME`, a shard one with its number. Readers merge
+them. Their order does not matter, since a line states the bytes that its key led to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from restore.errors import RestoreError
 from restore.files import claimed, sha256_of
+from restore.jobs.file_version import version_of
+from restore.jobs.manifest_lines import MARK, LineIndex, ManifestLine, tail
+from restore.jobs.shard import WHOLE, Shard
 
-NAME = ".restore-batch.jsonl"
-LOCK = ".restore-batch.lock"
-MARK = "restore-batch-"
-"""Prefix of temporary files, by which those of a killed run are recognised."""
-
-
-@dataclass(frozen=True)
-class ManifestLine:
-    """One output of a run. Raises `ValueError` for values that no run has written.
-
-    ``output``, ``temporary``: paths relative to the folder.
-    ``key``: the input, model and options that the output was made with.
-    """
-
-    input: str
-    output: str
-    temporary: str
-    output_sha256: str
-    key: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        # The file may come from anywhere, and the files that it names are moved and replaced.
-        for name in (self.output, self.temporary, self.output_sha256):
-            if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ValueError(f"{name!r} is not in the folder")
-        temporary = Path(self.temporary).name
-        if not temporary.startswith(f".{MARK}") or not temporary.endswith(".part"):
-            raise ValueError(f"{temporary!r} is no temporary file of a folder run")
+_STEM = ".restore-batch"
+NAME = f"{_STEM}.jsonl"
+LOCK = f"{_STEM}.lock"
+_WAIT = 30.0
+"""Seconds that a shard waits while others start."""
+_UNFINISHED = 1000
+"""Last lines of a file whose outputs may be without their names: more than files are written at a
+time, and those before were completed by the run that wrote these."""
 
 
 class Manifest:
     """The lines of a folder. Use `opened`."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, shard: Shard = WHOLE):
         self.folder = folder.resolve()  # as temporary files are named
-        self.path = self.folder / NAME
+        self.shard = shard
+        self.path = part_of(self.folder, shard)
+        self.mark = f"{MARK}{shard.label}-" if shard.label else MARK
+        """Part of the names of temporary files, by which those of a killed run are recognised."""
         self._adding = threading.Lock()
-        self._lines: dict[str, list[ManifestLine]] = {}  # of each output, the last one last
-        for text in self._read().splitlines():
-            try:
-                line = ManifestLine(**json.loads(text))
-            except (ValueError, TypeError):
-                continue  # cut short by a kill: that file is not done
-            self._lines.setdefault(line.output, []).append(line)
+        self._swept: set[Path] = set()
+        self._places: dict[Path, str] = {}  # of folders below this one, whose links are resolved
+        self._index = LineIndex()
+        for part in sorted(self.folder.glob(f"{_STEM}*.jsonl")):
+            self._index.read(part)
 
-    def _read(self) -> str:
-        try:
-            return self.path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
+    def lines_of(self, target: Path) -> list[ManifestLine]:
+        """Return the lines that led to the present bytes of an output: none if it is missing, or
+        has been changed by others. An output of unchanged size and time is not read again."""
+        lines = self._index.find(self._name(target))
+        now = version_of(target) if lines else None
+        if now is None:
+            return []
+        known = [line.output_sha256 for line in lines if line.output_version == now]
+        if not known and not target.is_file():
+            return []
+        present = known[-1] if known else sha256_of(target)
+        return [line for line in lines if line.output_sha256 == present]
 
-    def made(self, target: Path) -> ManifestLine | None:
-        """Return the line of an output that is unchanged since it was made, or None."""
-        lines = self._lines.get(self._name(target))
-        if lines and target.is_file() and sha256_of(target) == lines[-1].output_sha256:
-            return lines[-1]
-        return None
-
-    def add(self, source: Path, target: Path, temporary: Path, key: Mapping[str, Any]) -> None:
+    def add(
+        self,
+        source: Path,
+        target: Path,
+        temporary: Path,
+        key: Mapping[str, Any],
+        input_version: list[int] | None = None,
+    ) -> None:
         """Record that ``temporary`` is about to become ``target``. Raises `OSError`."""
-        names = self._name(target), os.path.relpath(temporary, self.folder)
-        line = ManifestLine(str(source), *names, sha256_of(temporary), dict(key))
+        line = ManifestLine(
+            str(source),
+            self._name(target),
+            os.path.relpath(temporary, self.folder),
+            sha256_of(temporary),
+            dict(key),
+            input_version,
+            version_of(temporary),
+        )
         with self._adding, open(self.path, "a+b") as file:
             if file.tell() and not self._ends_a_line(file):
                 file.write(b"\n")
+            offset = file.tell()
             file.write(json.dumps(asdict(line)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self._lines.setdefault(line.output, []).append(line)
+            self._index.add(line.output, self.path, offset)
 
     @staticmethod
     def _ends_a_line(file: Any) -> bool:
         file.seek(-1, os.SEEK_END)
         return bool(file.read(1) == b"\n")
 
-    def sweep(self, folders: Iterable[Path]) -> None:
-        """Rename complete outputs, and remove incomplete ones that a killed run has left in
-        ``folders``. Folders with a manifest of their own are left alone."""
-        for lines in self._lines.values():
-            temporary, target = (self.folder / p for p in (lines[-1].temporary, lines[-1].output))
-            if not temporary.is_file() or sha256_of(temporary) != lines[-1].output_sha256:
-                continue
-            ours = {line.output_sha256 for line in lines}
-            if not os.path.lexists(target) or sha256_of(target) in ours:
-                os.replace(temporary, target)
-        for folder in folders:
-            if folder.resolve() == self.folder or not (folder / LOCK).exists():
-                for path in folder.glob(f".{MARK}*.part"):
-                    path.unlink(missing_ok=True)
+    def complete(self) -> None:
+        """Rename complete outputs that a killed run has left, except those of other shards of this
+        run, which may be at work."""
+        for part in self.folder.glob(f"{_STEM}*.jsonl"):
+            if not self._is_of_a_sibling(part.name.removeprefix(f"{_STEM}.")):
+                for line in tail(part, _UNFINISHED):
+                    self._complete(line)
+
+    def _complete(self, line: ManifestLine) -> None:
+        temporary, target = (self.folder / path for path in (line.temporary, line.output))
+        if not temporary.is_file() or sha256_of(temporary) != line.output_sha256:
+            return
+        ours = {line.output_sha256 for line in self._index.find(line.output)}
+        if not os.path.lexists(target) or sha256_of(target) in ours:
+            os.replace(temporary, target)
+
+    def sweep(self, folder: Path) -> None:
+        """Remove incomplete outputs of killed runs in a folder that this run has not yet written
+        to. A folder with a manifest of its own is left alone, as are other shards of this run."""
+        if folder in self._swept:
+            return
+        resolved = folder.resolve()
+        known = resolved in self._swept  # by another path: what is there may be of this run
+        self._swept |= {folder, resolved}
+        if known or not resolved.is_dir():
+            return
+        folder, names = resolved, os.listdir(resolved)
+        if folder != self.folder and any(_is_lock(name) for name in names):
+            return
+        for name in names:
+            is_ours = name.startswith(f".{MARK}") and name.endswith(".part")
+            if is_ours and not self._is_of_a_sibling(name.removeprefix(f".{MARK}")):
+                (folder / name).unlink(missing_ok=True)
+
+    def _is_of_a_sibling(self, label: str) -> bool:
+        """Return whether a name, from its label on, is of another shard of the same count."""
+        found = re.match(r"(\d+)-of-(\d+)\b", label)
+        if found is None:
+            return False
+        index, count = map(int, found.groups())
+        return count == self.shard.count and index != self.shard.index
 
     def _name(self, target: Path) -> str:
-        place = target.parent.resolve() / target.name
-        return Path(os.path.relpath(place, self.folder)).as_posix()
+        parent = target.parent
+        if parent not in self._places:
+            place = os.path.relpath(parent.resolve(), self.folder)
+            self._places[parent] = Path(place).as_posix()
+        place = self._places[parent]
+        return target.name if place == "." else f"{place}/{target.name}"
+
+    def close(self) -> None:
+        """Release the index."""
+        self._index.close()
+
+
+def part_of(folder: Path, shard: Shard) -> Path:
+    """Return the file that a shard, or a whole run, writes its lines to."""
+    return folder / _named("jsonl", shard.label)
+
+
+def _named(kind: str, label: str) -> str:
+    return f"{_STEM}.{label}.{kind}" if label else f"{_STEM}.{kind}"
+
+
+def _is_lock(name: str) -> bool:
+    return name.startswith(_STEM) and name.endswith(".lock")
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Manifest]:
-    """Open the manifest of a folder, for one run at a time. Raises `RestoreError`."""
-    with claimed(folder, LOCK, RestoreError):
-        yield Manifest(folder)
+def opened(folder: Path, shard: Shard = WHOLE) -> Iterator[Manifest]:
+    """Open the manifest of a folder, for one run at a time, or for each shard of it. Raises
+    `RestoreError`."""
+    with ExitStack() as held:
+        if shard.is_whole:
+            held.enter_context(claimed(folder, LOCK, RestoreError, hint=_HINT))
+            _refuse_shards(folder, shard)
+            manifest = Manifest(folder)
+            manifest.complete()
+        else:
+            # Shards start one after another, so that two never take each other's test for a run.
+            with claimed(folder, LOCK, RestoreError, timeout=_WAIT):
+                lock = _named("lock", shard.label)
+                held.enter_context(claimed(folder, lock, RestoreError))
+                _refuse_shards(folder, shard)
+                manifest = Manifest(folder, shard)
+                manifest.complete()
+        with contextlib.closing(manifest):
+            yield manifest
+
+
+_HINT = '; several processes share a folder as shard="1/4" to shard="4/4"'
+
+
+def _refuse_shards(folder: Path, shard: Shard) -> None:
+    """Raise `RestoreError` if shards of another count are at work."""
+    for lock in folder.glob(f"{_STEM}.*-of-*.lock"):
+        if not lock.name.endswith(f"-of-{shard.count}.lock"):
+            with claimed(folder, lock.name, RestoreError):
+                pass

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from restore.errors import RestoreError
-from restore.files import atomic_path
-from restore.jobs.manifest import LOCK, MARK, NAME, Manifest, opened
+from restore.files import atomic_path, sha256_of
+from restore.jobs.manifest import LOCK, NAME, Manifest, opened
+from restore.jobs.manifest_lines import MARK
 
 KEY = {"model": "m", "strength": 1.0}
 
@@ -26,27 +27,30 @@ def test_the_next_run_knows_finished_outputs(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "sub" / "a.png", b"a")
     with opened(tmp_path) as again:
-        line = again.made(tmp_path / "sub" / "a.png")
-        assert line is not None
+        (line,) = again.lines_of(tmp_path / "sub" / "a.png")
         assert line.key == KEY
-        assert again.made(tmp_path / "b.png") is None
+        assert again.lines_of(tmp_path / "b.png") == []
 
 
 def test_a_changed_output_is_not_made_by_a_run(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         make(manifest, tmp_path / "a.png", b"a")
         (tmp_path / "a.png").write_bytes(b"retouched by hand")
-        assert manifest.made(tmp_path / "a.png") is None
+        assert manifest.lines_of(tmp_path / "a.png") == []
         (tmp_path / "a.png").unlink()
-        assert manifest.made(tmp_path / "a.png") is None
+        assert manifest.lines_of(tmp_path / "a.png") == []
 
 
-def test_the_last_line_counts(tmp_path: Path) -> None:
+def test_lines_count_that_led_to_the_present_bytes(tmp_path: Path) -> None:
     with opened(tmp_path) as manifest:
         for content in (b"old", b"new"):
             make(manifest, tmp_path / "a.png", content)
     with opened(tmp_path) as again:
-        assert again.made(tmp_path / "a.png") is not None
+        (line,) = again.lines_of(tmp_path / "a.png")
+        assert line.output_sha256 == sha256_of(tmp_path / "a.png")
+        (tmp_path / "a.png").write_bytes(b"old")  # from a backup
+        (line,) = again.lines_of(tmp_path / "a.png")
+        assert line.output_sha256 == sha256_of(tmp_path / "a.png")
     assert len((tmp_path / NAME).read_text().splitlines()) == 2
 
 
@@ -58,7 +62,8 @@ def test_sweeping_renames_complete_outputs_and_removes_others(tmp_path: Path) ->
     others = tmp_path / ".0123456789abcdef.part"  # of some other program, or of a single picture
     others.write_bytes(b"not ours")
     with opened(tmp_path) as again:
-        again.sweep([tmp_path, tmp_path / "sub"])
+        again.sweep(tmp_path)
+        again.sweep(tmp_path / "sub")
         assert (tmp_path / "sub" / "a.png").read_bytes() == b"a"
         assert not half.exists()
         assert others.exists()
@@ -69,12 +74,11 @@ def test_sweeping_keeps_files_of_the_user(tmp_path: Path) -> None:
         make(manifest, tmp_path / "a.png", b"old")
         make(manifest, tmp_path / "a.png", b"new", named=False)
     with opened(tmp_path) as again:
-        again.sweep([])
         assert (tmp_path / "a.png").read_bytes() == b"new"  # it was ours
         make(again, tmp_path / "b.png", b"b", named=False)
     (tmp_path / "b.png").write_bytes(b"mine")
     with opened(tmp_path) as again:
-        again.sweep([tmp_path])
+        again.sweep(tmp_path)
         assert (tmp_path / "b.png").read_bytes() == b"mine"
 
 
@@ -83,7 +87,8 @@ def test_sweeping_leaves_other_runs_alone(tmp_path: Path) -> None:
         live = tmp_path / "sub" / f".{MARK}1.part"
         live.touch()
         with opened(tmp_path) as outer:
-            outer.sweep([tmp_path, tmp_path / "sub"])
+            outer.sweep(tmp_path)
+            outer.sweep(tmp_path / "sub")
         assert live.exists()
 
 
@@ -97,6 +102,8 @@ def test_sweeping_leaves_other_runs_alone(tmp_path: Path) -> None:
         {"output": ["a"]},
         {"temporary": None},
         {"output_sha256": 1},
+        {"output": "a\ud800.png"},
+        {"key": None},
     ],
     ids=str,
 )
@@ -109,8 +116,7 @@ def test_ignores_lines_that_no_run_has_written(tmp_path: Path, change: dict[str,
     (folder / "evil").write_bytes(b"evil")
     (tmp_path / "victim").write_bytes(b"good")
     with opened(folder) as again:
-        again.sweep([])
-        assert again.made(folder / "a.png") is None
+        assert again.lines_of(folder / "a.png") == []
     assert (tmp_path / "victim").read_bytes() == b"good"
     assert not (folder / "a.png").exists()
 
@@ -124,8 +130,8 @@ def test_ignores_torn_lines(tmp_path: Path, torn: bytes) -> None:
     with opened(tmp_path) as again:
         make(again, tmp_path / "b.png", b"b")
     with opened(tmp_path) as last:
-        assert last.made(tmp_path / "a.png")
-        assert last.made(tmp_path / "b.png")
+        assert last.lines_of(tmp_path / "a.png")
+        assert last.lines_of(tmp_path / "b.png")
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ import numpy as np
 from restore.errors import ImageError, RestoreError
 from restore.files import check_target, is_full_disk, sha256_of_stream
 from restore.jobs.clip_work_folder import discard
+from restore.jobs.file_version import settled_version, version_of
 from restore.jobs.folder_plan import Job
-from restore.jobs.manifest import MARK, Manifest
+from restore.jobs.manifest import Manifest
 from restore.jobs.outcome import DISK_FULL, FAILED, SKIPPED, STOPPED, Outcome
 from restore.jobs.routing import is_moving
 from restore.media import image as media
@@ -79,6 +80,7 @@ class _Underway:
     picture: Picture | None = None
     moving: bool = False
     key: Mapping[str, Any] = field(default_factory=dict)
+    version: list[int] | None = None  # of the input that was read
     replaces: bool = False  # an output existed when the input was read
     outcome: Outcome | None = None
     seconds: float = 0.0
@@ -171,6 +173,9 @@ class _Stages:
         """Skip a job that is done, else read its picture, if it has one."""
         self._stop()
         job, moving = underway.job, self.moving
+        self.manifest.sweep(job.target.parent)
+        if self._is_unchanged(job):
+            return _skipped(underway, "done before")
         if moving is not None and is_moving(job.source, job.target):
             key = {**self.key, **moving.key(job.source)}
             return self._checked(replace(underway, moving=True, key=key), None)
@@ -188,8 +193,26 @@ class _Stages:
         picture = underway.picture
         assert picture is not None
         started = time.perf_counter()
-        media.write(picture, underway.job.target, mark=MARK, ready=self._ready(underway))
+        media.write(
+            picture, underway.job.target, mark=self.manifest.mark, ready=self._ready(underway)
+        )
         return _done(underway, picture, underway.seconds + time.perf_counter() - started)
+
+    def _is_unchanged(self, job: Job) -> bool:
+        """Return whether a job was done, and input and output have kept size and time since: the
+        files are not opened."""
+        made = self.manifest.lines_of(job.target)
+        version = version_of(job.source) if made else None
+        if version is None:
+            return False
+        keys = [dict(self.key)]
+        if self.moving is not None:
+            keys.append({**self.key, **self.moving.key(job.source)})
+        return any(
+            line.input_version == version
+            and {name: line.key[name] for name in line.key if name != "input_sha256"} in keys
+            for line in made
+        )
 
     def _stop(self, done: int = 0, total: int = 0) -> None:
         if self.full.is_set() or self.should_stop():
@@ -204,16 +227,17 @@ class _Stages:
             return _skipped(underway, "exists")
         with open(job.source, "rb") as stream:
             # Opened once, so that the picture restored is the one that was hashed.
+            version = settled_version(stream.fileno())
             key = {**underway.key, "input_sha256": sha256_of_stream(stream)}
             if exists:
-                made = self.manifest.made(job.target)
-                if made and made.key == key:
+                made = self.manifest.lines_of(job.target)
+                if any(line.key == key for line in made):
                     if underway.moving:
                         discard(job.target)  # a kill may have left its segments
                     return _skipped(underway, "done before")
-                if made is None:  # not made by a run of this program
+                if not made:  # not made by a run of this program
                     check_target(job.target, self.policy.overwrite, ImageError)
-            underway = replace(underway, key=key, replaces=exists)
+            underway = replace(underway, key=key, version=version, replaces=exists)
             if open_picture is None:
                 return underway
             stream.seek(0)
@@ -231,7 +255,7 @@ class _Stages:
             *(job.source, job.target),
             progress=report,
             overwrite=underway.replaces or self.policy.overwrite,
-            mark=MARK,
+            mark=self.manifest.mark,
             ready=self._ready(underway),
         )
         seconds = time.perf_counter() - started
@@ -247,7 +271,7 @@ class _Stages:
             lambda pixels: self.better(pixels, self._stop),
             self.by_rows and partial(self.by_rows, progress=self._stop),
             above=self.above,
-            mark=MARK,
+            mark=self.manifest.mark,
             ready=self._ready(underway),
         )
         seconds = time.perf_counter() - started
@@ -263,7 +287,7 @@ class _Stages:
             expected = underway.replaces or self.policy.overwrite
             if not expected and os.path.lexists(job.target):
                 raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
-            self.manifest.add(job.source, job.target, temporary, underway.key)
+            self.manifest.add(job.source, job.target, temporary, underway.key, underway.version)
 
         return record
 

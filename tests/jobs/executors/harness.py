@@ -27,7 +27,6 @@ def inverted(pixels: np.ndarray, report: Callable[[int, int], None]) -> np.ndarr
 def main(inputs: Path, output: Path) -> None:
     jobs = plan([inputs], output, recursive=True)
     with opened(output) as manifest, open(output.with_suffix(".log"), "a") as log:
-        manifest.sweep([output])
         for outcome in run(jobs, inverted, manifest, {"model": "inverse"}):
             print(outcome.status, outcome.source.name, file=log, flush=True)
 

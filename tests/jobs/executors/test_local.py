@@ -50,7 +50,6 @@ def batch(photos: Path, work: Callable[..., np.ndarray] = invert, **options: Any
     key = options.pop("key", {"model": "inverse"})
     jobs = plan([photos], out, recursive=True)
     with opened(out) as manifest:
-        manifest.sweep({job.target.parent for job in jobs})
         return list(run(jobs, work, manifest, key, **options))
 
 

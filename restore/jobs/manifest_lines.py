@@ -1,0 +1,138 @@
+"""Lines of manifests, found by their output in memory that does not grow with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MARK = "restore-batch-"
+"""Prefix of temporary files of folder runs."""
+
+
+@dataclass(frozen=True)
+class ManifestLine:
+    """One output of a run. Raises `ValueError` for values that no run has written.
+
+    ``output``, ``temporary``: paths relative to the folder.
+    ``key``: the input, model and options that the output was made with.
+    ``input_version``, ``output_version``: `version_of` both, if they can be relied on.
+    """
+
+    input: str
+    output: str
+    temporary: str
+    output_sha256: str
+    key: Mapping[str, Any]
+    input_version: list[int] | None = None
+    output_version: list[int] | None = None
+
+    def __post_init__(self) -> None:
+        # The file may come from anywhere, and the files that it names are moved and replaced.
+        for name in (self.output, self.temporary, self.output_sha256):
+            if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError(f"{name!r} is not in the folder")
+        temporary = Path(self.temporary).name
+        if not temporary.startswith(f".{MARK}") or not temporary.endswith(".part"):
+            raise ValueError(f"{temporary!r} is no temporary file of a folder run")
+        os.fsencode(self.output)
+        if not isinstance(self.key, dict):
+            raise ValueError(f"{self.key!r} is no key")
+
+
+def parse_line(text: bytes) -> ManifestLine | None:
+    """Return a line of a manifest, or None if it was cut short by a kill: that file is not done."""
+    try:
+        return ManifestLine(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def lines_in(part: Path) -> Iterator[tuple[int, ManifestLine]]:
+    """Yield the byte offset and the content of each valid line of a file."""
+    offset = 0
+    try:
+        with open(part, "rb") as file:
+            for text in file:
+                line = parse_line(text)
+                if line is not None:
+                    yield offset, line
+                offset += len(text)
+    except FileNotFoundError:
+        return
+
+
+def tail(part: Path, count: int) -> list[ManifestLine]:
+    """Return the last lines of a file, without reading those before."""
+    size, step = part.stat().st_size, 1 << 20
+    with open(part, "rb") as file:
+        kept: deque[bytes] = deque()
+        start = size
+        while start > 0 and len(kept) <= count:  # one more: the first may be half a line
+            start = max(0, start - step)
+            file.seek(start)
+            kept = deque(file.read(size - start).splitlines())
+            step *= 2
+    whole = list(kept)[-count:]
+    return [line for line in map(parse_line, whole) if line is not None]
+
+
+class LineIndex:
+    """Where the lines of each output stand: about 50 bytes a line, in SQLite's temporary file."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._parts: list[Path] = []
+        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._database.execute("CREATE TABLE lines (output INTEGER, part INTEGER, offset INTEGER)")
+        self._database.execute("CREATE INDEX by_output ON lines (output)")
+
+    def read(self, part: Path) -> None:
+        """Add all lines of a file."""
+        number = self._number(part)
+        rows = ((_hash(line.output), number, offset) for offset, line in lines_in(part))
+        with self._lock:
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT INTO lines VALUES (?, ?, ?)", rows)
+            self._database.execute("COMMIT")
+
+    def add(self, output: str, part: Path, offset: int) -> None:
+        """Add one line."""
+        row = _hash(output), self._number(part), offset
+        with self._lock:
+            self._database.execute("INSERT INTO lines VALUES (?, ?, ?)", row)
+
+    def find(self, output: str) -> list[ManifestLine]:
+        """Return the lines of an output, in the order of each file."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT part, offset FROM lines WHERE output = ? ORDER BY rowid", (_hash(output),)
+            ).fetchall()
+        found = []
+        for number, offset in rows:
+            with open(self._parts[number], "rb") as file:
+                file.seek(offset)
+                line = parse_line(file.readline())
+            if line is not None and line.output == output:  # else another of the same hash
+                found.append(line)
+        return found
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _number(self, part: Path) -> int:
+        if part not in self._parts:
+            self._parts.append(part)
+        return self._parts.index(part)
+
+
+def _hash(output: str) -> int:
+    digest = hashlib.blake2b(os.fsencode(output), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
