@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -17,6 +18,8 @@ from restore.errors import RestoreError, UsageError
 COULD_NOT_RESTORE = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
+SPEAK_EVERY = 5.0
+"""Seconds between two lines of progress without a terminal to draw a bar on."""
 
 
 @contextmanager
@@ -81,26 +84,31 @@ class Reporter:
             print(f"note: {as_flags(text)}", file=sys.stderr, flush=True)
 
     def progress(self, what: str, of_bytes: bool = False) -> Any:
-        """Provide a callback (done, total): a bar on a terminal, lines in a pipe."""
+        """Provide a callback (done, total): a bar on a terminal, lines in a pipe.
+
+        A fraction in ``done`` belongs to the step in work.
+        """
         if self.quiet:
             return nullcontext(lambda done, total: None)
         return _bar(what, of_bytes) if sys.stderr.isatty() else _lines(what, of_bytes)
 
 
 @contextmanager
-def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None]]:
+def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[float, int | None], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    counts = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
+    of_steps = (MofNCompleteColumn(), TaskProgressColumn())
+    counts = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else of_steps
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -111,7 +119,7 @@ def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None
         *columns,
         console=Console(stderr=True),
         transient=True,
-        # Steps of a minute each have a time left too; downloads should notice a slower line.
+        # Slow steps have a time left too; downloads should notice a slower line.
         speed_estimate_period=30 if of_bytes else 3600,
     )
     with display:
@@ -120,17 +128,21 @@ def _bar(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None
 
 
 @contextmanager
-def _lines(what: str, of_bytes: bool) -> Iterator[Callable[[int, int | None], None]]:
-    last = -1
+def _lines(what: str, of_bytes: bool) -> Iterator[Callable[[float, int | None], None]]:
+    last, spoken = -1.0, time.monotonic()
 
-    def report(done: int, total: int | None) -> None:
-        # A line at every tenth; small jobs say nothing.
-        nonlocal last
+    def report(done: float, total: int | None) -> None:
+        # A line at every tenth; jobs of few steps speak less often, or not at all.
+        nonlocal last, spoken
         tenth = done * 10 // total if total else done // 100_000_000
-        if tenth == last or (not of_bytes and (total or 0) < 10):
+        few = not of_bytes and (total or 0) < 10
+        if tenth == last or (few and time.monotonic() - spoken < SPEAK_EVERY):
             return
-        last = tenth
-        amount = f"{done / 1e6:.0f} MB" if of_bytes else str(done)
+        last, spoken = tenth, time.monotonic()
+        if few and total:
+            print(f"{what}: {done / total:.0%}", file=sys.stderr, flush=True)
+            return
+        amount = f"{done / 1e6:.0f} MB" if of_bytes else str(int(done))
         whole = "" if not total else f" of {total / 1e6:.0f} MB" if of_bytes else f" of {total}"
         print(f"{what}: {amount}{whole}", file=sys.stderr, flush=True)
 

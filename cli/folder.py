@@ -88,6 +88,7 @@ def _callbacks(
         "on_outcome": add,
         "progress": set_total,
         "on_frames": display.frames,
+        "on_tiles": display.tiles,
         "on_all_frames": tally.all_frames,
         "notify": None if reporter.quiet else reporter.note,
     }

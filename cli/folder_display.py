@@ -7,21 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from restore.cli.console import SPEAK_EVERY
 from restore.cli.tally import Tally
 
 if TYPE_CHECKING:
     from restore.jobs.outcome import Outcome
 
-SPEAK_EVERY = 5.0
-"""Seconds between two lines without a terminal to draw a bar on."""
-
 
 class FolderDisplay(Protocol):
-    """Shows an outcome, or the frames of a clip."""
+    """Shows an outcome, the frames of a clip or the tiles of a picture."""
 
     def outcome(self, outcome: "Outcome") -> None: ...
 
     def frames(self, source: Path, done: int, total: int) -> None: ...
+
+    def tiles(self, source: Path, done: float, total: int) -> None: ...
 
 
 @contextmanager
@@ -45,6 +45,9 @@ class _Lines:
     def frames(self, source: Path, done: int, total: int) -> None:
         self._say(f"{source}, frame {done} of {total}")
 
+    def tiles(self, source: Path, done: float, total: int) -> None:
+        self._say(f"{source}, {done / total:.0%}")
+
     def _say(self, what: str) -> None:
         if self._every is None or time.monotonic() - self._spoken < self._every:
             return
@@ -59,19 +62,28 @@ class _Lines:
 class _Bar:
     def __init__(self, head: str, tally: Tally, update: Callable[..., None]):
         self._head, self._tally, self._update = head, tally, update
+        self._parts: dict[Path, float] = {}
+        """Of the files in work, unless their frames are counted."""
 
     def outcome(self, outcome: "Outcome") -> None:
-        self._show(outcome.source.name, 0.0)
+        self._parts.pop(outcome.source, None)
+        self._show(outcome.source.name)
 
     def frames(self, source: Path, done: int, total: int) -> None:
-        self._show(f"{source.name} {done}/{total}", done / max(total, 1))
+        if not self._tally.has_clips:
+            self._parts[source] = done / max(total, 1)
+        self._show(f"{source.name} {done}/{total}")
 
-    def _show(self, what: str, part: float) -> None:
+    def tiles(self, source: Path, done: float, total: int) -> None:
+        self._parts[source] = done / total
+        self._show(f"{source.name} {done / total:.0%}")
+
+    def _show(self, what: str) -> None:
         tally = self._tally
-        files = (tally.seen + part, tally.total)
+        files = (tally.seen, tally.total)
         completed, total = tally.frames if tally.has_clips else files
         self._update(
-            completed=completed,
+            completed=completed + sum([*self._parts.values()]),
             total=total,
             description=f"{self._head} {what}",
             speed=tally.speed(),

@@ -17,7 +17,7 @@ from restore.media.screen import screen_view
 if TYPE_CHECKING:
     from restore.media.picture import Picture
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[float, int], None]
 
 
 @dataclass(frozen=True)

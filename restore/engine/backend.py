@@ -17,10 +17,11 @@ from restore.engine.batches import FILLS_A_GPU
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import Gpu
 from restore.engine.precision import Compute, choose, choose_device
+from restore.engine.share import Share, ShareCounter, ignore
 from restore.engine.threads import settle
 from restore.engine.tile_options import ALL, LEAST, SOME
 from restore.errors import RestoreError, UsageError, pip_install
-from restore.networks import Pair
+from restore.networks import Pair, work
 from restore.networks.fast import RowStrips, WholeMaps, keep_weights, knows_windows, optimise
 
 TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
@@ -43,14 +44,19 @@ class Backend(Protocol):
     by_windows: bool
 
     def __call__(
-        self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
+        self,
+        pictures: np.ndarray,
+        windows: Pair = (1, 1),
+        hold: str = SOME,
+        share: Share = ignore,
     ) -> np.ndarray:
         """N x 3 x H x W float32, RGB in [0, 1], H and W multiples of the model's size rule, times
         the number of windows, down and across, that grid mixing is confined to.
 
         Returns the same, which may leave that range. ``hold`` says how much to keep in memory:
-        `ALL` of every layer at once, `SOME`, or the `LEAST`. Raises `NotEnoughMemoryError` where
-        they are too large for this machine. Several threads may call at a time.
+        `ALL` of every layer at once, `SOME`, or the `LEAST`. ``share`` is told how much is done, by
+        torch on a CPU, layer by layer; what it raises ends the work. Raises `NotEnoughMemoryError`
+        where the pictures are too large for this machine. Several threads may call at a time.
         """
 
 
@@ -80,16 +86,23 @@ class TorchBackend:
         network = read_network(model)
         self._plain = network.to(self.compute.device, self.compute.dtype)
         self._network = optimise(self._plain)
+        self._count_layers()
+        self._smallest = (1, 3, *model.card.network.size_multiple)
+        self._known: dict[str, float] = {}
         self.by_windows = knows_windows(self._network)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
         if self.compute.device.type == "cpu" and self._mode is torch.inference_mode:
             keep_weights(self._network)
             # What layers keep is made now: later it would lie between large maps, and hold pages.
-            self(np.zeros((1, 3, *model.card.network.size_multiple), np.float32))
+            self._multiplications(SOME)
 
     def __call__(
-        self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
+        self,
+        pictures: np.ndarray,
+        windows: Pair = (1, 1),
+        hold: str = SOME,
+        share: Share = ignore,
     ) -> np.ndarray:
         if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
             hold = ALL  # what is small enough takes fewer kernels that way
@@ -102,8 +115,27 @@ class TorchBackend:
             # Through one dimension: numpy's stride of a single picture may be anything, and torch
             # would go on with it, in slower kernels.
             x = torch.from_numpy(pixels.ravel()).view(pixels.shape)
-            y = self._run(x.to(self.compute.device).permute(0, 3, 1, 2), windows, hold)
-            return y.float().cpu().numpy()
+            x = x.to(self.compute.device).permute(0, 3, 1, 2)
+            if share is ignore:
+                return self._run(x, windows, hold).float().cpu().numpy()
+            total = self._multiplications(hold) * pixels.size
+            with work.counting(ShareCounter(total, share)):
+                return self._run(x, windows, hold).float().cpu().numpy()
+
+    def _multiplications(self, hold: str) -> float:
+        """Return those for each number of a picture, found on the smallest one. They depend on
+        ``hold``: some maps are computed again rather than held."""
+        if hold not in self._known:
+            counted: list[float] = []
+            picture = torch.zeros(self._smallest, device=self.compute.device)
+            with work.counting(counted.append), self._mode():
+                self._run(picture, (1, 1), hold)
+            self._known[hold] = sum(counted) / picture.numel()
+        return self._known[hold]
+
+    def _count_layers(self) -> None:
+        if self._network is self._plain:
+            work.count_layers(self._plain)
 
     def _run(self, x: torch.Tensor, windows: Pair, hold: str) -> torch.Tensor:
         if not knows_windows(self._network):
@@ -129,6 +161,9 @@ class PlainBackend(TorchBackend):
 
     name = PLAIN
     _mode = torch.enable_grad  # excludes oneDNN's operators
+
+    def _count_layers(self) -> None:
+        work.count_layers(self._plain)
 
     def _run(self, x: torch.Tensor, windows: Pair, hold: str) -> torch.Tensor:
         if hold == ALL and windows == (1, 1):
@@ -209,7 +244,11 @@ class OnnxBackend:
         self._session = _session(model, self.compute.device)
 
     def __call__(
-        self, pictures: np.ndarray, windows: Pair = (1, 1), hold: str = SOME
+        self,
+        pictures: np.ndarray,
+        windows: Pair = (1, 1),
+        hold: str = SOME,
+        share: Share = ignore,
     ) -> np.ndarray:
         from restore.export.onnx import INPUT
 

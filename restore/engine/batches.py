@@ -44,12 +44,12 @@ def tiles_at_once(device: torch.device, size: Pair, row: int, pictures: int = 1)
 
 
 def grouped(
-    images: Sequence[np.ndarray], most: int, progress: Callable[[int, int], None]
-) -> Iterator[tuple[Sequence[np.ndarray], Callable[[int, int], None]]]:
+    images: Sequence[np.ndarray], most: int, progress: Callable[[float, int], None]
+) -> Iterator[tuple[Sequence[np.ndarray], Callable[[float, int], None]]]:
     """Yield groups of at most ``most`` images, each with its part of ``progress``."""
     count = math.ceil(len(images) / most)
 
-    def report(before: int, done: int, total: int) -> None:
+    def report(before: int, done: float, total: int) -> None:
         progress(before * total + done, count * total)
 
     for number in range(count):

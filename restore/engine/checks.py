@@ -21,7 +21,7 @@ def checked_strength(value: object) -> float:
     return float(value)
 
 
-def checked_progress(value: object) -> Callable[[int, int], None]:
+def checked_progress(value: object) -> Callable[[float, int], None]:
     """Return a callback (done, total), which does nothing for None. Raises `UsageError`."""
     if value is None:
         return lambda done, total: None

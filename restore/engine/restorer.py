@@ -21,6 +21,7 @@ from restore.engine.checks import check_count, checked_progress, checked_strengt
 from restore.engine.forks import refuse_after_fork
 from restore.engine.frames import AHEAD, restored_frames
 from restore.engine.memory import Memory
+from restore.engine.share import Share
 from restore.engine.temporal import Steadier
 from restore.engine.tile_options import resolve_options
 from restore.engine.tiled_pass import Progress, TiledPass
@@ -119,7 +120,9 @@ class Restorer:
                 3 x H x W, H x W x 3, H x W or N x 3 x H x W, or with 1 or 4 channels; or a PIL
                 image. At least 1 x 1; uint8, uint16, or floats of any width nominally in [0, 1],
                 encoded as in files. Noise may lie outside and is not clipped.
-            progress: called with the number of finished tiles and of all.
+            progress: called with the number of finished tiles and of all. Within a tile that takes
+                long, torch on a CPU calls it with a fraction, such as 2.4, several times a second.
+                What it raises ends the work.
             strength: that of this call instead of the restorer's.
 
         Integers are rounded; floats are computed in float32 and clipped to [0, 1]. Alpha is
@@ -197,6 +200,7 @@ class Restorer:
         tiled.restore(images, results, strength, self._memory.lighter)
         return results
 
-    def _forward(self, tiles: np.ndarray, windows: Pair, hold: str) -> np.ndarray:
+    def _forward(self, tiles: np.ndarray, windows: Pair, hold: str, share: Share) -> np.ndarray:
         """Apply the network to N x h x w x 3 float32 of a size that it takes."""
-        return self.backend(tiles.transpose(0, 3, 1, 2), windows, hold).transpose(0, 2, 3, 1)
+        first = tiles.transpose(0, 3, 1, 2)
+        return self.backend(first, windows, hold, share).transpose(0, 2, 3, 1)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError, UsageError
-from restore.jobs.clip_job import Report, restore_clip
+from restore.jobs.clip_job import restore_clip
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.outcome import Outcome
-from restore.jobs.picture_job import open_picture, restore_picture
+from restore.jobs.picture_job import Report, open_picture, restore_picture
 from restore.jobs.restorers import Notify
 from restore.jobs.routing import is_clip_run
 from restore.media import image as media
@@ -45,7 +45,8 @@ def restore_file(
         encode_quality: of a picture in a lossy format: 1 to 100; None keeps the input's.
         max_pixels: refuse larger pictures; None is 500 million.
         stamp: record head, model, its hash and strength in the XMP of a picture.
-        progress: called with the number of finished tiles (frames of a clip) and of all.
+        progress: called with the number of finished tiles and of all, as by `Restorer`, or of the
+            frames of a clip.
         notify: gets a sentence for each part that the output cannot keep, and the expected time of
             a long run.
         options: also those of `restore_clip`, for a clip.

@@ -50,6 +50,7 @@ class _Callbacks:
     progress: Callable[[int, int], object] = lambda done, total: None
     on_outcome: Callable[[Outcome], object] = lambda outcome: None
     on_frames: Callable[[Path, int, int], None] = lambda source, done, total: None
+    on_tiles: Callable[[Path, float, int], None] = lambda source, done, total: None
     on_all_frames: Callable[[int, int], object] = lambda done, total: None
     notify: Notify | None = None
     should_stop: Callable[[], bool] = lambda: False
@@ -64,6 +65,7 @@ def restore_folder(
     progress: Callable[[int, int], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
     on_frames: Callable[[Path, int, int], None] | None = None,
+    on_tiles: Callable[[Path, float, int], None] | None = None,
     on_all_frames: Callable[[int, int], object] | None = None,
     notify: Notify | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -71,8 +73,8 @@ def restore_folder(
 ) -> Outcome:
     """Restore every picture, animation and clip in a folder, each as `restore_file` does.
 
-    A record in ``target`` states the input, model and options of each output, so that the same call
-    again restores only what is missing or has changed. A file that fails does not stop the others.
+    A record in ``target`` states the input, model and options of each output: the same call again
+    restores only what is missing or has changed. A file that fails does not stop the others.
 
     Args:
         source: a folder, a pattern such as "photos/*.jpg", a file, or several of these.
@@ -81,8 +83,8 @@ def restore_folder(
         overwrite: replace outputs that no earlier run has made.
         progress: called with the number of finished files and of all.
         on_outcome: called with each file's outcome as soon as it is known.
-        on_frames: called with a clip or an animation and the number of its finished frames and of
-            all, in any thread.
+        on_frames: called with a clip or an animation, its finished frames and all, in any thread.
+        on_tiles: the same for a picture and its tiles, which have fractions as in `Restorer`.
         on_all_frames: called with the number of finished frames of all files and of all frames, in
             any thread. A picture is one frame; clips count by their headers until they are read.
         notify: gets the expected time of a long run, and the files passed over.
@@ -98,17 +100,16 @@ def restore_folder(
         UsageError: for an option that does not exist or has no effect on these inputs.
         RestoreError: if another run uses the folder, or the model cannot be loaded.
     """
-    several = [source] if isinstance(source, str | os.PathLike) else source
     how = FolderOptions(**_taken(FolderOptions, options))
     chosen = IoOptions(**_taken(IoOptions, options))
     moving = ClipOptions(**_taken(ClipOptions, options))
-    sources = [Path(path) for path in several]
-    _refuse_clip_name(sources, Path(target))
+    sources = [*map(Path, [source] if isinstance(source, str | os.PathLike) else source)]
     rest = key_options(head, options)
     calls = _given_callbacks(
         progress=progress,
         on_outcome=on_outcome,
         on_frames=on_frames,
+        on_tiles=on_tiles,
         on_all_frames=on_all_frames,
         notify=notify,
         should_stop=should_stop,
@@ -153,6 +154,7 @@ class _FolderRun:
     files: list[Outcome] = field(default_factory=list)
 
     def run(self) -> Outcome:
+        _refuse_clip_name(self.sources, self.target)
         naming = Naming(self.how.suffix, self.how.format)
         jobs = self._plan(naming)
         self._refuse_useless(jobs)
@@ -281,6 +283,7 @@ class _FolderRun:
             workers=self.how.workers,
             should_stop=self._should_stop,
             progress=of_clip,
+            within=lambda job, done, all_: self.calls.on_tiles(job.source, done, all_),
         ):
             self.files.append(outcome)
             counted.finished(outcome)

@@ -87,5 +87,5 @@ def _picture(shape: tuple[int, int], seed: int) -> np.ndarray:
     return blocks + rng.integers(0, 16, blocks.shape, np.uint8)
 
 
-def _ignore(done: int, total: int) -> None:
+def _ignore(done: float, total: int) -> None:
     pass

@@ -28,7 +28,7 @@ from restore.media.stamp import stamped
 if TYPE_CHECKING:
     from restore.jobs.restorers import Head
 
-Report = Callable[[int, int], None]
+Report = Callable[[float, int], None]
 
 
 def open_picture(
@@ -74,7 +74,7 @@ def restore_picture(
     Args:
         head: a head's name, loaded with ``options``, or a `Restorer`.
         save: writes the result, unless it was written by rows; by default to ``target``.
-        progress: called with the number of finished tiles and of all.
+        progress: called with the number of finished tiles and of all, as by `Restorer`.
         notify: gets the expected time of a long run.
 
     Raises:
@@ -98,5 +98,5 @@ def restore_picture(
     return replace(done, seconds=time.perf_counter() - started)
 
 
-def _ignore(done: int, total: int) -> None:
+def _ignore(done: float, total: int) -> None:
     pass

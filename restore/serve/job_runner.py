@@ -79,7 +79,7 @@ class _Progress:
     def __init__(self, job: ServedJob):
         self._job = job
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: float, total: int) -> None:
         _refuse_cancelled(self._job)
         self._job.done, self._job.total = done, total
 

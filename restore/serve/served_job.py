@@ -66,8 +66,8 @@ class ServedJob:
     """Why it failed, in one line."""
     status: int = 200
     """HTTP status of that failure, see `limits.status_of`."""
-    done: int = 0
-    """Finished tiles, or frames of a clip."""
+    done: float = 0
+    """Finished tiles, with a fraction within a tile, or frames of a clip."""
     total: int = 0
     """All of them; 0 until it is known."""
     message: str = ""
@@ -135,7 +135,7 @@ class ServedJob:
             "strength": wish.strength,
             "state": self.state,
             "position": position,
-            "done": self.done,
+            "done": round(self.done, 3),
             "total": self.total,
             "elapsed": int(time.monotonic() - self.began) if self.state == RUNNING else 0,
             "message": self.message,

@@ -96,6 +96,19 @@ def test_a_failed_job_names_the_file(server: Served) -> None:
     assert "the job failed: torn.png" in answer.json()["error"]
 
 
+def test_progress_moves_within_a_tile(server: Served) -> None:
+    job = server.submit(png(*LARGE))
+    until, seen = time.monotonic() + 60, set[float]()
+    while len(seen) < 3:
+        assert time.monotonic() < until
+        told = server.state(job)
+        assert told["state"] in ("waiting", "running")
+        seen |= {told["done"]} if told["done"] % 1 else set()
+        time.sleep(0.1)
+    assert told["total"] == 2
+    server.client.delete(f"/api/jobs/{job['id']}")
+
+
 def test_cancelling_stops_the_work(server: Served) -> None:
     server.wait(server.submit(png()))  # the model is loaded
     long = server.submit(png(*LARGE))

@@ -32,7 +32,7 @@ from restore.media.io_options import IoOptions
 from restore.media.picture import Picture
 from restore.pipe import piped
 
-Report = Callable[[int, int], None]
+Report = Callable[[float, int], None]
 Restore = Callable[[np.ndarray, Report], np.ndarray]
 ByRows = Callable[..., None]
 """Maps pixels, ``into`` a `Sink`, with a ``progress`` that is a `Report`."""
@@ -100,6 +100,7 @@ def run(
     workers: int = 1,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Job, int, int], None] = lambda job, done, total: None,
+    within: Callable[[Job, float, int], None] = lambda job, done, total: None,
 ) -> Iterator[Outcome]:
     """Yield an outcome for every job, in order, as soon as it is known.
 
@@ -116,10 +117,12 @@ def run(
         should_stop: once it returns True, pictures being written are finished and all others are
             `STOPPED`.
         progress: called with the job and its finished and total frames, in any thread.
+        within: called with the job and the finished and total tiles of its picture, likewise.
     """
 
     stages = _Stages(
-        restore, manifest, key, by_rows, moving, open_picture, above, policy, should_stop, progress
+        *(restore, manifest, key, by_rows, moving, open_picture, above, policy, should_stop),
+        *(progress, within),
     )
     started = (_Underway(job) for job in jobs)
     read, restore_, write = (
@@ -146,6 +149,7 @@ class _Stages:
     policy: OutputPolicy
     should_stop: Callable[[], bool]
     progress: Callable[[Job, int, int], None]
+    within: Callable[[Job, float, int], None]
     full: threading.Event = field(default_factory=threading.Event)
 
     def guarded(self, work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
@@ -214,7 +218,7 @@ class _Stages:
             for line in made
         )
 
-    def _stop(self, done: int = 0, total: int = 0) -> None:
+    def _stop(self) -> None:
         if self.full.is_set() or self.should_stop():
             raise RunStopped
 
@@ -264,12 +268,17 @@ class _Stages:
     def _picture(self, underway: _Underway) -> _Underway:
         job, picture = underway.job, underway.picture
         assert picture is not None
+
+        def report(done: float, total: int) -> None:
+            self._stop()
+            self.within(job, done, total)
+
         started = time.perf_counter()
         restored = large.through(
             picture,
             job.target,
-            lambda pixels: self.better(pixels, self._stop),
-            self.by_rows and partial(self.by_rows, progress=self._stop),
+            lambda pixels: self.better(pixels, report),
+            self.by_rows and partial(self.by_rows, progress=report),
             above=self.above,
             mark=self.manifest.mark,
             ready=self._ready(underway),

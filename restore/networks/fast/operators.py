@@ -11,12 +11,15 @@ rounding.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from restore.networks import work
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ def convolution(
     packed."""
     around = ([padding] * 2, [stride] * 2, [1, 1], 1)
     run = torch.ops.mkldnn._convolution_pointwise
-    return run(x, weight, bias, *around, *_attributes(activation, x.dtype))
+    y = run(x, weight, bias, *around, *_attributes(activation, x.dtype))
+    work.done(y, math.prod(weight.shape[1:]))
+    return y
 
 
 def dense(
@@ -66,8 +71,11 @@ def dense(
     run = torch.ops.mkldnn._linear_pointwise
     adds = plus is not None and activation is None and plus.is_contiguous()
     if adds and x.dtype == torch.bfloat16:
-        return run.binary(x, plus, weight, bias, "add")
+        y = run.binary(x, plus, weight, bias, "add")
+        work.done(y, x.shape[-1])
+        return y
     y = run(x, weight, bias, *_attributes(activation, x.dtype))
+    work.done(y, x.shape[-1])
     # In float32 a fused sum takes longer than a pass over memory.
     return y if plus is None else y.add_(plus)
 
@@ -87,7 +95,9 @@ def matrix_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
     """Compute ``a @ b`` of matrices, plus ``bias`` along the rows."""
     # In bfloat16 torch uses oneDNN's product itself.
     if a.dtype == torch.bfloat16 or not usable(a, b):
-        return a @ b if bias is None else torch.addmm(bias[:, None], a, b)
+        product = a @ b if bias is None else torch.addmm(bias[:, None], a, b)
+        work.done(product, a.shape[1])
+        return product
     product = dense(a, b.t(), None)
     return product if bias is None else product.add_(bias[:, None])
 

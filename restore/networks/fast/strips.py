@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from restore.networks import work
 from restore.networks.architecture import Pair
 from restore.networks.fast.operators import window_means
 
@@ -145,7 +146,8 @@ class RowStrips(WholeMaps):
         for start in range(0, height, size):
             stop = min(height, start + size)
             first, last = max(0, start - halo), min(height, stop + halo)
-            around = run(*(_rows(x, first, last, height) for x in maps))
+            with work.counted_as((stop - start) / (last - first)):
+                around = run(*(_rows(x, first, last, height) for x in maps))
             strip = around[:, start - first : stop - first]
             if into is None:
                 into = strip.new_empty(strip.shape[0], height, *strip.shape[2:])

@@ -180,10 +180,10 @@ function received(row, request) {
 }
 
 function told(row, job) {
-  const many = job.total > 1 ? ` (${job.done} of ${job.total})` : "";
+  const part = job.total ? `, ${Math.floor((100 * job.done) / job.total)} %` : "";
   const texts = {
     waiting: job.position ? `waiting, ${job.position} before it` : "waiting",
-    running: `${job.head}: working${many}, ${job.elapsed} s${job.message ? `; ${job.message}` : ""}`,
+    running: `${job.head}: working${part}, ${job.elapsed} s${job.message ? `; ${job.message}` : ""}`,
     cancelled: "cancelled",
     failed: job.error,
     gone: "no longer kept by the server",
