@@ -73,7 +73,7 @@ def entry(outcome: Outcome, head: str) -> ReportedFile:
     except ImageError:
         return ReportedFile(outcome)
     same = before.shape == after.shape
-    signs = suspicious(before, after, head) if same else ()
+    signs = suspicious(before, after, head, outcome.borders) if same else ()
     return ReportedFile(outcome, signs, data_url(thumbnail(before)), data_url(thumbnail(after)))
 
 

@@ -6,10 +6,12 @@ proves: what restoration does on purpose stays below, a harm that is put into a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from restore.evaluate.seams import DEPTH, steps_down
 from restore.heads import HEADS
 from restore.inspect import inspect, suggest
 
@@ -18,6 +20,11 @@ LARGEST = 1024
 BLOCK = 16
 FLAT = 0.1
 """Share of the blocks that count as flat: those with the least texture before."""
+AROUND, REACH = 40, DEPTH + DEPTH // 2
+"""Pixels on either side of a border that are compared with it, and those that it may reach."""
+
+Borders = tuple[Sequence[int], Sequence[int]]
+"""Where tiles and windows meet, by rows and by columns: indices of the pixel after the border."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,17 @@ class Sign:
         return self.value / self.limit
 
 
-def suspicious(before: np.ndarray, after: np.ndarray, head: str) -> tuple[Sign, ...]:
+def suspicious(
+    before: np.ndarray, after: np.ndarray, head: str, borders: Borders = ((), ())
+) -> tuple[Sign, ...]:
     """Return the signs beyond their limits, worst first.
 
-    ``before`` and ``after`` are H x W x 3 uint8 in sRGB, of one size. Heads that change light on
-    purpose are not blamed for new brightness and colours.
+    ``before`` and ``after`` are H x W x 3 uint8 in sRGB, of one size, and ``borders`` where they
+    were cut. Heads that change light on purpose are not blamed for new brightness and colours.
     """
     shown = _middle(before)
     old, new = shown.astype(np.float32), _middle(after).astype(np.float32)
-    signs = [texture(old, new)]
+    signs = [texture(old, new), seam(before, after, borders)]
     if not (head in HEADS and HEADS[head].changes_light):
         signs.append(hue(old, new))
         if suggest(inspect(shown)) is None:  # rain and haze are bright
@@ -77,6 +86,37 @@ def texture(before: np.ndarray, after: np.ndarray) -> Sign:
     flat = old <= np.quantile(old, FLAT)
     grown = float((new[flat] / gain - old[flat]).mean())
     return Sign("flat areas gained texture", grown, 1.5)
+
+
+def seam(before: np.ndarray, after: np.ndarray, borders: Borders) -> Sign:
+    """By how much the change steps over the worst border, or makes a line along it, more than
+    anywhere around.
+
+    A step that the picture had before is no change. The median along the border counts: a seam runs
+    along all of it, an object that ends there does not. Of H x W x 3, in luma.
+    """
+    rows, columns = borders
+    turned = before.swapaxes(0, 1), after.swapaxes(0, 1)
+    excesses = [*_excesses(before, after, rows), *_excesses(*turned, columns)]
+    return Sign("tile border shows", max(excesses, default=0.0), 2.0)
+
+
+def _excesses(before: np.ndarray, after: np.ndarray, borders: Sequence[int]) -> Iterator[float]:
+    for border in borders:
+        top = max(0, border - AROUND)
+        old, new = (_luma(x[top : border + AROUND].astype(np.float32)) for x in (before, after))
+        if len(old) <= 2 * REACH:
+            continue
+        places, steps = steps_down(new - old)
+        half = DEPTH // 2
+        # Two steps of opposite signs, one on either side of a place, make a line.
+        lines = (steps[:, 2 * half :] - steps[:, : -2 * half]) / 2
+        places, steps = places[half:-half] + top, steps[:, half:-half]
+        elsewhere = abs(places[:, None] - np.array(borders)).min(axis=1) >= REACH
+        for found in (steps, lines):
+            medians = np.median(abs(found), axis=0)
+            if (places == border).any() and elsewhere.any():
+                yield float(medians[places == border][0] - medians[elsewhere].max())
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:

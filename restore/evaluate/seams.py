@@ -114,17 +114,25 @@ def _near(length: int, borders: Sequence[int]) -> np.ndarray:
 
 def _steps(difference: np.ndarray, borders: Sequence[int]) -> tuple[Mean, Mean]:
     """Down the rows: over the borders, and where none is so near that it takes part."""
-    length, width = difference.shape[:2]
+    length = len(difference)
     if length < 2 * DEPTH:
         return Mean(), Mean()
+    places, steps = steps_down(difference)
+    steps = abs(steps)
+    distance = abs(places[:, None] - np.array(borders, int)).min(axis=1, initial=length)
+    return _mean(steps[:, distance == 0]), _mean(steps[:, distance >= DEPTH])
+
+
+def steps_down(difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places down the rows of H x W or H x W x C where a step fits, as the index of the
+    row after it, and the step of each segment (first axis) at each place (second)."""
+    length, width = difference.shape[:2]
     segments = max(1, width // SEGMENT)
     along = np.stack([part.mean(axis=1) for part in np.array_split(difference, segments, axis=1)])
     sums = np.cumsum(np.insert(along, 0, 0, axis=1), axis=1)
     places = np.arange(DEPTH, length - DEPTH + 1)
     before, here, after = (sums[:, places + offset] for offset in (-DEPTH, 0, DEPTH))
-    steps = abs((after - here) - (here - before)) / DEPTH
-    distance = abs(places[:, None] - np.array(borders, int)).min(axis=1, initial=length)
-    return _mean(steps[:, distance == 0]), _mean(steps[:, distance >= DEPTH])
+    return places, ((after - here) - (here - before)) / DEPTH
 
 
 def _mean(values: np.ndarray) -> Mean:

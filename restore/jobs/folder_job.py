@@ -26,6 +26,7 @@ from restore.jobs.restorers import (
     open_restorer,
     stamp_of,
     used,
+    with_borders,
 )
 from restore.jobs.routing import is_clip_target, is_moving
 from restore.jobs.shard import parse_shard
@@ -285,6 +286,7 @@ class _FolderRun:
             progress=of_clip,
             within=lambda job, done, all_: self.calls.on_tiles(job.source, done, all_),
         ):
+            outcome = with_borders(outcome, restorer)
             self.files.append(outcome)
             counted.finished(outcome)
             self.calls.on_outcome(outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ class Outcome:
     """Parts of the input that the output cannot keep, one sentence each."""
     size: tuple[int, int] = (0, 0)
     """(height, width) in pixels; (0, 0) if the file was not restored."""
+    borders: tuple[Sequence[int], Sequence[int]] = ((), ())
+    """Of a picture in a folder: where tiles and windows meet, by rows and by columns, as indices
+    of the pixel after the border."""
     frames: int = 1
     """Pictures in the output: 1, or the frames of a clip or an animation."""
     resumed: int = 0

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
+import numpy as np
+
 from restore.errors import UsageError
+from restore.jobs.outcome import DONE, Outcome
 from restore.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -79,6 +83,14 @@ def used(restorer: Restorer) -> Used:
         "precision": compute.precision,
         "backend": restorer.backend.name,
     }
+
+
+def with_borders(outcome: Outcome, restorer: Restorer) -> Outcome:
+    """Add where the tiles of a restored picture meet, for an image of its size in 8 bits."""
+    if outcome.status != DONE or outcome.frames != 1:
+        return outcome
+    rows, columns = restorer.borders(np.broadcast_to(np.uint8(0), (*outcome.size, 3)))
+    return replace(outcome, borders=(tuple(rows), tuple(columns)))
 
 
 def stamp_of(restorer: Restorer) -> str:

@@ -13,6 +13,7 @@ from restore.compare import folder_report
 from restore.compare.folder_report import ReportedFile, write_report
 from restore.errors import ImageError
 from restore.jobs.outcome import DONE, FAILED, SKIPPED, Outcome
+from restore.networks.maxim.network import Maxim
 
 
 def outcome(source: Path, target: Path, **more: object) -> Outcome:
@@ -83,3 +84,23 @@ def test_a_folder_run_has_all_that_a_report_needs(tmp_path: Path) -> None:
     (entry,) = write_report(tmp_path / "report.html", "denoise", done.files)
     assert (entry.outcome.status, entry.signs) == (DONE, ())
     assert entry.before == entry.after != ""
+
+
+def test_the_borders_of_the_tiles_are_looked_at(tmp_path: Path) -> None:
+    """With a network that adds a little light, but less at the edges of its input."""
+    from models import save_model
+
+    def lighten(network: Maxim) -> None:
+        network.stages[0].output_convs[0].weight.fill_(0.002)
+
+    model = save_model(tmp_path, identity=True, change=lighten)
+    (tmp_path / "in").mkdir()
+    saved(tmp_path / "in" / "a.png", smooth(192, 256))
+    for overlap, found in ((0, ["tile border shows"]), (32, [])):
+        out = tmp_path / f"out{overlap}"
+        words = {"model": str(model), "device": "cpu", "tile": 64, "overlap": overlap}
+        done = restore_folder(tmp_path / "in", out, "denoise", **words)
+        assert 64 in done.files[0].borders[0]
+        (entry,) = write_report(tmp_path / f"{overlap}.html", "denoise", done.files)
+        assert [sign.name for sign in entry.signs if "border" in sign.name] == found
+    assert "tile border shows: " in (tmp_path / "0.html").read_text(encoding="utf-8")
