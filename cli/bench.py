@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from restore.cli.bench_folder import folder, plan
 from restore.cli.console import Reporter
-from restore.cli.options import Device, Devices, Model, Precision, Threads
+from restore.cli.options import Device, Devices, Threads
 from restore.cli.tiling import tiling
 from restore.cli.values import picture_size
 
 app = typer.Typer(help="Measure speed on this machine, and ways of cutting.", no_args_is_help=True)
-app.command()(tiling)
+for _command in (tiling, folder, plan):
+    app.command()(_command)
 
 
 @app.callback()
@@ -47,37 +49,6 @@ def train(
         f"{found.device}, {found.precision}, {found.processes} processes with {found.threads} "
         f"threads each, {found.patches_per_step} patches a step",
         **asdict(found),
-    )
-
-
-@app.command()
-def folder(
-    task: Annotated[str, typer.Argument(help="The head that restores.")] = "denoise",
-    model: Model = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    pictures: Annotated[int, typer.Option(min=4, help="How many.")] = 100,
-    height: Annotated[int, typer.Option(min=1)] = 512,
-    width: Annotated[int, typer.Option(min=1)] = 768,
-    format_: Annotated[str, typer.Option("--format", help="Of the files: jpg, png, ...")] = "jpg",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
-) -> None:
-    """Time a folder of made-up pictures, as a multiple of the network's own time for them."""
-    from restore import Restorer
-    from restore.jobs import folder_overhead
-    from restore.media.formats import checked_ending
-
-    ending = checked_ending(format_)
-    restorer = Restorer(task, model, device=device, precision=precision)
-    reporter = Reporter(json)
-    with reporter.progress("rounds") as progress:
-        found = folder_overhead.measure(restorer, {}, pictures, (height, width), ending, progress)
-    reporter.result(
-        f"{found.pictures} pictures of {width} x {height} ({found.format}): {found.folder:.1f} s, "
-        f"{found.ratio:.3f} x the network's {found.network:.1f} s\n"
-        f"{restorer.card.name}, {restorer.compute.device} {restorer.compute.precision}",
-        **asdict(found),
-        ratio=found.ratio,
     )
 
 

@@ -41,13 +41,12 @@ def run(request: Request) -> None:
             overwrite=request.overwrite,
             **_callbacks(tally, display, reporter, watching),
             should_stop=lambda: signalled() > 0,
+            keep_files=request.report is not None,
             **options,
             **request.restorer,
         )
         interrupted = signalled()
     if request.folders["dry_run"]:
-        for file in done.files:
-            reporter.result(f"{file.source} -> {file.target}", **_paths(file))
         return
     if done.reason:
         reporter.note(done.reason)
@@ -74,6 +73,9 @@ def _callbacks(
     watching: bool,
 ) -> dict[str, Any]:
     def add(outcome: "Outcome") -> None:
+        if outcome.status == "planned":
+            reporter.result(f"{outcome.source} -> {outcome.target}", **_paths(outcome))
+            return
         tally.add(outcome)
         display.outcome(outcome)
         if watching and outcome.status == "failed":  # at once: the end may be far

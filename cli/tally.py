@@ -21,7 +21,8 @@ class Tally:
         """Finished frames, and all: a picture is one."""
         self.count: Counter[str] = Counter()
         self.failures: dict[Path, Outcome] = {}
-        self.notes: dict[str, list[Path]] = {}
+        self.notes: dict[str, tuple[Path, int]] = {}
+        """Each note with the first file that it applies to, and how many others there are."""
         self.megapixels = 0.0
         self._began = time.monotonic()
 
@@ -29,7 +30,8 @@ class Tally:
         self.count[outcome.status] += 1
         self.megapixels += outcome.megapixels
         for note in outcome.notes:
-            self.notes.setdefault(note, []).append(outcome.source)
+            first, others = self.notes.get(note, (outcome.source, -1))
+            self.notes[note] = first, others + 1
         if outcome.status == "failed":
             self.failures[outcome.source] = outcome
         else:
@@ -54,8 +56,8 @@ class Tally:
     def say_notes(self) -> list[str]:
         """Each note once, with the first file it applies to."""
         return [
-            f"{first}{f' and {len(others)} more' if others else ''}: {note}"
-            for note, (first, *others) in self.notes.items()
+            f"{first}{f' and {others} more' if others else ''}: {note}"
+            for note, (first, others) in self.notes.items()
         ]
 
     def __str__(self) -> str:

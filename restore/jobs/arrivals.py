@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from restore.jobs.folder_plan import Job
@@ -11,7 +11,7 @@ State = tuple[int, int]
 
 
 def settled(
-    look: Callable[[], list[Job]], pause: Callable[[], object], should_stop: Callable[[], bool]
+    look: Callable[[], Iterable[Job]], pause: Callable[[], object], should_stop: Callable[[], bool]
 ) -> Iterator[list[Job]]:
     """Yield jobs whose inputs are complete: two looks with a pause between them find the same size
     and time. An input that changes later is yielded again. Ends when ``should_stop`` returns True.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.folder_options import FolderOptions
-from restore.jobs.folder_plan import Job, Naming, passed_over, plan
+from restore.jobs.folder_plan import Job, JobTable, Naming, plan
+from restore.jobs.folder_sums import FolderSums
 from restore.jobs.frame_count import FrameCount
-from restore.jobs.outcome import DISK_FULL, DONE, FAILED, PLANNED, STOPPED, Outcome
+from restore.jobs.job_table import Jobs
+from restore.jobs.outcome import PLANNED, Outcome
 from restore.jobs.restorers import (
     Notify,
     announce,
@@ -70,6 +72,7 @@ def restore_folder(
     on_all_frames: Callable[[int, int], object] | None = None,
     notify: Notify | None = None,
     should_stop: Callable[[], bool] | None = None,
+    keep_files: bool = True,
     **options: Any,
 ) -> Outcome:
     """Restore every picture, animation and clip in a folder, each as `restore_file` does.
@@ -90,11 +93,14 @@ def restore_folder(
             any thread. A picture is one frame; clips count by their headers until they are read.
         notify: gets the expected time of a long run, and the files passed over.
         should_stop: once it returns True, outputs being written are finished and the run ends.
+        keep_files: hold an outcome for each input until the end. Without, ``files`` and
+            ``passed_over`` of the result are empty, and memory does not grow with the folder.
         options: those of `FolderOptions`, of `IoOptions` (for pictures), of `ClipOptions` except
             ``fps`` and ``resume`` (for clips, which are always resumed), and of `Restorer`.
 
     Returns:
-        An `Outcome` whose ``files`` hold one outcome for each input.
+        An `Outcome` whose ``files`` hold one outcome for each input, unless ``keep_files`` is
+        False.
 
     Raises:
         ImageError: before any work, if inputs are missing or outputs would collide.
@@ -115,7 +121,8 @@ def restore_folder(
         notify=notify,
         should_stop=should_stop,
     )
-    job = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, calls)
+    sums = FolderSums(keep_files)
+    job = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, calls, sums)
     return job.run()
 
 
@@ -152,37 +159,30 @@ class _FolderRun:
     overwrite: bool
     options: dict[str, Any]
     calls: _Callbacks
-    files: list[Outcome] = field(default_factory=list)
+    sums: FolderSums
 
     def run(self) -> Outcome:
         _refuse_clip_name(self.sources, self.target)
         naming = Naming(self.how.suffix, self.how.format)
         jobs = self._plan(naming)
         self._refuse_useless(jobs)
-        unknown = passed_over(self.sources, self.target, recursive=self.how.recursive)
-        self._say_passed_over(unknown)
+        self._say_passed_over(jobs)
         if self.how.dry_run:
-            self.files.extend(Outcome(job.source, job.target, PLANNED) for job in jobs)
-            return self._outcome(PLANNED, unknown)
+            for job in jobs:
+                self._note(Outcome(job.source, job.target, PLANNED))
+            return self._outcome(PLANNED, jobs)
         restorer = self._restorer(jobs)
         counted = FrameCount(self.calls.on_all_frames)
         with manifest.opened(self.target, parse_shard(self.how.shard)) as made:
             for some in self._rounds(jobs, naming):
                 self._round(some, restorer, made, counted)
-        failed = any(file.status == FAILED for file in self.files)
-        stopped = any(file.status == STOPPED for file in self.files)
-        status = FAILED if failed else STOPPED if stopped else DONE
-        return self._outcome(status, unknown, restorer)
+        return self._outcome(self.sums.status, jobs, restorer)
 
-    def _why_ended(self) -> str:
-        """State that a full disk has ended the run, and how much is left to do; empty if not."""
-        if not any(file.reason.startswith(DISK_FULL) for file in self.files):
-            return ""
-        left = sum(file.status in (STOPPED, FAILED) for file in self.files)
-        some = "1 file is" if left == 1 else f"{left} files are"
-        return f"{DISK_FULL}: {some} left; make room, and the same call goes on from there"
+    def _note(self, outcome: Outcome) -> None:
+        self.sums.add(outcome)
+        self.calls.on_outcome(outcome)
 
-    def _plan(self, naming: Naming) -> list[Job]:
+    def _plan(self, naming: Naming) -> JobTable:
         return plan(
             self.sources,
             self.target,
@@ -192,7 +192,7 @@ class _FolderRun:
             shard=parse_shard(self.how.shard),
         )
 
-    def _refuse_useless(self, jobs: list[Job]) -> None:
+    def _refuse_useless(self, jobs: JobTable) -> None:
         """Raise `UsageError` for options of clips that no input has a use for."""
         self.moving.check()
         self.moving.refuse("fps", "allow_gaps", what="for numbered pictures; use restore_clip")
@@ -201,17 +201,19 @@ class _FolderRun:
             return
         self.moving.refuse(*names, what=f"for clips; {self.sources[0]} holds none")
 
-    def _asked(self, jobs: list[Job]) -> list[Job]:
+    def _asked(self, jobs: JobTable) -> Iterable[Job]:
         """The jobs, if an option of clips is given: opening them all takes time."""
         return jobs if self.moving != ClipOptions() else []
 
-    def _say_passed_over(self, unknown: list[Path]) -> None:
-        if unknown and self.calls.notify is not None:
-            more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+    def _say_passed_over(self, jobs: JobTable) -> None:
+        count = jobs.count_passed_over()
+        if count and self.calls.notify is not None:
+            more = f" and {count - 1} more" if count > 1 else ""
             kind = "pictures or clips" if more else "a picture or a clip"
-            self.calls.notify(f"{unknown[0]}{more}: passed over, not {kind} by name")
+            first = next(jobs.passed_over())
+            self.calls.notify(f"{first}{more}: passed over, not {kind} by name")
 
-    def _restorer(self, jobs: list[Job]) -> Restorer:
+    def _restorer(self, jobs: JobTable) -> Restorer:
         from restore.engine.precision import share_cores
         from restore.jobs.input_sizes import sizes_of_jobs
 
@@ -225,15 +227,15 @@ class _FolderRun:
             announce(restorer, sizes, notify, times, workers)
         return restorer
 
-    def _rounds(self, jobs: list[Job], naming: Naming) -> Iterable[list[Job]]:
+    def _rounds(self, jobs: JobTable, naming: Naming) -> Iterable[Jobs]:
         if not self.how.watch:
             return [jobs]
         return arrivals.settled(self._looking(naming), self._pause, self._should_stop)
 
-    def _looking(self, naming: Naming) -> Callable[[], list[Job]]:
+    def _looking(self, naming: Naming) -> Callable[[], Iterable[Job]]:
         said = ""
 
-        def look() -> list[Job]:
+        def look() -> Iterable[Job]:
             nonlocal said
             try:
                 return self._plan(naming)
@@ -251,21 +253,21 @@ class _FolderRun:
             time.sleep(0.05)
 
     def _should_stop(self) -> bool:
-        if self.calls.should_stop() or self._why_ended():
+        if self.calls.should_stop() or self.sums.why_ended():
             return True
-        return self.how.fail_fast and any(file.status == FAILED for file in self.files)
+        return self.how.fail_fast and self.sums.has_failed
 
     def _round(
         self,
-        jobs: list[Job],
+        jobs: Jobs,
         restorer: Restorer,
         made: manifest.Manifest,
         counted: FrameCount,
     ) -> None:
         from restore.jobs.executors.local import MovingWork, OutputPolicy, run
 
-        total = len(self.files) + len(jobs)
-        self.calls.progress(len(self.files), total)
+        total = len(self.sums) + len(jobs)
+        self.calls.progress(len(self.sums), total)
         counted.expect(jobs)
 
         def of_clip(job: Job, done: int, all_: int) -> None:
@@ -287,10 +289,9 @@ class _FolderRun:
             within=lambda job, done, all_: self.calls.on_tiles(job.source, done, all_),
         ):
             outcome = with_borders(outcome, restorer)
-            self.files.append(outcome)
             counted.finished(outcome)
-            self.calls.on_outcome(outcome)
-            self.calls.progress(len(self.files), total)
+            self._note(outcome)
+            self.calls.progress(len(self.sums), total)
 
     def _opening(self, restorer: Restorer) -> Callable[..., Picture]:
         words = stamp_of(restorer)
@@ -324,16 +325,14 @@ class _FolderRun:
             if name != "resume" and value != getattr(ClipOptions, name)
         }
 
-    def _outcome(
-        self, status: str, unknown: list[Path], restorer: Restorer | None = None
-    ) -> Outcome:
+    def _outcome(self, status: str, jobs: JobTable, restorer: Restorer | None = None) -> Outcome:
         done = Outcome(
             self.sources[0],
             self.target,
             status,
-            self._why_ended(),
-            seconds=sum(file.seconds for file in self.files),
-            files=tuple(self.files),
-            passed_over=tuple(unknown),
+            self.sums.why_ended(),
+            seconds=self.sums.seconds,
+            files=tuple(self.sums.kept),
+            passed_over=tuple(jobs.passed_over()) if self.sums.keeps else (),
         )
         return done if restorer is None else replace(done, **used(restorer))

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import glob
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from restore.errors import ImageError, UsageError
 from restore.files import ignores_case
+from restore.jobs.job_table import Found, Job, JobTable
+from restore.jobs.listing import ListedFile, files_in
 from restore.jobs.routing import is_glob
 from restore.jobs.shard import WHOLE, Shard
 from restore.media.formats import BY_SUFFIX, SUFFIXES, checked_ending
 from restore.media.video.detect import CONTAINERS, is_clip
 
+__all__ = ["Job", "JobTable", "Naming", "plan", "refuse_absent"]
+
+_FOLDERS = 4096
+"""Folders that are remembered: files come folder by folder."""
 _FOR_ANY_CLIP = ".mkv"
 """Matroska holds every stream of clips whose own container cannot be written."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One file and its output."""
-
-    source: Path
-    target: Path
 
 
 @dataclass(frozen=True)
@@ -84,13 +81,13 @@ def plan(
     naming: Callable[[Path], str] = _AS_THE_INPUT,
     may_be_empty: bool = False,
     shard: Shard = WHOLE,
-) -> list[Job]:
+) -> JobTable:
     """Find every picture and clip in ``sources``: files, folders, patterns such as
     ``photos/*.jpg``.
 
     Files of a folder keep their places in it below ``output``. Hidden files, files in an ``output``
     within an input folder, and outputs of other inputs are no inputs, so that the same plan made
-    again is the same.
+    again is the same. Folders are listed once, and their files are not opened.
 
     Args:
         recursive: include folders within folders.
@@ -109,102 +106,71 @@ def plan(
             f"{output}: is the name of a clip; name a folder for the results of several files, or "
             "numbered pictures such as frames/%05d.png as the input of a clip"
         )
-    found: dict[Path, Path] = {}  # input -> its place below the output; each input once
-    for path, place in _files(sources, output, recursive):
-        if _is_named(path, sources) or _is_known(path):
-            found.setdefault(path, place)
-    if not found and not may_be_empty:
+    table = JobTable(output, _found(sources, output, recursive, naming))
+    if not len(table) and not may_be_empty:
         named = ", ".join(map(str, sources))
         deeper = not recursive and any(source.is_dir() for source in sources)
         hint = "; recursive=True includes the folders within" if deeper else ""
         raise ImageError(f"{named}: no pictures{hint}")
-    jobs = [Job(path, output / place.with_name(naming(path))) for path, place in found.items()]
-    results = {_same(job.target) for job in jobs if _same(job.target) != _same(job.source)}
-    jobs = [job for job in jobs if _same(job.source) not in results]
-    jobs.sort(key=lambda job: job.source)
-    _check(jobs)
-    return [job for job in jobs if shard.holds(job.target.relative_to(output).as_posix())]
+    table.drop_results()
+    table.check()
+    table.keep(shard)
+    return table
 
 
-def passed_over(sources: Sequence[Path], output: Path, *, recursive: bool = False) -> list[Path]:
-    """List the files in the folders and patterns among ``sources`` that `plan` leaves out because
-    their names are neither those of pictures nor of clips."""
-    found = {path for path, _ in _files(sources, output, recursive)}
-    return sorted(p for p in found if not _is_known(p) and p.is_file() and p not in sources)
-
-
-def _files(sources: Sequence[Path], output: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:
-    """Yield (file, its place below the output) for all files that are not hidden."""
-    inside = output.resolve()
-    for source in sources:
-        if source.is_dir():
-            yield from _files_of_folder(source, recursive, skip=inside)
-        elif is_glob(source):
-            yield from _files_of_pattern(source, skip=inside)
-        else:
-            yield source, Path(source.name)
-
-
-def _files_of_folder(source: Path, recursive: bool, skip: Path) -> Iterator[tuple[Path, Path]]:
-    for folder, folders, names in os.walk(source, onerror=_complain):
-        folders[:] = sorted(
-            f
-            for f in folders
-            if recursive and not f.startswith(".") and (Path(folder) / f).resolve() != skip
-        )
-        for path in (Path(folder) / name for name in sorted(names)):
-            if not path.name.startswith("."):
-                yield path, path.relative_to(source)
-
-
-def _files_of_pattern(source: Path, skip: Path) -> Iterator[tuple[Path, Path]]:
-    base = _fixed_part(source)
-    within = skip not in (base.resolve(), *base.resolve().parents)
-    for name in sorted(glob.glob(str(source), recursive=True)):
-        path = Path(name)
-        if not (within and skip in path.resolve().parents):
-            yield path, path.relative_to(base)
-
-
-def _is_named(path: Path, sources: Sequence[Path]) -> bool:
-    """Whether a file is one of the sources itself: it is an input under any name."""
-    return path in sources and not path.is_dir()
-
-
-def _is_known(path: Path) -> bool:
-    # Only regular files: reading a pipe with a picture's name may never end.
-    known = path.suffix.lower() in SUFFIXES or is_clip(path)
-    return known and (path.is_file() or path.is_symlink())
-
-
-def _complain(error: OSError) -> None:
-    raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
-
-
-def _check(jobs: Sequence[Job]) -> None:
-    inputs = {_same(job.source): job.source for job in jobs}
-    outputs: dict[str, Job] = {}
-    for job in jobs:
-        name = _same(job.target)
-        if name in inputs:
-            raise ImageError(
-                f"{job.target}: would replace the input {inputs[name]}; "
-                "choose another folder, suffix or format"
+def _found(
+    sources: Sequence[Path], output: Path, recursive: bool, naming: Callable[[Path], str]
+) -> Iterator[Found]:
+    named = {str(source) for source in sources if not source.is_dir()}
+    same = _SameFile()
+    for file in files_in(sources, output, recursive):
+        if file.path in named or _is_known(file):
+            place = os.path.join(os.path.dirname(file.place), naming(Path(file.path)))
+            target = str(output / place)
+            yield Found(
+                file.path, place, same(file.path, file.is_link), same(target, same.is_link(target))
             )
-        other = outputs.setdefault(name, job)
-        if other is not job:
-            raise ImageError(f"{other.source} and {job.source} would both become {job.target}")
+        elif file.is_regular:
+            yield Found(file.path)
 
 
-def _same(path: Path) -> str:
-    """Return equal names for paths that are one file: links are followed, and case is ignored where
-    the file system does."""
-    real = os.path.realpath(path)
-    return real.casefold() if ignores_case(Path(real).parent) else real
+def _is_known(file: ListedFile) -> bool:
+    # Only regular files: reading a pipe with a picture's name may never end.
+    path = Path(file.path)
+    known = path.suffix.lower() in SUFFIXES or is_clip(path)
+    return known and (file.is_regular or file.is_link)
 
 
-def _fixed_part(pattern: Path) -> Path:
-    """Return the folder of a pattern up to its first wildcard."""
-    folders = pattern.parts[:-1]
-    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), folders)
-    return Path(*fixed)
+class _SameFile:
+    """Returns equal names for paths that are one file: links are followed, and case is ignored
+    where the file system does. Each folder is looked at once."""
+
+    def __init__(self) -> None:
+        self._folder = lru_cache(_FOLDERS)(_real_folder)
+        self._links = lru_cache(_FOLDERS)(_links_in)
+
+    def __call__(self, path: str, is_link: bool) -> str:
+        if is_link:
+            real = os.path.realpath(path)
+            return real.casefold() if ignores_case(Path(real).parent) else real
+        parent, name = os.path.split(path)
+        folder, any_case = self._folder(parent)
+        real = os.path.join(folder, name)
+        return real.casefold() if any_case else real
+
+    def is_link(self, path: str) -> bool:
+        parent, name = os.path.split(path)
+        return name in self._links(parent)
+
+
+def _real_folder(folder: str) -> tuple[str, bool]:
+    real = os.path.realpath(folder)
+    return real, ignores_case(Path(real))
+
+
+def _links_in(folder: str) -> frozenset[str]:
+    try:
+        with os.scandir(folder or ".") as entries:
+            return frozenset(entry.name for entry in entries if entry.is_symlink())
+    except OSError:  # it does not exist yet
+        return frozenset()

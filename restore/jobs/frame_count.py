@@ -18,13 +18,16 @@ class FrameCount:
     def __init__(self, report: Callable[[int, int], object]):
         self._report = report
         self._lock = threading.Lock()
-        self._all: dict[Path, int] = {}
-        self._done: dict[Path, int] = {}
+        self._known: dict[Path, tuple[int, int]] = {}  # finished, all: of all but waiting pictures
+        self._done = self._all = 0
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """Add files that are about to be restored. Headers of clips are read for their counts."""
         for job in jobs:
-            self._set(job.source, 0, frames_in(job.source))
+            if is_clip(job.source):
+                self._set(job.source, 0, frames_in(job.source), before=(0, 0))
+            else:
+                self._all += 1
         self._say()
 
     def frames(self, source: Path, done: int, total: int) -> None:
@@ -37,18 +40,23 @@ class FrameCount:
         if outcome.status == STOPPED:
             return
         with self._lock:
-            known = self._all.get(outcome.source, 1)
+            known = self._known.get(outcome.source, (0, 1))[1]
         count = outcome.frames if outcome.status == DONE else known
         self._set(outcome.source, count, count)
+        with self._lock:
+            del self._known[outcome.source]  # nothing more will be said about it
         self._say()
 
-    def _set(self, source: Path, done: int, total: int) -> None:
+    def _set(self, source: Path, done: int, total: int, before: tuple[int, int] = (0, 1)) -> None:
         with self._lock:
-            self._done[source], self._all[source] = done, total
+            before = self._known.get(source, before)
+            self._known[source] = done, total
+            self._done += done - before[0]
+            self._all += total - before[1]
 
     def _say(self) -> None:
         with self._lock:
-            done, total = sum(self._done.values()), sum(self._all.values())
+            done, total = self._done, self._all
         self._report(done, total)
 
 

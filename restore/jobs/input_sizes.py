@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from restore.errors import ImageError
-from restore.jobs.folder_plan import Job
+from restore.jobs.job_table import Jobs
 from restore.jobs.routing import is_moving
 from restore.media import image
 from restore.media.video.detect import is_clip
 
 _MOST = 50
 """Files of a folder that are opened."""
+_ASKED = 2000
+"""Files of a folder whose outputs are looked for."""
 _SECONDS = 1.0
 """Limit for opening them: some formats must be decoded to know their size."""
 Pair = tuple[int, int]
 
 
-def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pair], float]:
+def sizes_of_jobs(jobs: Jobs, overwrite: bool = False) -> tuple[list[Pair], float]:
     """Look at some of the jobs whose output does not exist, or with ``overwrite`` of all jobs,
     evenly spread.
 
     Returns (height, width) of each picture and of each frame of a clip that can be read, and how
     many jobs each job looked at stands for.
     """
-    left = [job.source for job in jobs if overwrite or not os.path.lexists(job.target)]
+    some = [*islice(jobs, 0, None, -(-len(jobs) // _ASKED) or 1)]
+    left = [job.source for job in some if overwrite or not os.path.lexists(job.target)]
     until = time.monotonic() + _SECONDS
     found: list[Pair] = []
     looked = 0
@@ -40,7 +43,7 @@ def sizes_of_jobs(jobs: Sequence[Job], overwrite: bool = False) -> tuple[list[Pa
             continue  # it will fail in its turn, with the reason
         if time.monotonic() > until:
             break
-    return found, len(left) / looked if looked else 0.0
+    return found, len(jobs) / len(some) * len(left) / looked if looked else 0.0
 
 
 def _frames(path: Path) -> list[Pair]:

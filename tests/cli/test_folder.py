@@ -74,7 +74,7 @@ def test_workers_share_the_memory(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     saved(tmp_path / "photos" / "a.png", np.zeros((300, 300, 3), np.uint8))
     for workers in (1, 8):
-        words = (tmp_path / "photos", tmp_path / f"of {workers}", "--max-memory", "110MiB")
+        words = (tmp_path / "photos", tmp_path / f"of {workers}", "--max-memory", "248MiB")
         outcome = denoise(*words, "--workers", workers, model=model)
         assert outcome.code == 0
         assert ("memory allows tiles of 96 pixels" in outcome.stderr) == (workers == 8)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from restore.errors import ImageError, UsageError
-from restore.jobs.folder_plan import Job, Naming, passed_over, plan
+from restore.jobs import folder_plan
+from restore.jobs.folder_plan import Job, Naming
 from restore.jobs.routing import is_folder_run
 
 TREE = (
@@ -25,6 +27,17 @@ def photos(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     return folder
+
+
+def plan(*arguments: Any, **options: Any) -> list[Job]:
+    return [*folder_plan.plan(*arguments, **options)]
+
+
+def passed_over(sources: list[Path], output: Path, **options: Any) -> list[Path]:
+    found = folder_plan.plan(sources, output, may_be_empty=True, **options)
+    others = [*found.passed_over()]
+    assert found.count_passed_over() == len(others)
+    return others
 
 
 def names(jobs: list[Job], output: Path) -> list[str]:
@@ -220,3 +233,26 @@ def test_names_that_differ_in_case_are_two_files_where_they_are(tmp_path: Path) 
     os.link(output / "Any.txt", output / "aNY.TXT")  # as on a file system that ignores case
     with pytest.raises(ImageError, match="would both become"):
         plan([source], output / "new")
+
+
+def test_inputs_are_in_the_order_of_their_folders(tmp_path: Path) -> None:
+    for name in ("a-b/1.png", "a/2.png", "a/b/3.png", "a.png", "a0/4.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    found = [job.source for job in plan([tmp_path / "in"], tmp_path / "out", recursive=True)]
+    assert found == sorted(found)
+    assert len(found) == 5
+
+
+def test_names_of_any_bytes_are_kept(tmp_path: Path) -> None:
+    name = os.fsdecode(b"a\xff.png")
+    (tmp_path / name).touch()
+    assert plan([tmp_path], tmp_path / "out") == [Job(tmp_path / name, tmp_path / "out" / name)]
+
+
+def test_some_jobs_are_evenly_spread(tmp_path: Path) -> None:
+    for number in range(10):
+        (tmp_path / f"{number}.png").touch()
+    found = folder_plan.plan([tmp_path], tmp_path / "out")
+    assert [job.source.stem for job in found.some(3)] == ["0", "4", "8"]
+    assert len(found.some(100)) == len(found) == 10
