@@ -73,6 +73,17 @@ def profile(points: CodePoints) -> bytes | None:
     return matrix_profile(name, _PRIMARIES[primaries], _CURVES[transfer])
 
 
+def primaries_of(primaries: int) -> tuple[tuple[float, float], ...]:
+    """Return x and y of red, green, blue and white. Raises `KeyError` for unknown code points."""
+    return _PRIMARIES[primaries]
+
+
+def curve_of(transfer: int) -> tuple[float, ...] | None:
+    """Return the parameters of an ICC curve for transfer characteristics; None for HDR and unknown
+    ones."""
+    return _CURVES.get(transfer)
+
+
 def matrix_profile(
     name: str, chromaticities: tuple[tuple[float, float], ...], curve: tuple[float, ...]
 ) -> bytes:

@@ -38,6 +38,7 @@ from restore.media.picture import (
     IPTC,
     LIGHT,
     LINEAR,
+    LOSSLESS,
     MASTERING,
     STAMP,
     XMP,
@@ -59,7 +60,9 @@ def read(
     path = Path(path)
     with opened(path, stream) as file:
         format_ = _recognised(file, path)
-        return format_.decode(file, max_pixels or MAX_PIXELS).with_info(format=format_.name)
+        picture = format_.decode(file, max_pixels or MAX_PIXELS)
+    stated = {LOSSLESS: False} if format_.lossy else {}
+    return picture.with_info(**{**stated, **picture.info, "format": format_.name})
 
 
 def size(path: str | Path) -> tuple[int, int]:

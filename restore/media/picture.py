@@ -22,6 +22,8 @@ FULL = {DEPTHS["8"]: 255, DEPTHS["16"]: 65535, DEPTHS["32f"]: 1}
 
 ICC, EXIF, XMP, DPI, IPTC = "icc_profile", "exif", "xmp", "dpi", "iptc"
 LINEAR, BITS, COMMENT = "linear", "bits", "comment"
+LOSSLESS = "lossless"
+"""Key of `Picture.info`: whether a file of a format that can be lossy stores exact pixels."""
 STAMP = "stamp"
 """Key of `Picture.info`: True if a record of the restoration is wanted in XMP."""
 CICP, MASTERING, LIGHT = "cicp", "mastering_display", "content_light_level"
@@ -34,9 +36,9 @@ CALLED = {ICC: "colour profile", EXIF: "EXIF", XMP: "XMP", DPI: "resolution"}
 _ONLY_FIRST = "only the first is read"
 
 
-def only_first(count: int) -> str:
-    """Return the note on a file of several images."""
-    return f"holds {count} pictures; {_ONLY_FIRST}"
+def only_first(count: int | None = None) -> str:
+    """Return the note on a file of several images, whose number may be unknown."""
+    return f"holds {count or 'several'} pictures; {_ONLY_FIRST}"
 
 
 @dataclass(frozen=True)

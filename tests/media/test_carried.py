@@ -85,7 +85,9 @@ def test_a_profile_of_megabytes_is_kept(tmp_path: Path) -> None:
 # XMP and EXIF
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".jp2", ".heic"])
+@pytest.mark.parametrize(
+    "suffix", [".png", ".jpg", ".webp", ".tif", ".avif", ".jp2", ".jxl", ".heic"]
+)
 @pytest.mark.parametrize(
     "said", ['tiff:Orientation="8"', "tiff:Orientation = '3'", "<tiff:Orientation>6</tiff:"]
 )
@@ -157,7 +159,7 @@ def test_what_is_too_long_for_a_jpeg_is_left_out_and_named(tmp_path: Path) -> No
     )
     write(picture, tmp_path / "out.jpg")
     assert not {EXIF, XMP} & set(read(tmp_path / "out.jpg").info)
-    for suffix in (".png", ".tif", ".webp", ".jp2", ".avif", ".heic"):
+    for suffix in (".png", ".tif", ".webp", ".jp2", ".jxl", ".avif", ".heic"):
         write(picture, tmp_path / f"out{suffix}")
         assert len(read(tmp_path / f"out{suffix}").info[XMP]) == 70_000
 
@@ -208,7 +210,7 @@ def test_quality_may_be_chosen(tmp_path: Path) -> None:
     assert quality_of(encoded(read(start), "out.jpg")) == 60
     assert quality_of(encoded(Picture(smooth(), None, {}), "out.jpg")) == 95
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    for suffix in (".jpg", ".webp", ".avif", ".heic"):
+    for suffix in (".jpg", ".webp", ".avif", ".jxl", ".heic"):
         sizes = [
             len(encoded(Picture(noise, None, {"quality": quality}), f"out{suffix}"))
             for quality in (10, 95)
@@ -231,7 +233,7 @@ def test_lossless_webp_stays_lossless(tmp_path: Path, alpha: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("suffix", [".webp", ".avif", ".heic", ".png", ".jp2", ".tif"])
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".heic", ".png", ".jp2", ".jxl", ".tif"])
 def test_alpha_of_every_value_is_exact(tmp_path: Path, suffix: str) -> None:
     cover = np.random.default_rng(0).integers(0, 256, (64, 65), np.uint8)
     write(Picture(smooth(64, 65), cover, {}), tmp_path / f"in{suffix}")

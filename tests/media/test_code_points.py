@@ -19,11 +19,16 @@ from PIL import Image, ImageCms
 from restore.errors import ImageError
 from restore.media import light
 from restore.media.code_points import CodePoints, profile
+from restore.media.formats.jpegxl.code_stream_colour import PEAKS
+from restore.media.formats.jpegxl.code_stream_header import Colour, read_header
+from restore.media.formats.jpegxl.container import read_container
+from restore.media.formats.jpegxl.header_edit import rewritten
 from restore.media.image import check_fits, read
 from restore.media.picture import CICP, ICC, Picture
 
 P3, BT2020_PQ, BT2020_HLG = (12, 13), (9, 16), (9, 18)
 STATING = ["avif", "heic", "png"]
+WITH_JXL = [*STATING, "jxl"]
 LEVELS = struct.pack(">8H2I", 34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 10_000_000, 50)
 LIGHT = struct.pack(">2I", 10_000_000, 4_000_000)
 
@@ -37,6 +42,12 @@ def stating(suffix: str, points: tuple[int, int], path: Path) -> Path:
     elif suffix == "heic":
         names = ("color_primaries", "transfer_characteristics")
         path.write_bytes(heic_files.heic(smooth(), **dict(zip(names, points, strict=True))))
+    elif suffix == "jxl":
+        stated = {(12, 13): Colour(primaries=11), (9, 16): Colour(primaries=9, transfer=16)}
+        colour = stated.get(points, Colour(primaries=9, transfer=18))
+        content = bytes(imagecodecs.jpegxl_encode(smooth(), lossless=True))
+        peak = PEAKS.get(colour.transfer, 255)
+        path.write_bytes(rewritten(content, colour=colour, peak=peak))
     else:
         content = imagecodecs.png_encode(smooth())
         path.write_bytes(with_chunks(content, {}, chunk(b"cICP", bytes((*points, 0, 1)))))
@@ -48,6 +59,12 @@ def found(path: Path) -> tuple[int, int]:
     if path.suffix == ".heic":
         said = pillow_heif.open_heif(path).info["nclx_profile"]
         return said["color_primaries"], said["transfer_characteristics"]
+    if path.suffix == ".jxl":
+        header = read_header(read_container(path.read_bytes()).code_stream)
+        assert header.colour
+        return {11: 12}.get(
+            header.colour.primaries, header.colour.primaries
+        ), header.colour.transfer
     if path.suffix == ".png":
         content = path.read_bytes()
         at = content.index(b"cICP") + 4
@@ -59,8 +76,8 @@ def found(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("points", [P3, BT2020_PQ, BT2020_HLG], ids=str)
-@pytest.mark.parametrize("target", STATING)
-@pytest.mark.parametrize("source", STATING)
+@pytest.mark.parametrize("target", WITH_JXL)
+@pytest.mark.parametrize("source", WITH_JXL)
 def test_code_points_are_kept(
     tmp_path: Path, source: str, target: str, points: tuple[int, int]
 ) -> None:
@@ -71,7 +88,7 @@ def test_code_points_are_kept(
 
 
 @pytest.mark.parametrize("target", ["jpg", "tif", "webp", "jp2"])
-@pytest.mark.parametrize("source", STATING)
+@pytest.mark.parametrize("source", WITH_JXL)
 def test_other_formats_get_a_profile_of_the_same_colours(
     tmp_path: Path, source: str, target: str
 ) -> None:

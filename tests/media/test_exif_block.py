@@ -77,7 +77,7 @@ def test_texts_and_maker_notes_keep_their_bytes_and_places(order: str, orientati
     assert dimensions(after) == ((40, 56) if orientation > 4 else (56, 40))
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".jp2", ".heic"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".jp2", ".jxl", ".heic"])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_texts_of_any_encoding_pass_through_a_file(tmp_path: Path, order: str, suffix: str) -> None:
     source = saved(tmp_path / "in.jpg", smooth(), exif=block(order, 1))

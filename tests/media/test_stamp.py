@@ -41,7 +41,7 @@ def test_an_entry_is_added_to_any_packet() -> None:
     assert with_entry(b"no XMP", "derain") == b"no XMP"
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif", "jp2", "heic"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif", "jp2", "jxl", "heic"])
 def test_formats_with_xmp_are_stamped(tmp_path: Path, suffix: str) -> None:
     save_model(tmp_path, identity=True)
     saved(tmp_path / "in.png", smooth())

@@ -10,7 +10,8 @@ import numpy as np
 import pillow_heif
 
 from restore.media.formats import heif_items
-from restore.media.formats.heif_items import HeifItem, box
+from restore.media.formats.heif_items import HeifItem
+from restore.media.formats.isobmff import box
 
 GAIN_MAP = b"urn:com:apple:photo:2020:aux:hdrgainmap\0"
 DEPTH = b"urn:mpeg:hevc:2015:auxid:2\0"

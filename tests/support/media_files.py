@@ -19,6 +19,8 @@ import tifffile
 from PIL import ExifTags, Image
 
 from restore.media.formats.format import Format
+from restore.media.formats.jpegxl.code_stream_header import Colour
+from restore.media.formats.jpegxl.header_edit import rewritten
 from restore.media.picture import DPI, EXIF, ICC, XMP
 
 PACKET = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="%d">said</a></x:xmpmeta>'
@@ -64,6 +66,7 @@ def make(path: Path, kind: Kind) -> None:
     by_name = {
         **{("PNG", "16"): deep_png, ("TIFF", "16"): tiff, ("TIFF", "32f"): tiff},
         **{("JPEG2000", "8"): jp2, ("JPEG2000", "16"): jp2},
+        **{("JPEGXL", depth): jxl for depth in ("8", "16", "32f")},
         **{("PPM", "16"): by_opencv, ("PFM", "32f"): by_opencv},
         **{("EXR", "32f"): exr, ("HEIF", "8"): heif, ("GIF", "8"): gif},
     }
@@ -179,6 +182,23 @@ def jp2(path: Path, kind: Kind) -> None:
     path.write_bytes(content)
 
 
+def jxl(path: Path, kind: Kind) -> None:
+    """Lossless, in a container with metadata. The header has the orientation, as EXIF has."""
+    content = bytes(imagecodecs.jpegxl_encode(kind.flat, lossless=True, usecontainer=True))
+    start = content.index(b"jxlc") - 4
+    exif = kind.carried.get(EXIF, b"").removeprefix(b"Exif\0\0")
+    known = Image.Exif()
+    known.load(exif)
+    stated: dict[str, Any] = {"colour": Colour(transfer=8 if kind.depth == "32f" else 13)}
+    if ICC in kind.carried:
+        stated = {"profile": kind.carried[ICC]}
+    orientation = known.get(ExifTags.Base.Orientation, 1)
+    stream = rewritten(content[start + 8 :], orientation=orientation, **stated)
+    boxes = box(b"Exif", bytes(4) + exif) if exif else b""
+    boxes += box(b"xml ", kind.carried[XMP]) if XMP in kind.carried else b""
+    path.write_bytes(content[:start] + boxes + box(b"jxlc", stream))
+
+
 def box(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), name) + body
 
@@ -226,6 +246,8 @@ def opened(path: Path, format_: Format, depth: str) -> np.ndarray:
             # The code stream alone: imagecodecs would convert the pixels into the profile.
             content = path.read_bytes()
             data = imagecodecs.jpeg2k_decode(content[content.index(b"jp2c") + 4 :])
+        case ("JPEGXL", _):
+            data = imagecodecs.jpegxl_decode(path.read_bytes())
         case ("PPM", "16") | ("PFM", _):
             data = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             data = data if data.ndim == 2 else data[..., ::-1]

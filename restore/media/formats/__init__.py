@@ -17,6 +17,7 @@ from restore.media.formats.gif import GIF
 from restore.media.formats.heif import HEIF
 from restore.media.formats.jpeg import JPEG
 from restore.media.formats.jpeg2000 import JPEG2000
+from restore.media.formats.jpegxl import JPEGXL
 from restore.media.formats.netpbm import PPM
 from restore.media.formats.pfm import PFM
 from restore.media.formats.png import PNG
@@ -33,6 +34,7 @@ FORMATS = (
     WEBP,
     AVIF,
     JPEG2000,
+    JPEGXL,
     BMP,
     GIF,
     PPM,

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from restore.media.formats.isobmff import box, boxes
+
 _MOST_ITEMS = 4096
 _HANDLER = b"\0\0\0\0\0\0\0\0pict" + bytes(13)
 _NAMED = ">HH4s"
@@ -79,29 +81,6 @@ class HeifItems:
     def with_image(self, item: HeifItem) -> HeifItems:
         """Return the items with another primary image."""
         return replace(self, items=self.items | {self.primary: item})
-
-
-def box(name: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), name) + body
-
-
-def boxes(
-    content: bytes, start: int = 0, end: int | None = None
-) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of the content of each box."""
-    end = len(content) if end is None else end
-    while start + 8 <= end:
-        size, name = struct.unpack_from(">I4s", content, start)
-        head = 8
-        if size == 1 and start + 16 <= end:
-            (size,) = struct.unpack_from(">Q", content, start + 8)
-            head = 16
-        stop = start + size if size else end
-        if stop < start + head or stop > end:
-            return
-        yield name, start + head, stop
-        start = stop
 
 
 def read(content: bytes) -> HeifItems:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from restore.media.code_points import UNSPECIFIED, CodePoints
-from restore.media.formats.heif_items import HeifItem, HeifItems, box, read, write
+from restore.media.formats.heif_items import HeifItem, HeifItems, read, write
+from restore.media.formats.isobmff import box
 from restore.media.picture import CICP, EXIF, ICC, LIGHT, MASTERING, XMP, Picture, only_first
 
 PARTS, RATE = "heif_parts", "heif_rate"

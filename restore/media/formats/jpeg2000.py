@@ -17,6 +17,7 @@ from restore.errors import ImageError
 from restore.media import assembly, metadata
 from restore.media.colour import srgb_of_cmyk
 from restore.media.formats.format import Format, check_size
+from restore.media.formats.isobmff import box, contents
 from restore.media.picture import DEPTHS, EXIF, ICC, XMP, Picture
 
 _SIZE = b"\xff\x4f\xff\x51"
@@ -72,7 +73,7 @@ def _code_stream(content: bytes) -> bytes:
     """Return the code stream, which begins with its size."""
     if content.startswith(_SIZE):
         return content
-    found = next((body for name, body in _boxes(content) if name == b"jp2c"), b"")
+    found = next((body for name, body in contents(content) if name == b"jp2c"), b"")
     if not found.startswith(_SIZE):
         raise ImageError("holds no pixels, or its header is not valid")
     return found
@@ -80,8 +81,8 @@ def _code_stream(content: bytes) -> bytes:
 
 def _colour(content: bytes) -> bytes:
     """Return the colour box, or nothing (annex I.5.3.3)."""
-    header = dict(_boxes(content)).get(b"jp2h", b"")
-    return next((body for name, body in _boxes(header) if name == b"colr"), b"")
+    header = dict(contents(content)).get(b"jp2h", b"")
+    return next((body for name, body in contents(header) if name == b"colr"), b"")
 
 
 def _without_profile(content: bytes) -> bytes:
@@ -89,13 +90,13 @@ def _without_profile(content: bytes) -> bytes:
     if content.startswith(_SIZE):
         return content
     parts = []
-    for name, body in _boxes(content):
+    for name, body in contents(content):
         if name == b"jp2h":
             inner = (
-                (n, _SRGB if n == b"colr" and b[:1] in _PROFILES else b) for n, b in _boxes(body)
+                (n, _SRGB if n == b"colr" and b[:1] in _PROFILES else b) for n, b in contents(body)
             )
-            body = b"".join(_box(*part) for part in inner)
-        parts.append(_box(name, body))
+            body = b"".join(box(*part) for part in inner)
+        parts.append(box(name, body))
     return b"".join(parts)
 
 
@@ -111,7 +112,7 @@ def _carried(content: bytes) -> tuple[dict[str, Any], int, tuple[str, ...]]:
     info: dict[str, Any] = {ICC: colour[3:] if colour[:1] in _PROFILES else None}
     turn = 1
     notes: tuple[str, ...] = ()
-    for name, body in _boxes(content):
+    for name, body in contents(content):
         if name == b"uuid" and body[:16] == _UUIDS[XMP]:
             info[XMP] = metadata.upright_xmp(body[16:])
         elif name == b"uuid" and body[:16] == _UUIDS[EXIF]:
@@ -131,14 +132,14 @@ def encode(picture: Picture) -> bytes:
     data = assembly.stacked(picture)
     content = bytes(imagecodecs.jpeg2k_encode(data, level=0, reversible=True, codecformat="jp2"))
     written = []
-    for name, body in _boxes(content):
+    for name, body in contents(content):
         if name == b"jp2h":
-            body = b"".join(_box(*part) for part in _header(picture, body))
+            body = b"".join(box(*part) for part in _header(picture, body))
         if name == b"jp2c":
             for key, uuid in _UUIDS.items():
                 if kept := picture.info.get(key):
-                    written.append(_box(b"uuid", uuid + kept.removeprefix(b"Exif\0\0")))
-        written.append(_box(name, body))
+                    written.append(box(b"uuid", uuid + kept.removeprefix(b"Exif\0\0")))
+        written.append(box(name, body))
     return b"".join(written)
 
 
@@ -146,32 +147,13 @@ def _header(picture: Picture, body: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the boxes of a header with the profile and, for alpha, channel definitions
     (I.5.3.6)."""
     profile = picture.info.get(ICC)
-    for name, part in _boxes(body):
+    for name, part in contents(body):
         yield name, _RESTRICTED_PROFILE + profile if profile and name == b"colr" else part
     if picture.alpha is not None:
         colours = 1 if picture.pixels.ndim == 2 else 3
         meanings = [(i, 0, i + 1) for i in range(colours)] + [(colours, 1, 0)]
         numbers = [n for meaning in meanings for n in meaning]
         yield b"cdef", struct.pack(f">H{len(numbers)}H", len(meanings), *numbers)
-
-
-def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at + 8 <= len(content):
-        size, name = struct.unpack_from(">I4s", content, at)
-        head = 8
-        if size == 1 and at + 16 <= len(content):
-            (size,) = struct.unpack_from(">Q", content, at + 8)
-            head = 16
-        end = at + size if size else len(content)
-        if end < at + head:
-            return
-        yield name, content[at + head : end]
-        at = end
-
-
-def _box(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), name) + body
 
 
 JPEG2000 = Format(

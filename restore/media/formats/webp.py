@@ -9,7 +9,7 @@ from restore.media import assembly, metadata
 from restore.media.formats import pillow_helpers
 from restore.media.formats.animation_format import AnimationFormat
 from restore.media.formats.format import Format, check_size
-from restore.media.picture import EXIF, ICC, XMP, Picture
+from restore.media.picture import EXIF, ICC, LOSSLESS, XMP, Picture
 
 if TYPE_CHECKING:
     from restore.media.video.animation import Animation
@@ -28,13 +28,13 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     with pillow_helpers.identified(stream, _NAME) as file:
         check_size(file.height, file.width, max_pixels)
         names = {name for name, _, _ in metadata.riff_chunks(assembly.peeked(stream))}
-        return pillow_helpers.decode(file, {"lossless": b"VP8L" in names})
+        return pillow_helpers.decode(file, {LOSSLESS: b"VP8L" in names})
 
 
 def encode(picture: Picture) -> bytes:
     """Encode as the input was, unless the user has chosen a quality."""
     quality = picture.info.get("quality")
-    if quality is None and picture.info.get("lossless"):
+    if quality is None and picture.info.get(LOSSLESS):
         chosen: dict[str, Any] = {"lossless": True}
     else:
         chosen = {"quality": _QUALITY if quality is None else quality}
