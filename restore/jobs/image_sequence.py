@@ -128,7 +128,7 @@ def extract_animation(
         progress(number - 1, len(all_))
         if _is_there(target, number, policy):
             continue
-        place = numbered(target, number)
+        place, picture = numbered(target, number), picture.with_info(**moving.kept)
         notes.add(place, media.check_fits(picture, place))
         media.write(_through(picture, restore), place)
         made += 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import struct
+import subprocess
 import zlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -11,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import Recipe, frames, make, scene, stamps
-from pictures import ICC, saved
+from pictures import ICC, metadata, saved
 from PIL import Image
 
 from restore.errors import ImageError
@@ -216,6 +219,44 @@ def test_states_metadata_that_an_animation_cannot_store(tmp_path: Path) -> None:
         "an animated GIF cannot store the colour profile",
         "GIF has at most 256 colours",
     )
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="needs exiftool")
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+def test_animations_keep_or_name_what_exiftool_reads(tmp_path: Path, suffix: str) -> None:
+    exif = metadata().tobytes() if suffix != "gif" else None
+    source = animated(tmp_path / f"in.{suffix}", exif=exif, comment=b"said")
+    told = ["exiftool", "-q", "-overwrite_original", "-XMP-dc:Title=one", source]
+    if suffix == "png":
+        told[3:3] = ["-PNG:Author=Ann", "-PNG:PixelsPerUnitX=3000", "-PNG:PixelsPerUnitY=3000"]
+    subprocess.run(told, check=True)
+    for target in ("gif", "png", "webp"):
+        done = restore_animation(source, tmp_path / f"out.{target}", same, quiet)
+        groups = {
+            "XMP-dc:Title": "XMP",
+            "ExifIFD:DateTimeOriginal": "EXIF",
+            "GIF:Comment": "comment",
+            "PNG:Author": "texts of a PNG",
+        }
+        command = ["exiftool", "-json", "-G1", *(f"-{name}" for name in groups)]
+        made = (tmp_path / f"out.{target}", source)
+        after, before = (
+            json.loads(subprocess.run([*command, path], capture_output=True, check=True).stdout)[0]
+            for path in made
+        )
+        assert len(before) > 1
+        for name in before.keys() & groups.keys():
+            named = any(f"cannot store the {groups[name]}" in note for note in done.notes)
+            assert (after.get(name) == before[name]) != named, (target, name, done.notes)
+        assert animation.read(made[0]).durations == animation.read(source).durations
+
+
+def test_pictures_of_an_animation_have_its_profile(tmp_path: Path) -> None:
+    source = animated(tmp_path / "in.webp", icc_profile=ICC, lossless=True)
+    extract_animation(source, tmp_path / "%d.png", same, ResumePolicy(), quiet)
+    assert read(tmp_path / "4.png").info["icc_profile"] == ICC
+    done = extract_animation(source, tmp_path / "%d.bmp", same, ResumePolicy(), quiet)
+    assert any("BMP cannot store the colour profile" in note for note in done.notes)
 
 
 def test_an_animation_too_large_for_memory_is_refused_before_any_work(

@@ -20,7 +20,7 @@ from restore.errors import ImageError
 from restore.media import light
 from restore.media.code_points import CodePoints, profile
 from restore.media.formats.jpegxl.code_stream_colour import PEAKS
-from restore.media.formats.jpegxl.code_stream_header import Colour, read_header
+from restore.media.formats.jpegxl.code_stream_header import JxlColour, read_header
 from restore.media.formats.jpegxl.container import read_container
 from restore.media.formats.jpegxl.header_edit import rewritten
 from restore.media.image import check_fits, read
@@ -43,8 +43,8 @@ def stating(suffix: str, points: tuple[int, int], path: Path) -> Path:
         names = ("color_primaries", "transfer_characteristics")
         path.write_bytes(heic_files.heic(smooth(), **dict(zip(names, points, strict=True))))
     elif suffix == "jxl":
-        stated = {(12, 13): Colour(primaries=11), (9, 16): Colour(primaries=9, transfer=16)}
-        colour = stated.get(points, Colour(primaries=9, transfer=18))
+        stated = {(12, 13): JxlColour(primaries=11), (9, 16): JxlColour(primaries=9, transfer=16)}
+        colour = stated.get(points, JxlColour(primaries=9, transfer=18))
         content = bytes(imagecodecs.jpegxl_encode(smooth(), lossless=True))
         peak = PEAKS.get(colour.transfer, 255)
         path.write_bytes(rewritten(content, colour=colour, peak=peak))

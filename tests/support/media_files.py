@@ -19,7 +19,7 @@ import tifffile
 from PIL import ExifTags, Image
 
 from restore.media.formats.format import Format
-from restore.media.formats.jpegxl.code_stream_header import Colour
+from restore.media.formats.jpegxl.code_stream_header import JxlColour
 from restore.media.formats.jpegxl.header_edit import rewritten
 from restore.media.picture import DPI, EXIF, ICC, XMP
 
@@ -189,7 +189,7 @@ def jxl(path: Path, kind: Kind) -> None:
     exif = kind.carried.get(EXIF, b"").removeprefix(b"Exif\0\0")
     known = Image.Exif()
     known.load(exif)
-    stated: dict[str, Any] = {"colour": Colour(transfer=8 if kind.depth == "32f" else 13)}
+    stated: dict[str, Any] = {"colour": JxlColour(transfer=8 if kind.depth == "32f" else 13)}
     if ICC in kind.carried:
         stated = {"profile": kind.carried[ICC]}
     orientation = known.get(ExifTags.Base.Orientation, 1)

@@ -17,7 +17,7 @@ class AnimationFormat:
     """Animations of one format, read and written by Pillow. The base class is read only.
 
     ``suffixes``: endings of file names under which animations are written.
-    ``keeps``: keys of Pillow's ``info`` that are written.
+    ``keeps``: keys of `Picture.info` that are written.
     ``grey``: frames of one channel stay greyscale.
     ``by_ffmpeg``: FFmpeg can decode the format.
     """
@@ -38,6 +38,14 @@ class AnimationFormat:
     def notes(self, path: Path) -> tuple[str, ...]:
         """Return notes on parts of a file that are lost when it is read."""
         return ()
+
+    def unread(self, path: Path) -> dict[str, Any]:
+        """Return metadata of a file that Pillow does not read, by the keys of `Picture.info`."""
+        return {}
+
+    def completed(self, content: bytes, animation: Animation) -> bytes:
+        """Add metadata that Pillow does not write to a file."""
+        return content
 
     def lost(self, animation: Animation) -> Iterator[str]:
         """Yield notes on parts of an animation that are lost when it is written."""

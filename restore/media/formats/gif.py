@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -49,9 +50,14 @@ def _packet(content: bytes) -> bytes:
 
 def encode(picture: Picture) -> bytes:
     content = pillow_helpers.encode(picture, _NAME, (COMMENT,))
-    if packet := picture.info.get(XMP):
-        content = content[:-1] + _XMP_BLOCK + packet + _XMP_END + content[-1:]
-    return content
+    return _with_packet(content, picture.info.get(XMP, b""))
+
+
+def _with_packet(content: bytes, packet: bytes) -> bytes:
+    """Add XMP at the end of a file."""
+    if not packet:
+        return content
+    return content[:-1] + _XMP_BLOCK + packet + _XMP_END + content[-1:]
 
 
 def lost(picture: Picture) -> Iterator[str]:
@@ -62,11 +68,17 @@ class GifAnimation(AnimationFormat):
     """Animated GIF. Transparent pixels are cleared between frames."""
 
     suffixes = (".gif",)
-    keeps = ("comment",)
+    keeps = (COMMENT, XMP)
 
     def plays(self, info: dict[str, Any]) -> int:
         loop = info.get("loop")  # the number of repetitions; without it, the file plays once
         return 1 if loop is None else 0 if loop == 0 else loop + 1
+
+    def unread(self, path: Path) -> dict[str, Any]:
+        return {XMP: _packet(path.read_bytes())}
+
+    def completed(self, content: bytes, animation: Animation) -> bytes:
+        return _with_packet(content, animation.kept.get(XMP, b""))
 
     def lost(self, animation: Animation) -> Iterator[str]:
         if animation.soft:

@@ -150,12 +150,28 @@ def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | No
     return pictured(decode(BytesIO(small), most), PngRows(path, stream, head))
 
 
+_BESIDE_FRAMES = (CHUNKS, CICP, MASTERING, LIGHT)
+_BY_CHUNKS = (*_BESIDE_FRAMES, XMP)
+"""Metadata of animations that Pillow does not read, and that it does not write."""
+
+
 class PngAnimation(AnimationFormat):
     """Animated PNG. Frames of 16 bits are reduced to 8."""
 
     suffixes = (".png", ".apng")
-    keeps = (ICC, EXIF)
+    keeps = (ICC, EXIF, XMP, DPI, CHUNKS, CICP, MASTERING, LIGHT)
     grey = True
+
+    def unread(self, path: Path) -> dict[str, Any]:
+        with open(path, "rb") as file:
+            info = stated(kept_chunks(file))
+        return {key: info.get(key) for key in _BESIDE_FRAMES}
+
+    def completed(self, content: bytes, animation: Animation) -> bytes:
+        own = {key: animation.kept[key] for key in _BY_CHUNKS if key in animation.kept}
+        after_header = len(SIGNATURE) + LENGTH_OF_HEADER
+        written = (chunk(name, body) for name, body in described(own))
+        return b"".join((content[:after_header], *written, content[after_header:]))
 
     def notes(self, path: Path) -> tuple[str, ...]:
         with open(path, "rb") as file:

@@ -13,14 +13,33 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.files import atomic_path
+from restore.media import metadata
 from restore.media.formats import ANIMATED, FORMATS
 from restore.media.formats.animation_format import AnimationFormat
+from restore.media.formats.format import Format
 from restore.media.image import MAX_PIXELS
-from restore.media.picture import CALLED, EXIF, ICC, XMP, Picture
+from restore.media.picture import (
+    CALLED,
+    CICP,
+    COMMENT,
+    DPI,
+    EXIF,
+    ICC,
+    LIGHT,
+    MASTERING,
+    XMP,
+    Picture,
+)
 
 MOST = 500_000_000
 """The most pixels of all frames together. Pillow holds all frames while it writes them, each in up
 to four bytes per pixel, twice."""
+_NAMES = CALLED | {
+    COMMENT: "comment",
+    CICP: "colour space",
+    **dict.fromkeys((MASTERING, LIGHT), "light levels of HDR"),
+}
+"""Metadata in messages."""
 _GREY = ("1", "L", "LA", "I;16")
 
 
@@ -36,7 +55,7 @@ class Animation:
     ``alpha``: some pixels are not opaque. ``soft``: some are partly transparent.
     ``still``: the first frame is shown only by programs that do not animate.
     ``lossless``: stored exactly in a format that can be lossy.
-    ``kept``: metadata as Pillow reads and writes it.
+    ``kept``: metadata by the keys of `Picture.info`.
     ``notes``: parts of the file that are lost.
     """
 
@@ -100,9 +119,18 @@ def read(path: Path) -> Animation:
             soft=bool(values[1:255].any()),
             still=bool(first.get("default_image")),
             lossless=stored.is_lossless(path),
-            kept={k: first[k] for k in (ICC, EXIF, XMP, "comment") if first.get(k)},
+            kept=_kept(first, stored.unread(path)),
             notes=stored.notes(path),
         )
+
+
+def _kept(read: dict[str, Any], unread: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata by the keys of `Picture.info`, of Pillow's ``info`` and of what it lacks."""
+    info = {key: read.get(key) for key in (ICC, EXIF, XMP, COMMENT)}
+    packet = read.get(XMP) or read.get("XML:com.adobe.xmp")
+    info[XMP] = packet.encode() if isinstance(packet, str) else packet
+    info[DPI] = metadata.resolution(read.get(DPI))
+    return {key: value for key, value in (info | unread).items() if value}
 
 
 def _stored_as(name: str) -> AnimationFormat:
@@ -155,12 +183,19 @@ def check_fits(like: Animation, target: Path) -> tuple[str, ...]:
             f"{like.path}: its {count} pictures of {width} x {height} have more than {MOST:,} "
             "pixels together; write numbered pictures, such as out/%d.png, or a clip"
         )
-    notes = [*like.notes]
-    for key in like.kept:
-        if key not in format_.animation.keeps:
-            called = CALLED.get(key, key)
-            notes.append(f"an animated {format_.name} cannot store the {called}")
-    return (*notes, *format_.animation.lost(like))
+    words = names_of(like.kept, format_.animation.keeps, format_)
+    notes = (f"an animated {format_.name} cannot store {word}" for word in words)
+    return (*like.notes, *notes, *format_.animation.lost(like))
+
+
+def names_of(
+    kept: dict[str, Any], keeps: tuple[str, ...] = (), by: Format | None = None
+) -> Iterator[str]:
+    """Name the metadata that is not among ``keeps`` of the format ``by``, in words."""
+    yield from dict.fromkeys(f"the {_NAMES[k]}" for k in kept if k in _NAMES and k not in keeps)
+    for other in FORMATS:
+        if other is not by:
+            yield from other.private(kept)
 
 
 def write(
@@ -196,6 +231,9 @@ def write(
                 duration=stored.durations(like),
                 **stored.options(like),
             )
+            content = temporary.read_bytes()
+            if (completed := stored.completed(content, like)) != content:
+                temporary.write_bytes(completed)
     except (OSError, ValueError) as error:
         if isinstance(error, ImageError):
             raise

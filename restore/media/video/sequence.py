@@ -16,7 +16,7 @@ from restore.errors import ImageError
 from restore.files import sha256_of
 from restore.media import image as media
 from restore.media.picture import CALLED, DEPTHS, EXIF, FULL, ICC, XMP, Picture
-from restore.media.video.animation import Animation, read
+from restore.media.video.animation import Animation, names_of, read
 from restore.media.video.detect import is_pattern
 from restore.media.video.numbering import check_no_gaps, paths
 from restore.media.video.pixel_format import GREY, layout
@@ -126,7 +126,7 @@ class AnimationFrames:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        kept = (f"a clip cannot store the {CALLED.get(k, k)}" for k in self.animation.kept)
+        kept = (f"a clip cannot store {word}" for word in names_of(self.animation.kept))
         return (*self.animation.notes, *kept)
 
     def frames(self) -> Iterator[av.VideoFrame]:

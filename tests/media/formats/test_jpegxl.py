@@ -24,7 +24,7 @@ from restore.errors import ImageError
 from restore.media import formats, light
 from restore.media.code_points import CodePoints, profile
 from restore.media.formats.jpegxl.bit_stream import BitReader
-from restore.media.formats.jpegxl.code_stream_header import Colour, Depth, read_header
+from restore.media.formats.jpegxl.code_stream_header import Depth, JxlColour, read_header
 from restore.media.formats.jpegxl.container import read_container
 from restore.media.formats.jpegxl.header_edit import rewritten
 from restore.media.image import check_fits, read, size, write
@@ -178,7 +178,7 @@ def test_pictures_of_16_bits_are_stated_as_encoded(tmp_path: Path) -> None:
     """Imagecodecs calls them linear."""
     write(Picture(NOISE.astype(np.uint16) * 257, None, {}), tmp_path / "out.jxl")
     header = read_header(read_container((tmp_path / "out.jxl").read_bytes()).code_stream)
-    assert header.colour == Colour()
+    assert header.colour == JxlColour()
     assert not read(tmp_path / "out.jxl").is_linear
 
 
@@ -231,7 +231,7 @@ def test_a_gain_map_stays_where_it_can(tmp_path: Path) -> None:
     assert box(b"jhgm", b"map of HDR") in (tmp_path / "out.jxl").read_bytes()
     told = "PNG cannot store the gain map of HDR"
     assert check_fits(read(tmp_path / "in.jxl"), "o.png") == (told,)
-    turned = rewritten(code, colour=Colour(), orientation=6)
+    turned = rewritten(code, colour=JxlColour(), orientation=6)
     (tmp_path / "in.jxl").write_bytes(content.replace(box(b"jxlc", code), box(b"jxlc", turned)))
     told = "is stored turned: its gain map of HDR is not kept"
     assert read(tmp_path / "in.jxl").notes == (told,)

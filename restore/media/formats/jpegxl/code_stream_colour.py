@@ -23,7 +23,7 @@ from restore.media.code_points import (
     profile,
 )
 from restore.media.colour import is_of_grey, rgb
-from restore.media.formats.jpegxl.code_stream_header import CUSTOM, D65, GREY, Colour
+from restore.media.formats.jpegxl.code_stream_header import CUSTOM, D65, GREY, JxlColour
 
 _E, _DCI = 10, 11
 _WHITES = {D65: (0.3127, 0.3290), _E: (1 / 3, 1 / 3), _DCI: (0.314, 0.351)}
@@ -33,7 +33,7 @@ _CAMERA = 1
 _TRANSFERS = {1: _CAMERA, 6: _CAMERA, 14: _CAMERA, 15: _CAMERA, UNSPECIFIED: SRGB} | {
     own: own for own in (LINEAR, SRGB, PQ, HLG)
 }
-"""Transfer characteristics of JPEG XL by code points, several of which are equal."""
+"""Transfer characteristics of JPEG XL by code points. Some of these state equal curves."""
 _OF_2020 = np.array(
     (
         (1.660491, -0.587641, -0.072850),
@@ -52,18 +52,18 @@ BT2020 = 9
 _LINEAR_SRGB = CodePoints(1, LINEAR)
 
 
-def stated_colour(points: CodePoints) -> Colour | None:
+def stated_colour(points: CodePoints) -> JxlColour | None:
     """Return code points in JPEG XL's own numbers; None if it has none for them."""
     of_srgb = 1
     primaries = of_srgb if points.primaries == UNSPECIFIED else points.primaries
     transfer = _TRANSFERS.get(points.transfer)
     for (white, own), known in _PRIMARIES.items():
         if known == primaries and transfer is not None:
-            return Colour(white=white, primaries=own, transfer=transfer)
+            return JxlColour(white=white, primaries=own, transfer=transfer)
     return None
 
 
-def code_points(colour: Colour) -> CodePoints | None:
+def code_points(colour: JxlColour) -> CodePoints | None:
     """Invert `stated_colour`; None for colours without code points."""
     primaries = _PRIMARIES.get((colour.white, colour.primaries))
     if primaries is None or colour.gamma or colour.transfer not in _TRANSFERS.values():
@@ -71,7 +71,7 @@ def code_points(colour: Colour) -> CodePoints | None:
     return CodePoints(primaries, colour.transfer)
 
 
-def icc_profile(colour: Colour) -> bytes | None:
+def icc_profile(colour: JxlColour) -> bytes | None:
     """Return a profile of a colour without code points; None if there is none."""
     corners = list(colour.corners)
     white = corners.pop(0) if colour.white == CUSTOM else _WHITES.get(colour.white)

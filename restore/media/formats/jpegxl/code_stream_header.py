@@ -55,7 +55,7 @@ class Channel(NamedTuple):
     multiplied: bool = False
 
 
-class Colour(NamedTuple):
+class JxlColour(NamedTuple):
     """Colour by code points. ``corners``: x and y of white, red, green and blue, where ``white`` or
     ``primaries`` is `CUSTOM`. ``gamma``: the exponent that encodes light, or 0."""
 
@@ -68,7 +68,7 @@ class Colour(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Header:
+class JxlHeader:
     """What a code stream states.
 
     ``size``: (height, width) as stored. ``xyb``: colours are stored as XYB, which lossy files use.
@@ -84,7 +84,7 @@ class Header:
     channels: tuple[Channel, ...]
     xyb: bool
     space: int
-    colour: Colour | None
+    colour: JxlColour | None
     profile: bytes
     peak: float
     lossless: bool
@@ -96,7 +96,7 @@ class Header:
         return next((channel for channel in self.channels if channel.kind == ALPHA), None)
 
 
-def read_header(content: bytes) -> Header:
+def read_header(content: bytes) -> JxlHeader:
     """Parse the header of a code stream. Raises `ImageError` if it is damaged."""
     if not content.startswith(SIGNATURE):
         raise ImageError("holds no pixels, or its header is not valid")
@@ -120,7 +120,7 @@ class _Parser:
         self._reader = BitReader(content, 8 * len(SIGNATURE))
         self._spans: dict[str, tuple[int, int]] = {}
 
-    def header(self) -> Header:
+    def header(self) -> JxlHeader:
         reader = self._reader
         height_width = _size(reader)
         start = reader.at
@@ -136,7 +136,7 @@ class _Parser:
         frame = BitReader(self._content, 8 * end)
         exact = not fields.xyb and not frame.flag() and frame.bits(2) == 0 and frame.flag()
         named: dict[str, Any] = fields._asdict() | {"size": height_width, "profile": profile}
-        return Header(**named, lossless=exact, spans=self._spans, end=end)
+        return JxlHeader(**named, lossless=exact, spans=self._spans, end=end)
 
     def _fields(self) -> _Fields:
         reader = self._reader
@@ -169,7 +169,7 @@ class _Fields(NamedTuple):
     channels: tuple[Channel, ...] = ()
     xyb: bool = True
     space: int = RGB
-    colour: Colour | None = Colour()
+    colour: JxlColour | None = JxlColour()
     peak: float = PEAK
 
 
@@ -222,10 +222,10 @@ def _channel(reader: BitReader) -> Channel:
     return Channel(kind, kind == ALPHA and reader.flag())
 
 
-def _colour(reader: BitReader) -> tuple[int, Colour | None]:
+def _colour(reader: BitReader) -> tuple[int, JxlColour | None]:
     """Return the space, and the colour unless a profile states it."""
     if reader.flag():
-        return RGB, Colour()
+        return RGB, JxlColour()
     has_profile, space = reader.flag(), reader.u32(ENUMERATION)
     if has_profile:
         return space, None
@@ -242,7 +242,7 @@ def _colour(reader: BitReader) -> tuple[int, Colour | None]:
         else:
             transfer = reader.u32(ENUMERATION)
     reader.u32(ENUMERATION)  # rendering intent
-    return space, Colour(space, white, primaries, transfer, gamma, tuple(corners))
+    return space, JxlColour(space, white, primaries, transfer, gamma, tuple(corners))
 
 
 def _corners(reader: BitReader, count: int) -> list[tuple[float, float]]:

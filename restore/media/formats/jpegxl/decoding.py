@@ -23,7 +23,7 @@ from restore.media.formats.jpegxl.code_stream_header import (
     ALPHA,
     GREY,
     PEAK,
-    Header,
+    JxlHeader,
     read_header,
     upright_size,
 )
@@ -71,7 +71,7 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     return assembly.picture(_pixels(file.code_stream, header), info, notes)
 
 
-def _check_readable(header: Header) -> None:
+def _check_readable(header: JxlHeader) -> None:
     if any(channel.kind == _BLACK for channel in header.channels):
         raise ImageError("holds CMYK; grey and RGB are supported in JPEG XL")
     if header.depth.bits > _MOST_BITS and not header.depth.exponent:
@@ -79,7 +79,7 @@ def _check_readable(header: Header) -> None:
         raise ImageError(f"holds {bits} bits per channel; 1 to 16 and floats are supported")
 
 
-def _colour(header: Header) -> dict[str, Any]:
+def _colour(header: JxlHeader) -> dict[str, Any]:
     """Return the entries of `Picture.info` that state the colour."""
     if header.colour is None:
         usable = not header.xyb or can_convert(header.profile)
@@ -94,7 +94,7 @@ def _colour(header: Header) -> dict[str, Any]:
     return {CICP: stated, LINEAR: linear, PEAK_OF_FILE: peak}
 
 
-def _carried(file: Container, header: Header) -> dict[str, Any]:
+def _carried(file: Container, header: JxlHeader) -> dict[str, Any]:
     bits, coded = header.depth.bits, len(file.code_stream)
     height, width = header.size
     return {
@@ -106,7 +106,7 @@ def _carried(file: Container, header: Header) -> dict[str, Any]:
     }
 
 
-def _notes(file: Container, header: Header, info: dict[str, Any]) -> Iterator[str]:
+def _notes(file: Container, header: JxlHeader, info: dict[str, Any]) -> Iterator[str]:
     yield from file.notes
     if header.animated:
         yield only_first()
@@ -124,7 +124,7 @@ def _notes(file: Container, header: Header, info: dict[str, Any]) -> Iterator[st
         yield "its colour space is not kept"
 
 
-def _pixels(content: bytes, header: Header) -> np.ndarray:
+def _pixels(content: bytes, header: JxlHeader) -> np.ndarray:
     """Decode to uint8, uint16 or float32, H x W or H x W x 2 to 4."""
     import imagecodecs
 
@@ -146,12 +146,12 @@ def _pixels(content: bytes, header: Header) -> np.ndarray:
     return data
 
 
-def _alpha_planes(header: Header) -> tuple[int, ...]:
+def _alpha_planes(header: JxlHeader) -> tuple[int, ...]:
     """Return the number of the plane of alpha, if there is one, behind that of grey."""
     return tuple(1 + i for i, channel in enumerate(header.channels) if channel == header.alpha)[:1]
 
 
-def _at_depth(data: np.ndarray, header: Header) -> np.ndarray:
+def _at_depth(data: np.ndarray, header: JxlHeader) -> np.ndarray:
     if header.depth.exponent:
         return data.astype(np.float32)
     depth = DEPTHS["8" if header.depth.bits <= 8 else "16"]

@@ -10,9 +10,9 @@ from restore.media.formats.jpegxl.code_stream_header import (
     GREY,
     INTEGER_BITS,
     PEAK,
-    Colour,
     Depth,
-    Header,
+    JxlColour,
+    JxlHeader,
     read_header,
 )
 
@@ -24,7 +24,7 @@ extra channels, XYB, sRGB, no extensions."""
 def rewritten(
     content: bytes,
     *,
-    colour: Colour | None = None,
+    colour: JxlColour | None = None,
     profile: bytes = b"",
     depth: Depth | None = None,
     orientation: int = 1,
@@ -52,9 +52,9 @@ def rewritten(
     return _spliced(content, found, changes)
 
 
-def in_linear_light(content: bytes, header: Header) -> bytes:
+def in_linear_light(content: bytes, header: JxlHeader) -> bytes:
     """Return a code stream in XYB that a decoder shows as floats in linear light of sRGB."""
-    linear = Colour(header.space, transfer=LINEAR)
+    linear = JxlColour(header.space, transfer=LINEAR)
     changes = {
         "depth": _written_depth(Depth(32, 8)),
         "colour": _written_colour(linear, header.space),
@@ -63,11 +63,11 @@ def in_linear_light(content: bytes, header: Header) -> bytes:
     return _spliced(content, header, changes)
 
 
-def _spelled_out(content: bytes, header: Header) -> bytes:
+def _spelled_out(content: bytes, header: JxlHeader) -> bytes:
     return _spliced(content, header, {"defaults": BitWriter().several(_DEFAULTS)})
 
 
-def _spliced(content: bytes, header: Header, changes: dict[str, BitWriter]) -> bytes:
+def _spliced(content: bytes, header: JxlHeader, changes: dict[str, BitWriter]) -> bytes:
     """Replace fields by others. A profile that was read ends the header."""
     stop = header.spans["profile"][0]
     bits = int.from_bytes(content[: header.end], "little")
@@ -102,7 +102,7 @@ def _written_depth(depth: Depth) -> BitWriter:
     return writer.u32(depth.bits, INTEGER_BITS)
 
 
-def _written_colour(colour: Colour | None, space: int) -> BitWriter:
+def _written_colour(colour: JxlColour | None, space: int) -> BitWriter:
     writer = BitWriter().bits(0, 1).bits(colour is None, 1).u32(space, ENUMERATION)
     if colour is None:
         return writer
