@@ -51,7 +51,7 @@ FAILURES = (
 )
 """What the heads cannot do: the worst that they are trained on, or nearly."""
 COMPARED = SUCCESSES[2]
-"""What the fastest and the best model of a head are shown on."""
+"""The sample of the fastest and the best model."""
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 WINDOW = 61
 """Side in pixels of the window that a pixel is judged by: some lines of text."""
 _SMALL = 8 / 255
-"""Largest difference that counts as small. Antialiasing rarely makes any as small, noise and
-gradients of photographs rarely leave any as large in so many places."""
+"""Largest difference that counts as small. Antialiasing rarely makes smaller ones; noise and
+gradients of photographs mostly do."""
 _EQUAL = (0.35, 0.4)
 _DIFFERENT = (0.07, 0.055)
 """Fractions of a window's neighbours, from not drawn to drawn. Smaller windows, or more small

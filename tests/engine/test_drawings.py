@@ -1,4 +1,4 @@
-"""Text and diagrams are told from photographs, and stay as they are."""
+"""Text and diagrams are recognised and left unchanged."""
 
 from __future__ import annotations
 
