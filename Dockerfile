@@ -5,6 +5,10 @@ COPY . /source
 RUN pip install --no-cache-dir uv
 RUN python -m venv --without-pip /opt/restore
 RUN uv pip install --no-cache --python /opt/restore --torch-backend=cpu "/source[serve,exr,heic,raw]"
+# Only LPIPS, a metric, needs these: 160 MB.
+RUN uv pip uninstall --python /opt/restore lpips scipy torchvision
+# Compiles the modules of every start: the user of the image cannot write them.
+RUN /opt/restore/bin/python -c "import restore.jobs.folder_job, restore.serve.server, cv2, imagecodecs, restore.engine.restorer"
 
 FROM python:3.13-slim
 COPY --from=build /opt/restore /opt/restore
