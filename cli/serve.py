@@ -3,11 +3,14 @@
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated
 
 import typer
 
 from restore.errors import RestoreError, UsageError, pip_install
+
+RANDOM = "random"
 
 
 def serve(
@@ -16,7 +19,11 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one.")] = 8000,
     token: Annotated[
-        str, typer.Option(envvar="RESTORE_TOKEN", help="Secret that every request must carry.")
+        str,
+        typer.Option(
+            envvar="RESTORE_TOKEN",
+            help='Secret that every request must carry; "random" makes one and prints it.',
+        ),
     ] = "",
     open_: Annotated[
         bool, typer.Option("--open", help="Listen on another --host without a token.")
@@ -37,6 +44,9 @@ def serve(
         int, typer.Option(metavar="N", min=1, help="Most pixels of a picture or a frame.")
     ] = 100_000_000,
     queue: Annotated[int, typer.Option(min=1, help="Most files waiting or in work.")] = 64,
+    queue_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Most disk space of files waiting or in work.")
+    ] = "8GiB",
     keep: Annotated[float, typer.Option(help="Minutes for which results are kept.")] = 60,
     keep_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Most disk space of kept files.")
@@ -50,15 +60,16 @@ def serve(
     from restore.serve.server import bind
     from restore.serve.server import serve as run
 
+    token, shown = _chosen(token)
     if not is_local(host) and not token and not open_:
         raise UsageError(f"--host {host} is open to other machines; give --token SECRET, or --open")
     if output is not None and not output.is_dir():
         raise RestoreError(f"{output}: no such folder")
-    sizes, seconds = (parsed(max_upload), parsed(keep_size)), keep * 60
-    limits = Limits(sizes[0], max_pixels, queue, seconds, sizes[1], models)
+    upload, waiting, kept = (parsed(size) for size in (max_upload, queue_size, keep_size))
+    limits = Limits(upload, max_pixels, queue, keep * 60, kept, waiting, models)
     listener = bind(host, port)
     rules = Rules(host, token, tuple(allow_host or ()))
-    ready = partial(_announce, host, listener.getsockname()[1], token, not is_local(host))
+    ready = partial(_announce, host, listener.getsockname()[1], shown, not is_local(host))
     run(listener, rules, limits, device=device, output=output, ready=ready)
 
 
@@ -71,8 +82,16 @@ def _check_extra() -> None:
         raise RestoreError(f"restore serve needs an extra: {pip_install('serve')}") from None
 
 
+def _chosen(token: str) -> tuple[str, str]:
+    """Return the token, and what is printed in its place: only a random one is shown."""
+    if token == RANDOM:
+        made = token_urlsafe(18)
+        return made, made
+    return token, "TOKEN" if token else ""
+
+
 def _announce(host: str, port: int, token: str, is_far: bool) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"serving on http://{shown}:{port}/{'?token=TOKEN' if token else ''}")
+    name = f"[{host}]" if ":" in host else host
+    typer.echo(f"serving on http://{name}:{port}/{f'?token={token}' if token else ''}")
     if is_far and not token:
         typer.echo("note: every machine that reaches this address may use it", err=True)

@@ -8,13 +8,14 @@ import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from restore.checkpoints import store
-from restore.errors import CheckpointError, DownloadError, ImageError, UsageError
+from restore.errors import CheckpointError, DownloadError, ImageError, RestoreError, UsageError
 from restore.evaluate.metrics import check_pair
 from restore.media.colour import rgb
 
@@ -36,7 +37,8 @@ class Lpips:
     where the package has them, to where it keeps them (``TORCH_HOME``).
 
     Raises `UsageError` for another network, `CheckpointError` for a file that is not its
-    features, and `DownloadError` where nothing is found and the download fails.
+    features, `DownloadError` where nothing is found and the download fails, and `RestoreError`
+    where the package is missing.
     """
 
     def __init__(self, net: str):
@@ -44,6 +46,8 @@ class Lpips:
             raise UsageError(
                 f"no LPIPS network is called {net!r}; there are {', '.join(BACKBONES)}"
             )
+        if find_spec("lpips") is None:  # as in the image of the Dockerfile
+            raise RestoreError("LPIPS needs a package: pip install lpips")
         self.net = net
         found = _find(net)
         features = _download(net) if found is None else _read(found)

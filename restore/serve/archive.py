@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import IO, cast
 
 from restore.serve.served_job import ServedJob
@@ -32,7 +32,8 @@ class _Outgoing:
 def zipped(jobs: Iterable[ServedJob]) -> Iterator[bytes]:
     """Yield a ZIP file of the results, which are stored as they are.
 
-    Names that stand twice get numbers. Results that have been removed in the meantime are left out.
+    Names that stand twice in a folder get numbers. Results that have been removed in the meantime
+    are left out.
     """
     out, used = _Outgoing(), set[str]()
     with zipfile.ZipFile(cast(IO[bytes], out), "w") as archive:
@@ -41,7 +42,7 @@ def zipped(jobs: Iterable[ServedJob]) -> Iterator[bytes]:
                 file = open(job.target, "rb")  # noqa: SIM115  # closed below
             except OSError:
                 continue
-            name = free_name(job.result_name, used)
+            name = free_name(job.result_path, used)
             with file, archive.open(name, "w", force_zip64=True) as entry:
                 while chunk := file.read(CHUNK):
                     entry.write(chunk)
@@ -49,10 +50,10 @@ def zipped(jobs: Iterable[ServedJob]) -> Iterator[bytes]:
     yield out.take()
 
 
-def free_name(name: str, used: set[str]) -> str:
-    """Return ``name``, or the same with a number where it is used; add it to ``used``."""
-    path, free, number = Path(name), name, 2
-    while free.lower() in used:
-        free, number = f"{path.stem}-{number}{path.suffix}", number + 1
-    used.add(free.lower())
-    return free
+def free_name(path: PurePosixPath, used: set[str]) -> str:
+    """Return a path, or the same with a number where it is used; add it to ``used``."""
+    free, number = path, 2
+    while str(free).lower() in used:
+        free, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    used.add(str(free).lower())
+    return str(free)

@@ -40,7 +40,7 @@ class JobQueue:
         self._jobs: dict[str, ServedJob] = {}
         self._waiting: deque[ServedJob] = deque()
         self._current: ServedJob | None = None
-        self._reserved = 0
+        self._arriving: list[int] = []
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="restore-serve", daemon=True)
@@ -60,20 +60,24 @@ class JobQueue:
         return {state: states.count(state) for state in (WAITING, RUNNING, *FINISHED)}
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place in the queue while a file is uploaded. Raises `QueueFullError`."""
+    def place(self, size: int | None = None) -> Iterator[None]:
+        """Hold a place in the queue while a file of at most ``size`` bytes is uploaded; None is
+        the largest upload. Raises `QueueFullError`."""
+        size = self.limits.upload_bytes if size is None else size
         with self._changed:
-            active = sum(job.state not in FINISHED for job in self._jobs.values())
-            if active + self._reserved >= self.limits.queue:
-                raise QueueFullError(
-                    f"the queue is full ({self.limits.queue} files); try again in a few seconds"
-                )
-            self._reserved += 1
+            sizes = [job.size for job in self._jobs.values() if job.state not in FINISHED]
+            sizes += self._arriving
+            full = f"{self.limits.queue} files" if len(sizes) >= self.limits.queue else ""
+            if sizes and sum(sizes) + size > self.limits.queue_bytes:
+                full = f"{self.limits.queue_bytes / 2**20:,.0f} MiB"
+            if full:
+                raise QueueFullError(f"the queue is full ({full}); try again in a few seconds")
+            self._arriving.append(size)
         try:
             yield
         finally:
             with self._changed:
-                self._reserved -= 1
+                self._arriving.remove(size)
 
     def add(self, job: ServedJob) -> None:
         """Let a job wait for its turn, in a `place`."""
@@ -192,12 +196,14 @@ def one_line(error: Exception, job: ServedJob) -> str:
 
 
 def save(job: ServedJob, folder: Path) -> None:
-    """Copy the result into a folder, under a name that is free. Raises `OSError`."""
+    """Copy the result into its folder within ``folder``, under a name that is free. Raises
+    `OSError`."""
     import shutil
 
-    stem, ending = Path(job.result_name).stem, job.target.suffix
-    path, number = folder / job.result_name, 2
+    wanted, number = folder / job.result_path, 2
+    path = wanted
+    path.parent.mkdir(parents=True, exist_ok=True)
     while path.exists():
-        path, number = folder / f"{stem}-{number}{ending}", number + 1
+        path, number = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}"), number + 1
     with atomic_path(path) as temporary:
         shutil.copyfile(job.target, temporary)

@@ -38,6 +38,9 @@ class Limits:
     """Time for which a finished job is kept."""
     keep_bytes: int = 4 * 2**30
     """Bytes of all finished jobs; the oldest are removed first."""
+    queue_bytes: int = 8 * 2**30
+    """Bytes of all files being uploaded, waiting or in work. A single upload of `upload_bytes` is
+    accepted all the same."""
     models: int = 2
     """Models in memory; the least recently used is dropped first."""
 

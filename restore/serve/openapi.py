@@ -15,6 +15,7 @@ _OPTIONS: dict[str, Any] = {
     },
     "bit_depth": {"type": "string", "enum": ["8", "16", "32f"]},
     "encode_quality": {"type": "integer", "minimum": 1, "maximum": 100},
+    "folder": {"type": "string", "description": "Folder of the result in an archive."},
 }
 _FILE: dict[str, Any] = {"type": "string", "format": "binary"}
 _HEAD: dict[str, Any] = {"type": "string", "enum": list(HEADS)}

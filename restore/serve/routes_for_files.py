@@ -16,7 +16,7 @@ from restore.heads import HEADS
 from restore.serve import openapi
 from restore.serve.limits import JobCancelledError, UnknownJobError
 from restore.serve.served_job import CANCELLED, DONE, FAILED, FINISHED, ServedJob
-from restore.serve.uploads import received
+from restore.serve.uploads import announced_size, received
 
 if TYPE_CHECKING:
     from restore.serve.http_api import Service
@@ -43,7 +43,7 @@ def router(service: Service) -> APIRouter:
     )
     async def restore(head: Head, request: Request) -> Response:
         """Restore a file and return it. A closed connection cancels the work."""
-        with queue.place():
+        with queue.place(announced_size(request)):
             job = await received(request, service.workspace, head)
             queue.add(job)
         try:
@@ -66,7 +66,7 @@ def router(service: Service) -> APIRouter:
     )
     async def create(request: Request) -> dict[str, Any]:
         """Put a file into the queue and return the job, whose events tell its progress."""
-        with queue.place():
+        with queue.place(announced_size(request)):
             job = await received(request, service.workspace)
             queue.add(job)
         return job.described(queue.position(job))

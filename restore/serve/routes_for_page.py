@@ -18,7 +18,7 @@ from restore.serve import openapi
 from restore.serve.routes_for_files import Jobs
 from restore.serve.security import COOKIE, Rules
 from restore.serve.served_job import DONE, ServedJob, Wish
-from restore.serve.uploads import received
+from restore.serve.uploads import announced_size, received
 from restore.version import __version__
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def router(service: Service, rules: Rules) -> APIRouter:
     @routes.post("/api/inspect", tags=["files"], openapi_extra=openapi.form(file_only=True))
     async def inspect(request: Request) -> dict[str, Any]:
         """Estimate noise, blur, haze, rain, darkness and JPEG blocks, and suggest a head."""
-        with queue.place():
+        with queue.place(announced_size(request)):
             job = await received(request, service.workspace, next(iter(HEADS)))
             try:
                 async with service.reading:

@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from restore.checkpoints import store
@@ -35,6 +35,9 @@ class Wish:
     """"8", "16" or "32f"; empty keeps the input's."""
     encode_quality: int | None = None
     """1 to 100, for lossy formats; None keeps the input's."""
+    folder: str = ""
+    """Folder of the result in archives and the server's output, such as ``photos/2020``; see
+    `uploads.safe_folder`."""
 
     def __post_init__(self) -> None:
         store.check_task(self.head)
@@ -98,6 +101,11 @@ class ServedJob:
         return f"{Path(self.name).stem}-{self.wish.head}{self.target.suffix}"
 
     @property
+    def result_path(self) -> PurePosixPath:
+        """Name of the result with its folder, relative."""
+        return PurePosixPath(self.wish.folder, self.result_name)
+
+    @property
     def is_moving(self) -> bool:
         """Whether it is a clip or an animation."""
         from restore.jobs.routing import is_clip_run
@@ -130,6 +138,7 @@ class ServedJob:
             "id": self.id,
             "name": self.name,
             "result_name": self.result_name,
+            "folder": wish.folder,
             "head": wish.head,
             "quality": wish.quality or "standard",
             "strength": wish.strength,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 100
 """Characters of a file's name that are kept."""
+_DEEPEST = 20
+"""Folders within each other that are kept."""
 _HEAD = 4096
 _KINDS = {
     "image/png": "png",
@@ -50,6 +52,12 @@ async def received(request: Request, workspace: Workspace, head: str = "") -> Se
         return await _stored(upload, wish, workspace)
 
 
+def announced_size(request: Request) -> int | None:
+    """Return the bytes of a request's body by its header, None where that does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
+
+
 async def _stored(upload: UploadFile, wish: Wish, workspace: Workspace) -> ServedJob:
     from starlette.concurrency import run_in_threadpool
 
@@ -79,6 +87,13 @@ def shown_name(name: str) -> str:
     return f"{stem[:_LONGEST]}.{ending[:10]}" if dot else plain[:_LONGEST] or "upload"
 
 
+def safe_folder(text: str) -> str:
+    """Return a relative path of folders with clean names and without ``..``."""
+    plain = text.replace("\\", "/").replace(":", "")  # drives of Windows
+    parts = [shown_name(part) for part in plain.split("/") if part.strip(" .")]
+    return "/".join(parts[:_DEEPEST])
+
+
 def wished(given: dict[str, Any], head: str = "", accept: str = "") -> Wish:
     """Return the options of a request. An ``accept`` of one known kind chooses the format where
     ``format`` does not. Raises `UsageError` for unknown options and values."""
@@ -93,6 +108,7 @@ def wished(given: dict[str, Any], head: str = "", accept: str = "") -> Wish:
             raise UsageError(f"there is no option {name!r}; use {known}")
     options.setdefault("format", _KINDS.get(accept.partition(";")[0].strip().lower(), ""))
     options["format"] = options["format"].lower().lstrip(".")
+    options["folder"] = safe_folder(options.get("folder", ""))
     for name, kind in (("strength", float), ("encode_quality", int)):
         if name in options:
             options[name] = _number(name, options[name], kind)

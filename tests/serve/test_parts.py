@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import av
 import clips
@@ -20,7 +20,9 @@ from restore.media.code_points import matrix_profile
 from restore.media.video.detect import CONTAINERS
 from restore.serve.archive import free_name, zipped
 from restore.serve.browser_view import write_view
-from restore.serve.limits import Limits
+from restore.serve.job_queue import JobQueue, save
+from restore.serve.job_runner import JobRunner
+from restore.serve.limits import Limits, QueueFullError
 from restore.serve.model_cache import ModelCache
 from restore.serve.served_job import ServedJob, Wish, ending_of, is_text
 from restore.serve.uploads import shown_name, wished
@@ -86,6 +88,38 @@ def test_options_come_from_the_address_the_form_and_accept() -> None:
         wished({})
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("photos/2020", "photos/2020"),
+        ("C:\\photos\\2020", "C/photos/2020"),
+        ("../../etc/./x", "etc/x"),
+        ("/abs//olute/", "abs/olute"),
+        ("a\n/b\0c", "a/bc"),
+        ("/".join("x" * 50), "/".join("x" * 20)),
+        ("", ""),
+    ],
+)
+def test_folders_of_results_stay_within_theirs(given: str, kept: str) -> None:
+    assert wished({"folder": given}, "denoise").folder == kept
+
+
+def test_files_that_wait_are_bounded_in_bytes() -> None:
+    limits = Limits(upload_bytes=100, queue_bytes=150)
+    queue = JobQueue(JobRunner(ModelCache(1), 100), limits)
+    try:
+        with queue.place(100):
+            with queue.place(50):
+                pass
+            for size in (51, None):  # an unknown size may be the largest
+                with pytest.raises(QueueFullError, match="the queue is full"), queue.place(size):
+                    pass
+        with queue.place(200):  # alone
+            pass
+    finally:
+        queue.close()
+
+
 @pytest.mark.parametrize("name", list(vars(Limits())))
 def test_limits_are_at_least_one(name: str) -> None:
     with pytest.raises(UsageError, match=f"{name} is 0"):
@@ -112,22 +146,39 @@ def test_the_least_recently_used_model_is_dropped(
 
 def test_names_in_an_archive_differ_on_every_system() -> None:
     used: set[str] = set()
-    names = ["a.png", "A.png", "a-2.png", "a.png", "b", "b", "A-2.PNG"]
-    free = [free_name(name, used) for name in names]
+    names = ["a.png", "A.png", "a-2.png", "a.png", "b", "b", "A-2.PNG", "c/a.png", "c/A.png"]
+    free = [free_name(PurePosixPath(name), used) for name in names]
     assert free[:2] == ["a.png", "A-2.png"]
+    assert free[-2:] == ["c/a.png", "c/A-2.png"]
     assert len({name.lower() for name in free}) == len(names)
+
+
+def uploaded(place: Path, **wish: str) -> ServedJob:
+    return ServedJob(place, f"{place.name}.png", Path("input.png"), Wish("denoise", **wish))
+
+
+def test_the_output_folder_keeps_the_tree(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    job = uploaded(tmp_path / "one", folder="photos/2020")
+    job.target.write_bytes(b"pixels")
+    for _ in range(2):
+        save(job, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out/photos/2020").iterdir()) == [
+        "one-denoise-2.png",
+        "one-denoise.png",
+    ]
 
 
 def test_an_archive_leaves_out_what_was_removed(tmp_path: Path) -> None:
     jobs = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        jobs.append(ServedJob(tmp_path / name, f"{name}.png", Path("input.png"), Wish("denoise")))
+        jobs.append(uploaded(tmp_path / name, folder="photos/2020"))
     jobs[1].target.write_bytes(bytes(3_000_000))
     content = b"".join(zipped(jobs))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.namelist() == ["two-denoise.png"]
-        assert archive.read("two-denoise.png") == bytes(3_000_000)
+        assert archive.namelist() == ["photos/2020/two-denoise.png"]
+        assert archive.read("photos/2020/two-denoise.png") == bytes(3_000_000)
 
 
 def test_views_are_converted_to_srgb(tmp_path: Path) -> None:

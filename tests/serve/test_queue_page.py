@@ -177,14 +177,65 @@ def test_suggest_chooses_the_head(page: Page) -> None:
     assert page.script("return document.getElementById('head').value") == "enhance"
 
 
-def test_a_folder_adds_its_pictures_only(tmp_path: Path, page: Page) -> None:
-    folder = tmp_path / "photos"
-    (folder / "2020").mkdir(parents=True)
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with two pictures and files that are none."""
+    (tmp_path / "photos" / "2020").mkdir(parents=True)
     for name in ("a.PNG", "2020/b.png", "notes.txt", ".hidden.png"):
-        (folder / name).write_bytes(png())
-    page.one("#folder-picker").send_keys(str(folder))
+        (tmp_path / "photos" / name).write_bytes(png())
+    return tmp_path / "photos"
+
+
+def test_a_chosen_folder_adds_its_pictures_only(photos: Path, page: Page) -> None:
+    page.one("#folder-picker").send_keys(str(photos))
     until(lambda: len(page.states()) == 2)
-    assert {name.text for name in page.all(".name")} == {"a.PNG", "b.png"}
+    assert {name.text for name in page.all(".name")} == {"photos/a.PNG", "photos/2020/b.png"}
+
+
+def test_the_archive_keeps_the_tree_of_a_dropped_folder(photos: Path, page: Page) -> None:
+    at = page.one("#drop").rect
+    middle = {"x": at["x"] + at["width"] / 2, "y": at["y"] + at["height"] / 2}
+    data = {"items": [], "files": [str(photos)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, **middle, "data": data}
+        page.driver.execute_cdp_cmd("Input.dispatchDragEvent", event)
+    until(lambda: len(page.states()) == 2)
+    page.one("#start").click()
+    until(lambda: page.states() == ["done"] * 2)
+    (page.downloads / "restored.zip").unlink(missing_ok=True)
+    page.one("#all").click()
+    until(lambda: zipfile.is_zipfile(page.downloads / "restored.zip"))
+    with zipfile.ZipFile(page.downloads / "restored.zip") as archive:
+        assert sorted(archive.namelist()) == ["photos/2020/b-denoise.png", "photos/a-denoise.png"]
+
+
+def test_format_depth_and_quality_are_those_of_the_result(page: Page) -> None:
+    page.script(
+        "document.getElementById('format').value = 'tif';"
+        "document.getElementById('bit-depth').value = '16'"
+    )
+    page.drop(a_png=png())
+    page.one("#start").click()
+    until(lambda: page.states() == ["done"])
+    page.one(".download").click()
+    page.downloaded("a-denoise.tif")
+    assert tifffile.imread(page.downloads / "a-denoise.tif").dtype == np.uint16
+    sizes = []
+    for quality in (10, 95):
+        page.script(
+            "document.getElementById('format').value = 'jpg';"
+            "document.getElementById('bit-depth').value = '';"
+            "document.getElementById('encode-quality').value = arguments[0]",
+            quality,
+        )
+        name = f"q{quality}_png"
+        page.drop(**{name: png(seed=1)})
+        page.one("#start").click()
+        until(lambda: set(page.states()) == {"done"})
+        page.all(".download")[-1].click()
+        sizes.append(len(page.downloaded(f"q{quality}-denoise.jpg")))
+    assert sizes[0] * 1.3 < sizes[1]
+    page.script("document.getElementById('settings').reset()")
 
 
 def test_a_reload_finds_its_files_again(page: Page) -> None:

@@ -9,6 +9,7 @@ import pytest
 from command import one_error_line, restore
 from serving import serving
 
+from restore.cli.serve import _announce, _chosen
 from restore.serve.security import COOKIE, Rules
 
 
@@ -97,6 +98,18 @@ def test_a_server_with_a_token(tmp_path: Path) -> None:
 def test_other_machines_need_a_token_or_a_clear_wish() -> None:
     line = one_error_line(restore("serve", "--host", "0.0.0.0", "--port", "0"), code=2)
     assert "give --token SECRET, or --open" in line
+
+
+def test_a_random_token_is_made_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    made = {_chosen("random") for _ in range(2)}
+    assert len(made) == 2
+    for token, shown in made:
+        assert shown == token
+        assert len(token) >= 24
+    _announce("0.0.0.0", 8000, shown, True)
+    assert capsys.readouterr().out == f"serving on http://0.0.0.0:8000/?token={token}\n"
+    assert _chosen("s3cret") == ("s3cret", "TOKEN")  # a secret of one's own is not printed
+    assert _chosen("") == ("", "")
 
 
 def test_a_port_in_use_is_one_line() -> None:

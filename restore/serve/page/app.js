@@ -51,9 +51,9 @@ id("settings").addEventListener("submit", (event) => event.preventDefault());
 
 // Rows
 
-function addRow(name, file = null) {
+function addRow(name, file = null, folder = "") {
   const li = id("row").content.firstElementChild.cloneNode(true);
-  const row = { name, file, li, state: "ready", job: null, head: null, request: null };
+  const row = { name, file, folder, li, state: "ready", job: null, head: null, request: null };
   const part = (selector) => li.querySelector(selector);
   part(".name").textContent = name;
   part(".cancel").addEventListener("click", () => cancel(row));
@@ -141,7 +141,11 @@ function upload(row) {
     const head = models.heads.find((one) => one.name === row.head);
     if (!head.qualities[form.get("quality")]) form.delete("quality");
   }
-  form.append("file", row.file, row.name);
+  if (row.file.type.startsWith("video/")) {
+    for (const name of ["bit_depth", "encode_quality"]) form.delete(name); // of pictures only
+  }
+  form.append("folder", row.folder);
+  form.append("file", row.file, row.file.name);
   const request = new XMLHttpRequest();
   row.request = request;
   uploading += 1;
@@ -284,29 +288,35 @@ function look(row) {
 
 // Adding files
 
-function add(files) {
-  for (const file of files) addRow(file.name, file);
-  say(`${files.length} added`);
+// Of a file in a folder, `path` names the folders as well.
+function add(found) {
+  for (const { file, path } of found) addRow(path, file, path.split("/").slice(0, -1).join("/"));
+  say(`${found.length} added`);
 }
+
+const alone = (file) => ({ file, path: file.webkitRelativePath || file.name });
 
 // Of a folder, only files that may be pictures or clips are added.
 const isKnown = (file) =>
   !file.name.startsWith(".") && models.readable.includes(file.name.split(".").pop().toLowerCase());
 
 async function entries(entry) {
-  if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
+  if (entry.isFile) {
+    const file = await new Promise((done, fail) => entry.file(done, fail));
+    return [{ file, path: entry.fullPath.replace(/^\//, "") }];
+  }
   const reader = entry.createReader();
   const found = [];
   for (;;) {
     const part = await new Promise((done, fail) => reader.readEntries(done, fail));
     if (!part.length) return found;
-    for (const one of part) found.push(...(await entries(one)).filter(isKnown));
+    for (const one of part) found.push(...(await entries(one)).filter(({ file }) => isKnown(file)));
   }
 }
 
 async function dropped(transfer) {
   const roots = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!roots.length) return [...transfer.files];
+  if (!roots.length) return [...transfer.files].map(alone);
   const found = await Promise.all(roots.map(entries));
   return found.flat();
 }
@@ -327,7 +337,7 @@ for (const [button, picker] of [["choose", "picker"], ["choose-folder", "folder-
   id(button).addEventListener("click", () => id(picker).click());
   id(picker).addEventListener("change", () => {
     const files = [...id(picker).files];
-    add(picker === "picker" ? files : files.filter(isKnown));
+    add((picker === "picker" ? files : files.filter(isKnown)).map(alone));
     id(picker).value = "";
   });
 }
