@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from restore.checkpoints import weights
 from restore.checkpoints.card import Card
 from restore.checkpoints.store import Model
 from restore.errors import UsageError
 from restore.networks import NetworkConfig, config_from_dict, config_to_dict, variants
-from restore.networks.base import RestorationNetwork
+
+if TYPE_CHECKING:
+    from restore.networks.base import RestorationNetwork
 
 
 def check_stages(config: NetworkConfig, stages: int) -> int:
@@ -57,6 +59,8 @@ def read_network(model: Model) -> RestorationNetwork:
 
     Raises `CheckpointError` as `weights.load` does.
     """
+    from restore.checkpoints import weights
+
     network = weights.load(model.path, model.stored or model.card)
     return cut(network, model.card.network.num_stages) if model.stored else network
 
@@ -68,6 +72,8 @@ def write_cut(model: Model, target: Path, stages: int, overwrite: bool = False) 
     model it was cut from. Raises `UsageError`, or `CheckpointError` where the file cannot be
     written.
     """
+    from restore.checkpoints import weights
+
     config = model.card.network
     if check_stages(config, stages) == config.num_stages:
         raise UsageError(

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 
 from restore.engine import pixels
 from restore.errors import ImageError
 
 if TYPE_CHECKING:
     import PIL.Image
+    import torch
 
-Image = TypeVar("Image", np.ndarray, torch.Tensor, "PIL.Image.Image")
+Image = TypeVar("Image", np.ndarray, "torch.Tensor", "PIL.Image.Image")
 """An image of any kind that the engine takes; results are of the same kind."""
 
 _LEAST, _MOST = -8.0, 9.0
@@ -47,7 +47,7 @@ def convert(image: Any, *, copy: bool = False) -> Converted:
 
     Raises `ImageError` for anything else, for NaN and infinity, and for floats far outside [0, 1].
     """
-    if isinstance(image, torch.Tensor):
+    if "torch" in sys.modules and isinstance(image, sys.modules["torch"].Tensor):
         return _from_tensor(image, copy)
     if isinstance(image, np.ndarray):
         return _from_array(image.copy() if copy else image)
@@ -106,6 +106,8 @@ def _in_known_type(array: np.ndarray) -> np.ndarray:
 
 def _from_tensor(tensor: torch.Tensor, copy: bool) -> Converted:
     """H x W; C x H x W or H x W x C; N x C x H x W; with 1, 3 or 4 channels."""
+    import torch
+
     shape, device, dtype = tensor.shape, tensor.device, tensor.dtype
     order = _order(shape)
     if not tensor.is_floating_point() and dtype not in (torch.uint8, torch.uint16):

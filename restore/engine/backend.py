@@ -1,36 +1,21 @@
-"""What runs a network: torch in fused operators, plain ones or kernels of our own; ONNX Runtime."""
+"""Programs that run a network, by name. Importing this imports none of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Protocol, cast
 
 import numpy as np
-import torch
 
-from restore.checkpoints.card import FLOAT32
-from restore.checkpoints.cut import read_network
 from restore.checkpoints.store import Model
-from restore.engine.allocator import give_back, keep_pages
-from restore.engine.batches import FILLS_A_GPU
-from restore.engine.budget import NotEnoughMemoryError
-from restore.engine.cuda import Gpu
-from restore.engine.precision import Compute, choose, choose_device
-from restore.engine.share import Share, ShareCounter, ignore
-from restore.engine.threads import settle
-from restore.engine.tile_options import ALL, LEAST, SOME
-from restore.errors import RestoreError, UsageError, pip_install
-from restore.networks import Pair, work
-from restore.networks.fast import RowStrips, WholeMaps, keep_weights, knows_windows, optimise
+from restore.engine.precision import Compute
+from restore.engine.share import Share, ignore
+from restore.engine.tile_options import SOME
+from restore.errors import UsageError
+from restore.networks import Pair
 
 TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
-CUDA = "CUDAExecutionProvider"
-_ON_CPU, _ELSEWHERE = 1 << 21, 1 << 26
-"""How many numbers of a map are computed at a time: those that a processor caches, and enough for a
-GPU."""
-_REASON = 200
-"""Characters of a compiler's error that are worth telling; it may print a whole kernel."""
 
 
 class Backend(Protocol):
@@ -66,252 +51,17 @@ def load(name: str, model: Model, device: str, precision: str) -> Backend:
     ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
     not exist or lacks the precision, and as `Restorer` does.
     """
-    if name in BACKENDS:
-        return BACKENDS[name](model, device, precision)
-    *names, last = BACKENDS
-    raise UsageError(f"backend {name!r} is unknown; use {', '.join(names)} or {last}")
+    if name not in BACKENDS:
+        *names, last = BACKENDS
+        raise UsageError(f"backend {name!r} is unknown; use {', '.join(names)} or {last}")
+    module, _, kind = BACKENDS[name].rpartition(".")
+    return cast(Backend, getattr(import_module(module), kind)(model, device, precision))
 
 
-class TorchBackend:
-    """The network made fast, in any precision on any device."""
-
-    name = TORCH
-    _mode: Callable[[], AbstractContextManager[None]] = torch.inference_mode
-
-    def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
-        keep_pages()  # before torch makes a tensor
-        self.compute = choose(device, precision, model.card)
-        if self.compute.device.type == "cpu":
-            settle()
-        network = read_network(model)
-        self._plain = network.to(self.compute.device, self.compute.dtype)
-        self._network = optimise(self._plain)
-        self._count_layers()
-        self._smallest = (1, 3, *model.card.network.size_multiple)
-        self._known: dict[str, float] = {}
-        self.by_windows = knows_windows(self._network)
-        self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
-        self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
-        if self.compute.device.type == "cpu" and self._mode is torch.inference_mode:
-            keep_weights(self._network)
-            # What layers keep is made now: later it would lie between large maps, and hold pages.
-            self._multiplications(SOME)
-
-    def __call__(
-        self,
-        pictures: np.ndarray,
-        windows: Pair = (1, 1),
-        hold: str = SOME,
-        share: Share = ignore,
-    ) -> np.ndarray:
-        if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
-            hold = ALL  # what is small enough takes fewer kernels that way
-        with _memory_errors_told_apart(), self._mode():
-            if self._gpu is not None:
-                return self._gpu(lambda x: self._run(x, windows, hold), pictures, (windows, hold))
-            # Channels last in memory, as the network keeps them. torch shares that memory, and
-            # warns where it may not write to it.
-            pixels = np.require(pictures.transpose(0, 2, 3, 1), requirements=["C", "W"])
-            # Through one dimension: numpy's stride of a single picture may be anything, and torch
-            # would go on with it, in slower kernels.
-            x = torch.from_numpy(pixels.ravel()).view(pixels.shape)
-            x = x.to(self.compute.device).permute(0, 3, 1, 2)
-            if share is ignore:
-                return self._run(x, windows, hold).float().cpu().numpy()
-            total = self._multiplications(hold) * pixels.size
-            with work.counting(ShareCounter(total, share)):
-                return self._run(x, windows, hold).float().cpu().numpy()
-
-    def _multiplications(self, hold: str) -> float:
-        """Return those for each number of a picture, found on the smallest one. They depend on
-        ``hold``: some maps are computed again rather than held."""
-        if hold not in self._known:
-            counted: list[float] = []
-            picture = torch.zeros(self._smallest, device=self.compute.device)
-            with work.counting(counted.append), self._mode():
-                self._run(picture, (1, 1), hold)
-            self._known[hold] = sum(counted) / picture.numel()
-        return self._known[hold]
-
-    def _count_layers(self) -> None:
-        if self._network is self._plain:
-            work.count_layers(self._plain)
-
-    def _run(self, x: torch.Tensor, windows: Pair, hold: str) -> torch.Tensor:
-        if not knows_windows(self._network):
-            return self._network(x)
-        return self._network(x, self._walk(windows, hold))
-
-    def _walk(self, windows: Pair, hold: str) -> WholeMaps:
-        if hold == ALL:
-            return WholeMaps(windows)
-        if hold == LEAST:
-            on_cpu = self.compute.device.type == "cpu"
-            after = give_back if on_cpu else None
-            return RowStrips(self._most // 2, windows, recomputes=True, after=after)
-        return RowStrips(self._most, windows)
-
-
-class PlainBackend(TorchBackend):
-    """The plain network, as it trains: the reference for the other backends, and for their memory.
-
-    It knows neither strips nor windows. Where these are asked for, the fast network runs in torch's
-    own operators.
-    """
-
-    name = PLAIN
-    _mode = torch.enable_grad  # excludes oneDNN's operators
-
-    def _count_layers(self) -> None:
-        work.count_layers(self._plain)
-
-    def _run(self, x: torch.Tensor, windows: Pair, hold: str) -> torch.Tensor:
-        if hold == ALL and windows == (1, 1):
-            return self._plain(x)
-        return super()._run(x, windows, hold)
-
-
-class TritonBackend(TorchBackend):
-    """The same on a CUDA GPU, with the axis gMLPs in kernels of their own, compiled at first use.
-
-    No GPU has run them yet. So they are checked when a model is loaded, as `kernels.check` says,
-    and the backend is refused where they do not compile, do not run, or compute something other
-    than the plain layers do.
-    """
-
-    name = TRITON
-
-    def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
-        try:
-            from restore.networks.fast.triton_kernels import check, fuse
-        except ImportError:
-            raise RestoreError(
-                f"backend {TRITON} needs triton, which torch for CUDA on Linux brings; "
-                f"use backend={TORCH!r}"
-            ) from None
-        _require_gpu(device)
-        super().__init__(model, device, precision)
-        self._network = fuse(self._network)
-        try:
-            with _memory_errors_told_apart():
-                check(self._network)
-        except NotEnoughMemoryError:
-            raise
-        except Exception as error:  # Triton's, its compilers' and the driver's have none in common
-            reason = f"{type(error).__name__}: {error}".splitlines()[0][:_REASON]
-            raise RestoreError(
-                f"backend {TRITON} does not work on this machine ({reason}); use backend={TORCH!r}"
-            ) from error
-
-
-def _require_gpu(device: str) -> None:
-    """One that the kernels are for."""
-    if not torch.cuda.is_available():
-        raise RestoreError(
-            f"backend {TRITON}: this machine has no usable CUDA GPU; use backend={TORCH!r}"
-        )
-    chosen = choose_device(device)
-    if chosen.type != "cuda":
-        raise UsageError(
-            f"device {device!r}: {TRITON} computes on CUDA GPUs alone; use backend={TORCH!r}"
-        )
-    if torch.cuda.get_device_capability(chosen) < (8, 0):
-        raise RestoreError(
-            f"backend {TRITON} needs a GPU of compute capability 8.0 or more; use backend={TORCH!r}"
-        )
-
-
-class OnnxBackend:
-    """ONNX Runtime, in float32: on CUDA where its build and the machine have it, else on the CPU.
-
-    The first use of a model exports it to the cache folder. As many threads as torch would have.
-    """
-
-    name = ONNXRUNTIME
-    by_windows = False
-
-    def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
-        if precision not in ("auto", FLOAT32):
-            raise UsageError(f"precision {precision!r}: {ONNXRUNTIME} computes in float32 alone")
-        try:
-            import onnxruntime
-        except ImportError:
-            raise RestoreError(
-                f"backend {ONNXRUNTIME} needs an extra: {pip_install('onnx')}"
-            ) from None
-        usable = {"cpu"} | ({"cuda"} if CUDA in onnxruntime.get_available_providers() else set())
-        self.compute = Compute(_device(device, usable), FLOAT32)
-        self._session = _session(model, self.compute.device)
-
-    def __call__(
-        self,
-        pictures: np.ndarray,
-        windows: Pair = (1, 1),
-        hold: str = SOME,
-        share: Share = ignore,
-    ) -> np.ndarray:
-        from restore.export.onnx import INPUT
-
-        with _memory_errors_told_apart():
-            return self._session.run(None, {INPUT: np.ascontiguousarray(pictures)})[0]
-
-
-def _device(name: str, usable: set[str]) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if "cuda" in usable and torch.cuda.is_available() else "cpu")
-    device = choose_device(name)
-    if device.type not in usable:
-        raise RestoreError(
-            f"device {name!r}: the {ONNXRUNTIME} of this machine cannot use it; use device='cpu'"
-        )
-    return device
-
-
-def _session(model: Model, device: torch.device) -> Any:
-    from onnxruntime import InferenceSession, SessionOptions
-
-    from restore.export.onnx import cached
-
-    path = cached(model)
-    options = SessionOptions()
-    settle()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device.type == "cuda":
-        # TF32 would be less than the precision promised.
-        providers.insert(0, (CUDA, {"device_id": device.index or 0, "use_tf32": 0}))
-    try:
-        session = InferenceSession(path, options, providers=providers)
-    except Exception as error:  # its errors have no class in common
-        reason = " ".join(str(error).split())
-        raise RestoreError(
-            f"{path}: {ONNXRUNTIME} cannot load it; remove it to have it made again ({reason})"
-        ) from error
-    if device.type == "cuda" and CUDA not in session.get_providers():
-        raise RestoreError(
-            f"device {str(device)!r}: {ONNXRUNTIME} cannot load its CUDA libraries; "
-            "use device='cpu'"
-        )
-    return session
-
-
-@contextmanager
-def _memory_errors_told_apart() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # On a CPU neither torch nor ONNX Runtime has a type of its own for this.
-        signs = ("can't allocate memory", "Failed to allocate memory")
-        if isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs):
-            raise NotEnoughMemoryError("not enough memory") from error
-        raise
-
-
-BACKENDS: Mapping[str, Callable[[Model, str, str], Backend]] = {
-    TORCH: TorchBackend,
-    ONNXRUNTIME: OnnxBackend,
-    TRITON: TritonBackend,
-    PLAIN: PlainBackend,
+BACKENDS: Mapping[str, str] = {
+    TORCH: "restore.engine.torch_backends.TorchBackend",
+    ONNXRUNTIME: "restore.engine.onnx_backend.OnnxBackend",
+    TRITON: "restore.engine.torch_backends.TritonBackend",
+    PLAIN: "restore.engine.torch_backends.PlainBackend",
 }
-"""By name, in the order of messages. docs/speed.md describes each."""
+"""Classes by name, in the order of messages. docs/speed.md describes each."""

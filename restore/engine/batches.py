@@ -12,14 +12,14 @@ import numpy as np
 from restore.networks import Pair
 
 if TYPE_CHECKING:
-    import torch
+    from restore.engine.precision import DeviceLike
 
 FILLS_A_GPU = 2**18
 """Pixels that keep a GPU busy: several images go together if they have half as many or fewer."""
 MOST_AT_ONCE = 8
 
 
-def batch_size(device: torch.device, size: Pair) -> int:
+def batch_size(device: DeviceLike, size: Pair) -> int:
     """Return how many images of (height, width) are restored together.
 
     On a CPU one: it keeps the CPU busy, and its bytes are those of a single image, where the last
@@ -32,7 +32,7 @@ def batch_size(device: torch.device, size: Pair) -> int:
     return 1 << (fitting.bit_length() - 1)
 
 
-def tiles_at_once(device: torch.device, size: Pair, row: int, pictures: int = 1) -> int:
+def tiles_at_once(device: DeviceLike, size: Pair, row: int, pictures: int = 1) -> int:
     """Return how many tiles of (height, width) of a ``row`` of tiles are restored together, each in
     as many ``pictures``: at least one, and otherwise no more in all than `batch_size`.
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from restore.errors import RestoreError, UsageError
+
+if TYPE_CHECKING:
+    from restore.engine.precision import DeviceLike
 
 SHARE = 0.6
 """Fraction of the free memory that is used by default."""
@@ -30,10 +35,10 @@ def parsed(amount: str) -> int:
     return round(float(found[1]) * _UNITS[found[2]])
 
 
-def free(device: torch.device) -> int:
+def free(device: DeviceLike) -> int:
     """Return the free bytes of a device: of a GPU, or of the machine or the container."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "cuda" and "torch" in sys.modules:
+        return int(sys.modules["torch"].cuda.mem_get_info(device.index)[0])
     import psutil
 
     return min([int(psutil.virtual_memory().available), *_left_of_container()])
@@ -58,6 +63,21 @@ def _cached() -> int:
         return 0
 
 
-def share_of_free(device: torch.device) -> int:
+def share_of_free(device: DeviceLike) -> int:
     """Return the bytes that are used by default."""
     return int(SHARE * free(device))
+
+
+@contextmanager
+def memory_errors_told_apart() -> Iterator[None]:
+    """Raise `NotEnoughMemoryError` for errors of a backend that has run out of memory."""
+    try:
+        yield
+    except Exception as error:
+        # On a CPU neither torch nor ONNX Runtime has a type of its own for this.
+        signs = ("can't allocate memory", "Failed to allocate memory")
+        torch = sys.modules.get("torch")
+        out_of_memory = torch is not None and isinstance(error, torch.OutOfMemoryError)
+        if out_of_memory or any(sign in str(error) for sign in signs):
+            raise NotEnoughMemoryError("not enough memory") from error
+        raise

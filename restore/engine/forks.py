@@ -4,16 +4,19 @@ them."""
 from __future__ import annotations
 
 import os
-
-import torch
+import sys
+from typing import TYPE_CHECKING
 
 from restore.errors import RestoreError
+
+if TYPE_CHECKING:
+    from restore.engine.precision import DeviceLike
 
 _process: int | None = None
 """Process that has computed in threads, or on a GPU."""
 
 
-def refuse_after_fork(device: torch.device | None = None, *, on_torch: bool = True) -> None:
+def refuse_after_fork(device: DeviceLike | None = None, *, on_torch: bool = True) -> None:
     """Call before a network computes. ``device`` is None before it is known.
 
     Raises `RestoreError` in a fork of a process that has computed in several threads: the fork has
@@ -21,7 +24,9 @@ def refuse_after_fork(device: torch.device | None = None, *, on_torch: bool = Tr
     workers of `torch.utils.data.DataLoader`, there is nothing to wait for.
     """
     global _process
-    alone = torch.get_num_threads() == 1 and on_torch and (device is None or device.type == "cpu")
+    torch = sys.modules.get("torch")
+    on_cpu = device is None or device.type == "cpu"
+    alone = on_torch and on_cpu and torch is not None and torch.get_num_threads() == 1
     if _process is not None and _process != os.getpid() and not alone:
         raise RestoreError(
             "this process was forked from one that has computed in threads, which a fork does not "

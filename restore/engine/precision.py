@@ -3,28 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from restore.checkpoints.card import BFLOAT16, FLOAT32, Card
 from restore.errors import RestoreError, UsageError
 
-PRECISIONS = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = (FLOAT32, BFLOAT16)
+
+
+class DeviceLike(Protocol):
+    """A `Device`, or torch's."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def index(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device where torch need not be installed: "cpu" or "cuda", and the number of a GPU."""
+
+    type: str
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
 
 @dataclass(frozen=True)
 class Compute:
-    """``precision`` is a key of `PRECISIONS`."""
+    """``precision`` is one of `PRECISIONS`."""
+
+    device: torch.device | Device
+    precision: str
+
+
+@dataclass(frozen=True)
+class TorchCompute(Compute):
+    """The same, for a network in torch."""
 
     device: torch.device
-    precision: str
 
     @property
     def dtype(self) -> torch.dtype:
-        return PRECISIONS[self.precision]
+        return dtype_of(self.precision)
 
 
-def choose(device: str, precision: str, card: Card) -> Compute:
+def dtype_of(precision: str) -> torch.dtype:
+    """Return torch's type of one of `PRECISIONS`."""
+    import torch
+
+    return {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16}[precision]
+
+
+def choose(device: str, precision: str, card: Card) -> TorchCompute:
     """Resolve "auto": cuda, then mps, then cpu; the fastest precision the card says is safe.
 
     Raises `RestoreError` for a device this machine lacks or an unknown precision. A precision
@@ -33,14 +70,16 @@ def choose(device: str, precision: str, card: Card) -> Compute:
     chosen = choose_device(device)
     if precision == "auto":
         safe = BFLOAT16 in card.precisions and bfloat16_is_fast(chosen)
-        return Compute(chosen, BFLOAT16 if safe else FLOAT32)
+        return TorchCompute(chosen, BFLOAT16 if safe else FLOAT32)
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
-    return Compute(chosen, precision)
+    return TorchCompute(chosen, precision)
 
 
 def choose_device(name: str) -> torch.device:
     """The device that "auto", "cpu", "cuda", "cuda:1" or "mps" means; raises `RestoreError`."""
+    import torch
+
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -64,6 +103,8 @@ def choose_device(name: str) -> torch.device:
 
 def bfloat16_is_fast(device: torch.device) -> bool:
     """Whether the machine multiplies bfloat16 in hardware (emulated, it is slower than float32)."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -76,4 +117,6 @@ def bfloat16_is_fast(device: torch.device) -> bool:
 
 def share_cores(workers: int) -> None:
     """Share the CPU's cores among this many threads that run networks at once."""
+    import torch
+
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))

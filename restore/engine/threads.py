@@ -54,6 +54,20 @@ def settle(root: Path = _ROOT) -> None:
         _throttle()
 
 
+def count_threads() -> int:
+    """Return the number of threads for a network, without importing torch: ``OMP_NUM_THREADS``, or
+    the physical cores that this process may use, within the CPU quota."""
+    if "torch" in sys.modules:
+        settle()
+        return int(sys.modules["torch"].get_num_threads())
+    given = os.environ.get(COUNT, "").partition(",")[0]
+    if given.isdecimal() and int(given):
+        return int(given)
+    import psutil
+
+    return min(_usable_cpus(), psutil.cpu_count(logical=False) or 1, quota() or 1 << 30)
+
+
 @cache
 def _throttle() -> None:
     """Have GNU's OpenMP spin 1000 loops instead of 300,000 although its settings have been read.

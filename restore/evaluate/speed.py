@@ -24,7 +24,7 @@ from restore.checkpoints import store, weights
 from restore.checkpoints.card import FLOAT32, Card
 from restore.engine.backend import ONNXRUNTIME, TORCH
 from restore.engine.machine_peak import convolution_peak, memory_bandwidth
-from restore.engine.precision import PRECISIONS
+from restore.engine.precision import dtype_of
 from restore.engine.tile_options import AUTO, resolve_policy
 from restore.errors import UsageError
 from restore.evaluate.timed import (
@@ -110,7 +110,7 @@ def measure(
             for each in times if first else ():
                 each.first.append(first_picture(each.worker.setting))
             for place in {(worker.device, worker.precision) for worker in workers}:
-                device, dtype = torch.device(place[0]), PRECISIONS[place[1]]
+                device, dtype = torch.device(place[0]), dtype_of(place[1])
                 measured = convolution_peak(device, dtype), memory_bandwidth(device)
                 peaks.setdefault(place, []).append(measured)
             progress(done + 1, rounds + 1)
@@ -126,7 +126,7 @@ def _speed(times: _Times, best: np.ndarray) -> Speed:
     card = store.find(setting.task, setting.model).card
     operations, moved = None, None
     if _sees_all(setting, card):
-        operations, moved = _demand(card, PRECISIONS[worker.precision])
+        operations, moved = _demand(card, dtype_of(worker.precision))
     return Speed(
         model=card.name,
         version=setting.version,

@@ -7,20 +7,18 @@ first convolution whose channels its tracing has lost.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from restore.checkpoints import store
-from restore.checkpoints.card import FLOAT32, Card
+from restore.checkpoints.card import Card
 from restore.checkpoints.cut import read_network
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError, RestoreError, pip_install
+from restore.export.onnx_files import INPUT, OPSET, OUTPUT, describe
 from restore.files import atomic_path, check_target
 from restore.networks import architecture_of
 from restore.networks.base import RestorationNetwork
@@ -29,11 +27,6 @@ from restore.version import __version__
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_log = logging.getLogger("restore")
-OPSET = 21
-"""The newest that every ONNX Runtime of the extra runs (1.20 and later). GELU is one operator since
-20."""
-INPUT, OUTPUT = "picture", "restored"
 MOST = 4096
 """Rows and columns of the size rule's multiple, and pictures, for which torch proves the graph."""
 
@@ -63,50 +56,6 @@ def export(model: Model | str | Path, path: Path, overwrite: bool = False) -> di
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written: {error.strerror or error}") from error
     return metadata
-
-
-def cached(model: Model) -> Path:
-    """The model's ONNX file in the cache folder, exported at its first use.
-
-    Of two processes the second waits, and finds the file. Raises as `export` does.
-    """
-    from filelock import FileLock
-
-    folder = store.home() / "onnx"
-    path = folder / f"{_key(model.card)}.onnx"
-    if path.is_file():  # also in a read-only folder
-        return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                _log.warning("exporting %s to ONNX, once; it may take minutes", model.card.name)
-                export(model, path)
-    except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    return path
-
-
-def describe(card: Card) -> dict[str, str]:
-    """What an exported file says of itself; ``size_multiple`` (height, width) and ``tile`` are
-    JSON."""
-    rows, columns = card.network.size_multiple
-    tile = card.tiles
-    return {
-        "name": card.name,
-        "task": card.task,
-        "licence": card.licence,
-        "paper": card.paper,
-        "limits": card.limits,
-        "input": f"N x 3 x H x W float32, RGB in [0, 1]; H a multiple of {rows}, W of {columns}",
-        "output": "as the input; values may leave [0, 1]",
-        "size_multiple": json.dumps([rows, columns]),
-        "tile": json.dumps({"size": tile.size, "overlap": tile.overlap}),
-        "precision": FLOAT32,
-        "opset": str(OPSET),
-        "weights_sha256": card.sha256,
-        "restore_version": __version__,
-    }
 
 
 def _graph(network: RestorationNetwork) -> ModelProto:
@@ -146,12 +95,6 @@ def _label(proto: ModelProto, card: Card, metadata: dict[str, str]) -> None:
     proto.producer_name, proto.producer_version = "restore", __version__
     proto.doc_string = f"{card.name}: {card.task} with {architecture_of(card.network).title}"
     set_model_props(proto, metadata)
-
-
-def _key(card: Card) -> str:
-    """Names what decides on the graph."""
-    values = [card.sha256, card.network.to_dict(), OPSET, __version__]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def _require_extra() -> None:

@@ -214,12 +214,9 @@ class _FolderRun:
             self.calls.notify(f"{first}{more}: passed over, not {kind} by name")
 
     def _restorer(self, jobs: JobTable) -> Restorer:
-        from restore.engine.precision import share_cores
         from restore.jobs.input_sizes import sizes_of_jobs
 
         workers = self.how.workers
-        if workers > 1:
-            share_cores(workers)
         restorer = open_restorer(self.head, self.options, workers)
         notify = self.calls.notify
         if notify is not None and not self.how.watch:  # later files are unknown

@@ -63,8 +63,13 @@ def open_restorer(head: Head, options: Mapping[str, Any], workers: int = 1) -> R
     """
     from inspect import signature
 
+    from restore.engine.backend import ONNXRUNTIME, TORCH
+    from restore.engine.precision import share_cores
     from restore.engine.restorer import Restorer
 
+    backend = options.get("backend", TORCH) if isinstance(head, str) else head.backend.name
+    if workers > 1 and backend != ONNXRUNTIME:  # whose calls share one set of threads
+        share_cores(workers)
     if not isinstance(head, str):
         return head
     known = [name for name in signature(Restorer).parameters if name not in ("task", "workers")]

@@ -189,7 +189,7 @@ def test_every_backend_stops(
 
 
 def test_the_cache_of_onnx_files_tells_cuts_apart(model: store.Model) -> None:
-    from restore.export.onnx import _key
+    from restore.export.onnx_files import _key
 
     keys = {_key(cut_model(model, stages).card) for stages in (None, 1, 2, 3)}
     assert len(keys) == 3

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from restore import networks
-from restore.engine import backend
+from restore.engine import backend, onnx_backend, torch_backends
 from restore.networks import ARCHITECTURES, Architecture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,10 @@ def test_every_declared_architecture_is_in_the_table() -> None:
 
 
 def test_every_declared_backend_is_in_the_table_and_documented() -> None:
-    assert declared_backends(backend) == dict(backend.BACKENDS)
+    declared = declared_backends(torch_backends) | declared_backends(onnx_backend)
+    assert {
+        name: f"{kind.__module__}.{kind.__name__}" for name, kind in declared.items()
+    } == backend.BACKENDS
     page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     assert rows == list(backend.BACKENDS)

@@ -16,7 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from restore import Restorer
 from restore.checkpoints import store
-from restore.engine import backend
+from restore.engine import backend, torch_backends
+from restore.engine.tile_options import ALL, LEAST, SOME
 from restore.errors import RestoreError, UsageError
 from restore.networks.fast import FastMaxim, operators
 from restore.networks.fast.layers import WeightKeeper
@@ -58,7 +59,7 @@ def test_restored_pictures_differ_by_one_level_at_most(
 
 
 @needs_operators
-@pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
+@pytest.mark.parametrize("hold", [ALL, SOME, LEAST])
 def test_plain_is_torch_in_its_plain_operators(exported: Exported, hold: str) -> None:
     model = store.locate(exported.model)
     torchs, plain = (backend.load(n, model, "cpu", "float32") for n in ("torch", "plain"))
@@ -89,10 +90,10 @@ class Operators(TorchDispatchMode):
 
 
 @needs_operators
-@pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
+@pytest.mark.parametrize("hold", [ALL, SOME, LEAST])
 def test_layers_keep_nothing_that_they_did_not_when_loaded(exported: Exported, hold: str) -> None:
     run = backend.load("torch", store.locate(exported.model), "cpu", "float32")
-    assert isinstance(run, backend.TorchBackend)
+    assert isinstance(run, torch_backends.TorchBackend)
     run._most = 2**12  # by strips, and by offsets
 
     def kept() -> int:

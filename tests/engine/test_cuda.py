@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restore import Restorer
 from restore.checkpoints import store
-from restore.engine import backend
+from restore.engine import torch_backends
 from restore.engine.cuda import (
     AFTER,
     LARGEST,
@@ -250,7 +250,8 @@ def test_on_its_way_the_network_reads_no_result(dtype: torch.dtype, walk: WholeM
 
 def test_a_backend_has_a_graph_for_each_way_of_cutting(tmp_path: Path) -> None:
     plain, graphed = (
-        backend.TorchBackend(store.locate(save_model(tmp_path)), "cpu", "float32") for _ in range(2)
+        torch_backends.TorchBackend(store.locate(save_model(tmp_path)), "cpu", "float32")
+        for _ in range(2)
     )
     captures = Captures()
     graphed._gpu = Gpu(CPU, captures)

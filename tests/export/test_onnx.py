@@ -17,7 +17,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 from restore import __version__
 from restore.checkpoints import store, weights
 from restore.errors import CheckpointError, RestoreError
-from restore.export.onnx import OPSET, cached, export
+from restore.export.onnx import export
+from restore.export.onnx_files import OPSET, cached
 from restore.files import sha256_of
 from restore.media.image import read
 from restore.networks.maxim.network import Maxim

@@ -13,7 +13,7 @@ import pytest
 from models import save_model
 
 from restore.checkpoints import store
-from restore.export.onnx import cached
+from restore.export.onnx_files import cached
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from models import MULTIPLE, save_model
 from torch import Tensor, nn
 
 from restore.checkpoints import store
-from restore.engine import backend
+from restore.engine import backend, torch_backends
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.cuda import AFTER, Gpu, Run, captured
+from restore.engine.tile_options import ALL, LEAST, SOME
 from restore.errors import RestoreError, UsageError
 from restore.networks.architecture import Pair
 
@@ -141,7 +142,7 @@ def test_errors_of_the_check_are_one_line(
         raise error
 
     monkeypatch.setattr(kernels, "check", check)
-    monkeypatch.setattr(backend, "_require_gpu", lambda device: None)
+    monkeypatch.setattr(torch_backends, "_require_gpu", lambda device: None)
     with pytest.raises(RestoreError) as raised:
         load(tmp_path, device="cpu")
     assert type(raised.value) is kind
@@ -158,7 +159,7 @@ def test_other_devices_are_refused(tmp_path: Path) -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("hold", [backend.ALL, backend.SOME, backend.LEAST])
+@pytest.mark.parametrize("hold", [ALL, SOME, LEAST])
 @pytest.mark.parametrize("windows", [(1, 1), (2, 3)])
 @pytest.mark.parametrize(("precision", "near"), [("float32", 1e-4), ("bfloat16", 3e-2)])
 def test_a_network_computes_the_same_on_a_gpu_and_as_a_graph(
@@ -175,10 +176,12 @@ def test_a_network_computes_the_same_on_a_gpu_and_as_a_graph(
         made.append(captured(run, x))
         return made[-1]
 
-    monkeypatch.setattr(backend, "FILLS_A_GPU", 0)  # which would hold all of pictures so small
+    monkeypatch.setattr(
+        torch_backends, "FILLS_A_GPU", 0
+    )  # which would hold all of pictures so small
     plain = backend.load("torch", store.locate(save_model(tmp_path)), "cuda", precision)
     fused = load(tmp_path, precision=precision)
-    assert isinstance(fused, backend.TritonBackend)
+    assert isinstance(fused, torch_backends.TritonBackend)
     assert (fused.name, fused.by_windows, fused.compute) == ("triton", True, plain.compute)
     fused._gpu = Gpu(fused.compute.device, counted)
     fused._most = 1024  # so that a layer takes several strips
