@@ -16,6 +16,7 @@ from restore.media.video import acm_sound, pixel_aspect
 from restore.media.video.encoders import Encoding, ticks
 from restore.media.video.ffmpeg_errors import ffmpeg_errors
 from restore.media.video.other_streams import Carrier, Fate, carry, fate, is_timecode, note, words
+from restore.media.video.scheduling import ordinary_scheduling
 from restore.media.video.segments import Segment, timed
 from restore.media.video.stream import EXACTLY, Clip, opened
 from restore.media.video.timeline import Timeline
@@ -234,7 +235,8 @@ def _finish(
 ) -> None:
     """Write all packets in order of decoding time."""
     with ffmpeg_errors(name, "cannot be put together"):
-        output.start_encoding()
+        with ordinary_scheduling():
+            output.start_encoding()
         if (pictures.codec_context.extradata or b"") != segments[0].header:
             raise ImageError(
                 f"{name}: the encoder has changed since the run began; start again with "
