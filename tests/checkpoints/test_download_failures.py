@@ -236,6 +236,7 @@ def test_two_processes_fetch_the_file_once(
     both = [child(url, target), child(url, target)]
     for process in both:
         ready(process)
+    assert until(lambda: len(server.requests) > 0)
     # The first is held in the middle: time for the second to do what it must not.
     assert not until(lambda: len(server.requests) > 1, 0.3)
     assert len(server.requests) == 1

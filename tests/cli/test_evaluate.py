@@ -109,7 +109,7 @@ def test_compares_methods_with_the_model(pairs: tuple[object, ...], tmp_path: Pa
     command = ("eval", "enhance", *pairs, "--methods", "--json")
     outcome = restore(*command, home=tmp_path / "empty")
     values = strict(outcome.stdout)
-    assert [mean["subject"] for mean in values["means"]] == ["enhance-small", "gamma", "clahe"]
+    assert [mean["subject"] for mean in values["means"]] == ["enhance-s1", "gamma", "clahe"]
     assert "PSNR-GT-mean" in values["metrics"]
     missing = one_error_line(restore(*command, *model, home=tmp_path / "empty"))
     assert "restore weights pull enhance-lol" in missing

@@ -35,16 +35,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_it_is_as_if_it_were_small(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    outcome = restore("dehaze", source, out, "--device", "cpu", "--json")
+    outcome = restore("dehaze", source, out, "--quality", "fast", "--device", "cpu", "--json")
     assert outcome.code == 0, outcome.stderr
     values = json.loads(outcome.stdout)
     assert (values["width"], values["height"], values["output"]) == (WIDTH, HEIGHT, str(out))
-    expected = Restorer("dehaze", device="cpu")(tifffile.imread(source))
+    expected = Restorer("dehaze", "dehaze-small", device="cpu")(tifffile.imread(source))
     assert np.abs(expected.astype(int) - tifffile.imread(source)).max() > 8
     np.testing.assert_array_equal(media.read(out).pixels, expected)
 
     folder = tmp_path / "folder"
-    words = ("dehaze", source.parent, folder, "--device", "cpu", "--json")
+    words = ("dehaze", source.parent, folder, "--quality", "fast", "--device", "cpu", "--json")
     for status in ("done", "skipped"):
         outcome = restore(*words)
         assert outcome.code == 0, outcome.stderr

@@ -96,8 +96,8 @@ def test_the_budget_counts_what_is_held(tmp_path: Path) -> None:
     pixels = picture(height=16000, width=500)
     source = large.read(stored(tmp_path, pixels), above=100)
     assert source is not None
-    # Three quarters are left for what changes with the size of tiles.
-    most = (source.pixels.nbytes + (96 + 32) * 500 * 12 + 96 * 96 * 1000) * 4 // 3 + 1
+    # A third is left for what changes with the size of tiles.
+    most = (source.pixels.nbytes + (96 + 32) * 500 * 12 + 96 * 96 * 1000) * 3 + 3
     assert most < 2 * pixels.nbytes
     restore = Restorer("denoise", path, device="cpu", max_memory=most)
     with writing(PngSink, tmp_path / "out.png", source) as sink:
