@@ -53,6 +53,11 @@ class Request:
         others = {*vars(self.pictures), *vars(self.clips), *self.folders}
         return {name: value for name, value in self.given.items() if name not in others}
 
+    def refuse_report_of_remote(self) -> None:
+        """Raise `UsageError` for a report, which shows local files."""
+        if self.report is not None:
+            raise UsageError("--report is for local folders")
+
     def refuse_folder_options(self, but: str = "") -> None:
         """Raise `UsageError` for an option that one file has no use for, and `ImageError` where the
         input that was meant to be a folder does not exist."""

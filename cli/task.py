@@ -106,6 +106,7 @@ def command(head: Head) -> Callable[..., None]:
 
 def _run(head: str, given: dict[str, Any]) -> None:
     """Call the job that the arguments mean."""
+    from restore.jobs.object_store import is_remote
     from restore.jobs.routing import is_clip_run, is_folder_run
 
     reporter = Reporter(given.pop("json"), given.pop("quiet"))
@@ -118,7 +119,10 @@ def _run(head: str, given: dict[str, Any]) -> None:
     report: Path | None = given.pop("report")
     request = Request(head, sources, target, overwrite, reporter, report, given)
     pipe.refuse_clips([*sources, target])
-    if is_clip_run(sources, target):
+    if any(map(is_remote, (*sources, target))):
+        request.refuse_report_of_remote()
+        folder.run(request)
+    elif is_clip_run(sources, target):
         clip.run(request)
     elif is_folder_run(sources, target):
         pipe.refuse([*sources, target])

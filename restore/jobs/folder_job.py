@@ -19,6 +19,7 @@ from restore.jobs.folder_plan import Job, JobTable, Naming, plan
 from restore.jobs.folder_sums import FolderSums
 from restore.jobs.frame_count import FrameCount
 from restore.jobs.job_table import Jobs
+from restore.jobs.object_store import is_remote
 from restore.jobs.outcome import PLANNED, Outcome
 from restore.jobs.restorers import (
     Notify,
@@ -160,6 +161,8 @@ class _FolderRun:
     sums: FolderSums
 
     def run(self) -> Outcome:
+        if any(map(is_remote, (*self.sources, self.target))):
+            return self._run_remote()
         naming = Naming(self.how.suffix, self.how.format)
         jobs = self._plan(naming)
         self._refuse_useless(jobs)
@@ -174,6 +177,35 @@ class _FolderRun:
             for some in self._rounds(jobs, naming):
                 self._round(some, restorer, made, counted)
         return self._outcome(self.sums.status, jobs, restorer)
+
+    def _run_remote(self) -> Outcome:
+        from restore.jobs.remote_folder import RemoteRun, refuse_remote
+
+        refuse_remote(self.sources, self.target, self.how)
+        restorer = None
+        key: dict[str, Any] = {}
+        if not self.how.dry_run:
+            restorer = open_restorer(self.head, self.options, self.how.workers)
+            key = folder_key(restorer, self.options) | self.chosen.key()
+            key |= self._changed(self.moving)
+        how = replace(self.how, recursive=True, shard="", skip_existing=False)
+
+        def restore(source: Path, target: Path, on_outcome: Callable[[Outcome], object]) -> None:
+            moves = any(is_moving(path, path) for path in source.rglob("*") if path.is_file())
+            _FolderRun(
+                *([source], target, restorer or self.head, how, self.chosen),
+                *(self.moving if moves else ClipOptions(), True, self.options),
+                _Callbacks(on_outcome=on_outcome, should_stop=self._should_stop),
+                FolderSums(keeps=False),
+            ).run()
+
+        run = RemoteRun(
+            *(self.sources, self.target, self.how, parse_shard(self.how.shard), self.overwrite),
+            *(key, restore, self.calls.on_outcome, self.calls.progress, self._should_stop),
+            self.sums,
+        )
+        done = run.run()
+        return done if restorer is None else replace(done, **used(restorer))
 
     def _note(self, outcome: Outcome) -> None:
         self.sums.add(outcome)
