@@ -25,6 +25,7 @@ class Request:
     reporter: Reporter
     report: Path | None
     given: dict[str, Any]
+    devices: int = 1
 
     @property
     def pictures(self) -> "IoOptions":
@@ -66,6 +67,8 @@ class Request:
         (source,) = self.sources
         if self.report is not None:
             raise UsageError("--report is for folders; IN is one file")
+        if self.devices > 1:
+            raise UsageError("--devices is for folders; IN is one file")
         for name, value in self.folders.items():
             if name != but and value != getattr(FolderOptions, name):
                 if source != PIPE and not source.exists() and not is_pattern(source):
