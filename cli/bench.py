@@ -8,8 +8,9 @@ import typer
 
 from restore.cli.bench_folder import folder, plan
 from restore.cli.console import Reporter
-from restore.cli.options import Device, Devices, Threads
+from restore.cli.options import Device
 from restore.cli.tiling import tiling
+from restore.cli.train_options import Devices, Threads
 from restore.cli.values import picture_size
 
 app = typer.Typer(help="Measure speed on this machine, and ways of cutting.", no_args_is_help=True)

@@ -34,23 +34,30 @@ def run(request: Request) -> None:
         deferred(second=_end_at_once) as signalled,
         displayed(request.head, reporter.quiet, tally) as display,
     ):
-        done = restore_folder(
-            request.sources,
-            request.target,
-            request.head,
-            overwrite=request.overwrite,
-            **_callbacks(tally, display, reporter, watching),
-            should_stop=lambda: signalled() > 0,
-            keep_files=request.report is not None,
-            **options,
-            **request.restorer,
-        )
+        calls = _callbacks(tally, display, reporter, watching)
+        if request.devices > 1 and not request.folders["dry_run"]:
+            from restore.cli import several
+
+            several.run(request, options, calls, tally, signalled)
+            done = None
+        else:
+            done = restore_folder(
+                request.sources,
+                request.target,
+                request.head,
+                overwrite=request.overwrite,
+                **calls,
+                should_stop=lambda: signalled() > 0,
+                keep_files=request.report is not None,
+                **options,
+                **request.restorer,
+            )
         interrupted = signalled()
     if request.folders["dry_run"]:
         return
-    if done.reason:
+    if done is not None and done.reason:
         reporter.note(done.reason)
-    if request.report is not None:
+    if done is not None and request.report is not None:
         _write_report(request, done)
     _conclude(tally, reporter, interrupted, watching)
 

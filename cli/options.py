@@ -87,14 +87,13 @@ SkipExisting = Annotated[
 ]
 Workers = Annotated[int, _option(FOLDERS, min=1, help="Files restored at a time.")]
 FailFast = Annotated[bool, _option(FOLDERS, "--fail-fast", help="Stop at the first failure.")]
+FolderDevices = Annotated[
+    int, _option(FOLDERS, "--devices", min=1, help="Processes, one per GPU or sharing the CPU.")
+]
 DryRun = Annotated[bool, _option(FOLDERS, "--dry-run", help="Print the plan, do nothing.")]
 Shard = Annotated[
     str,
-    _option(
-        FOLDERS,
-        metavar="3/16|slurm",
-        help="Restore one share of the files; all shares fill one folder.",
-    ),
+    _option(FOLDERS, metavar="3/16|slurm", help="Restore one share of the files into OUT."),
 ]
 Watch = Annotated[bool, _option(FOLDERS, "--watch", help="Wait for files to arrive, until Ctrl-C.")]
 
@@ -146,9 +145,3 @@ Reduce = Annotated[
         "default: the model's card.",
     ),
 ]
-
-Devices = Annotated[
-    int,
-    typer.Option(min=1, help="Processes, one per GPU, or sharing the CPU; torchrun works too."),
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each process.")]

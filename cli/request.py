@@ -25,6 +25,7 @@ class Request:
     reporter: Reporter
     report: Path | None
     given: dict[str, Any]
+    devices: int = 1
 
     @property
     def pictures(self) -> "IoOptions":
@@ -53,6 +54,11 @@ class Request:
         others = {*vars(self.pictures), *vars(self.clips), *self.folders}
         return {name: value for name, value in self.given.items() if name not in others}
 
+    def refuse_report_of_remote(self) -> None:
+        """Raise `UsageError` for a report, which shows local files."""
+        if self.report is not None:
+            raise UsageError("--report is for local folders")
+
     def refuse_folder_options(self, but: str = "") -> None:
         """Raise `UsageError` for an option that one file has no use for, and `ImageError` where the
         input that was meant to be a folder does not exist."""
@@ -61,6 +67,8 @@ class Request:
         (source,) = self.sources
         if self.report is not None:
             raise UsageError("--report is for folders; IN is one file")
+        if self.devices > 1:
+            raise UsageError("--devices is for folders; IN is one file")
         for name, value in self.folders.items():
             if name != but and value != getattr(FolderOptions, name):
                 if source != PIPE and not source.exists() and not is_pattern(source):

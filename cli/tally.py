@@ -37,6 +37,10 @@ class Tally:
         else:
             self.failures.pop(outcome.source, None)  # restored after an earlier failure
 
+    def plan(self, outcome: "Outcome") -> None:
+        """Count a file that was found."""
+        self.total += 1
+
     @property
     def seen(self) -> int:
         return sum(self.count.values()) - self.count["stopped"]

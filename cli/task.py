@@ -19,6 +19,7 @@ from restore.cli.options import (
     EncodeQuality,
     Ensemble,
     FailFast,
+    FolderDevices,
     Format,
     Fps,
     Json,
@@ -79,6 +80,7 @@ def command(head: Head) -> Callable[..., None]:
         fail_fast: FailFast = False,
         dry_run: DryRun = False,
         shard: Shard = "",
+        devices: FolderDevices = 1,
         watch: Watch = False,
         report: Report = None,
         codec: Codec = None,
@@ -106,6 +108,7 @@ def command(head: Head) -> Callable[..., None]:
 
 def _run(head: str, given: dict[str, Any]) -> None:
     """Call the job that the arguments mean."""
+    from restore.jobs.object_store import is_remote
     from restore.jobs.routing import is_clip_run, is_folder_run
 
     reporter = Reporter(given.pop("json"), given.pop("quiet"))
@@ -116,9 +119,13 @@ def _run(head: str, given: dict[str, Any]) -> None:
     target: Path = given.pop("target")
     overwrite: bool = given.pop("overwrite")
     report: Path | None = given.pop("report")
-    request = Request(head, sources, target, overwrite, reporter, report, given)
+    devices: int = given.pop("devices")
+    request = Request(head, sources, target, overwrite, reporter, report, given, devices)
     pipe.refuse_clips([*sources, target])
-    if is_clip_run(sources, target):
+    if any(map(is_remote, (*sources, target))):
+        request.refuse_report_of_remote()
+        folder.run(request)
+    elif is_clip_run(sources, target):
         clip.run(request)
     elif is_folder_run(sources, target):
         pipe.refuse([*sources, target])

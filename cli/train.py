@@ -4,11 +4,12 @@ import json
 import sys
 
 from restore.cli.console import Reporter
-from restore.cli.options import Device, Devices, Quiet, Threads
+from restore.cli.options import Device, Quiet
 from restore.cli.train_options import (
     Clean,
     Config,
     Depth,
+    Devices,
     Distill,
     Init,
     Licence,
@@ -24,6 +25,7 @@ from restore.cli.train_options import (
     TargetModel,
     Task,
     Tensorboard,
+    Threads,
 )
 from restore.errors import UsageError
 

@@ -88,3 +88,9 @@ Network = Annotated[
 Tensorboard = Annotated[
     bool, typer.Option("--tensorboard", help="Also write TensorBoard files into the run.")
 ]
+
+Devices = Annotated[
+    int,
+    typer.Option(min=1, help="Processes, one per GPU, or sharing the CPU; torchrun works too."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each process.")]

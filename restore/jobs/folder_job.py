@@ -14,11 +14,13 @@ from restore.jobs import arrivals, manifest
 from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_options import FolderOptions
 from restore.jobs.folder_plan import Job, JobTable, Naming, plan
 from restore.jobs.folder_sums import FolderSums
 from restore.jobs.frame_count import FrameCount
 from restore.jobs.job_table import Jobs
+from restore.jobs.object_store import is_remote
 from restore.jobs.outcome import PLANNED, Outcome
 from restore.jobs.restorers import (
     Notify,
@@ -44,19 +46,6 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 LOOK_EVERY = 1.0
 """Seconds between two looks at a watched folder: a file is complete when both agree."""
-
-
-@dataclass(frozen=True)
-class _Callbacks:
-    """Functions called during a folder run; see `restore_folder`."""
-
-    progress: Callable[[int, int], object] = lambda done, total: None
-    on_outcome: Callable[[Outcome], object] = lambda outcome: None
-    on_frames: Callable[[Path, int, int], None] = lambda source, done, total: None
-    on_tiles: Callable[[Path, float, int], None] = lambda source, done, total: None
-    on_all_frames: Callable[[int, int], object] = lambda done, total: None
-    notify: Notify | None = None
-    should_stop: Callable[[], bool] = lambda: False
 
 
 def restore_folder(
@@ -112,22 +101,11 @@ def restore_folder(
     moving = ClipOptions(**_taken(ClipOptions, options))
     sources = [*map(Path, [source] if isinstance(source, str | os.PathLike) else source)]
     rest = key_options(head, options)
-    calls = _given_callbacks(
-        progress=progress,
-        on_outcome=on_outcome,
-        on_frames=on_frames,
-        on_tiles=on_tiles,
-        on_all_frames=on_all_frames,
-        notify=notify,
-        should_stop=should_stop,
-    )
+    given = (progress, on_outcome, on_frames, on_tiles, on_all_frames, notify, should_stop)
+    calls = FolderCallbacks.of(*given)
     sums = FolderSums(keep_files)
     job = _FolderRun(sources, Path(target), head, how, chosen, moving, overwrite, rest, calls, sums)
     return job.run()
-
-
-def _given_callbacks(**functions: Any) -> _Callbacks:
-    return _Callbacks(**{name: call for name, call in functions.items() if call is not None})
 
 
 def _taken(kind: type, options: dict[str, Any]) -> dict[str, Any]:
@@ -158,10 +136,12 @@ class _FolderRun:
     moving: ClipOptions
     overwrite: bool
     options: dict[str, Any]
-    calls: _Callbacks
+    calls: FolderCallbacks
     sums: FolderSums
 
     def run(self) -> Outcome:
+        if any(map(is_remote, (*self.sources, self.target))):
+            return self._run_remote()
         _refuse_clip_name(self.sources, self.target)
         naming = Naming(self.how.suffix, self.how.format)
         jobs = self._plan(naming)
@@ -177,6 +157,35 @@ class _FolderRun:
             for some in self._rounds(jobs, naming):
                 self._round(some, restorer, made, counted)
         return self._outcome(self.sums.status, jobs, restorer)
+
+    def _run_remote(self) -> Outcome:
+        from restore.jobs.remote_folder import RemoteRun, refuse_remote
+
+        refuse_remote(self.sources, self.target, self.how)
+        restorer = None
+        key: dict[str, Any] = {}
+        if not self.how.dry_run:
+            restorer = open_restorer(self.head, self.options, self.how.workers)
+            key = folder_key(restorer, self.options) | self.chosen.key()
+            key |= self._changed(self.moving)
+        how = replace(self.how, recursive=True, shard="", skip_existing=False)
+
+        def restore(source: Path, target: Path, on_outcome: Callable[[Outcome], object]) -> None:
+            moves = any(is_moving(path, path) for path in source.rglob("*") if path.is_file())
+            _FolderRun(
+                *([source], target, restorer or self.head, how, self.chosen),
+                *(self.moving if moves else ClipOptions(), True, self.options),
+                FolderCallbacks(on_outcome=on_outcome, should_stop=self._should_stop),
+                FolderSums(keeps=False),
+            ).run()
+
+        run = RemoteRun(
+            *(self.sources, self.target, self.how, parse_shard(self.how.shard), self.overwrite),
+            *(key, restore, self.calls.on_outcome, self.calls.progress, self._should_stop),
+            self.sums,
+        )
+        done = run.run()
+        return done if restorer is None else replace(done, **used(restorer))
 
     def _note(self, outcome: Outcome) -> None:
         self.sums.add(outcome)

@@ -1,0 +1,171 @@
+"""Objects of stores that fsspec knows, such as s3://, gs://, memory:// and, to read, https://."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from restore.errors import ImageError, RestoreError, pip_install
+
+T = TypeVar("T")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
+_ONE_SLASH = re.compile(r"^([a-z][a-z0-9+.-]+):/(?=[^/])")
+_SECRET = re.compile(r"(?<=://)[^/@\s]+@|\?[^\s'\"]*|\b(AKIA|ASIA)[A-Z0-9]{12,}\b")
+_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"}
+"""Stores in which an object appears when all of it has arrived."""
+_TRIES = 5
+_FIRST_PAUSE = 0.2
+"""Seconds before the second try; each pause is twice the one before."""
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotImplementedError, ValueError)
+
+
+class RemotePath(type(Path())):  # type: ignore[misc]
+    """A URL where outcomes have paths. Query and password are not shown."""
+
+    def __str__(self) -> str:
+        return redacted(as_url(super().__str__()))
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """``place``: below the folder that was listed. ``version``: size in bytes, and the ETag or what
+    the store has in its place; equal for unchanged objects."""
+
+    url: str
+    place: str
+    version: list[Any]
+
+    @property
+    def size(self) -> int:
+        return int(self.version[0] or 0)
+
+
+def is_remote(path: object) -> bool:
+    """Whether a path or text is the URL of a store. One letter is a drive."""
+    return _URL.match(str(path)) is not None
+
+
+def as_url(path: object) -> str:
+    """Return a URL; `Path` makes one slash of two."""
+    url = _ONE_SLASH.sub(r"\1://", str(path), count=1)
+    return re.sub(r"^file://(?=[^/])", "file:///", url)
+
+
+def redacted(text: str) -> str:
+    """Return a text without passwords in URLs, signed queries and access keys."""
+    return _SECRET.sub("", text)
+
+
+class Store:
+    """The file system of a URL. Raises `RestoreError` where a package is missing."""
+
+    def __init__(self, url: str):
+        self.url = as_url(url).rstrip("/")
+        try:
+            import fsspec
+
+            self._files, self._root = fsspec.core.url_to_fs(self.url)
+        except ImportError as error:
+            missing = error.name or str(error)
+            extra = pip_install("remote") if missing == "fsspec" else f"pip install {missing}"
+            raise RestoreError(f"{redacted(self.url)}: needs a package: {extra}") from None
+        self._protocol = self.url.partition("://")[0]
+
+    def objects(self, recursive: bool) -> Iterator[StoredObject]:
+        """Yield the objects below the URL, or the one that it names, folder by folder. Raises
+        `ImageError` if there are none."""
+        root, found = str(self._root), False
+        for folder, _, files in self._walk(recursive):
+            for name in sorted(files):
+                found = True
+                path = f"{folder.rstrip('/')}/{name}" if name else folder
+                place = path[len(root) :].lstrip("/") or path.rpartition("/")[2]
+                yield StoredObject(
+                    self._files.unstrip_protocol(path), place, version_in(files[name])
+                )
+        if not found and not retried(lambda: self._files.exists(self._root)):
+            raise ImageError(f"{redacted(self.url)}: no such object or folder")
+
+    def _walk(self, recursive: bool) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+        if self._protocol in ("http", "https") or retried(lambda: self._files.isfile(self._root)):
+            yield str(self._root), {}, {"": retried(lambda: self._files.info(self._root))}
+            return
+        depth = None if recursive else 1
+        yield from self._files.walk(self._root, maxdepth=depth, detail=True)
+
+    def folder(self, place: str) -> dict[str, list[Any]]:
+        """Return the versions of the objects in a folder below the URL, by name."""
+        try:
+            self._files.invalidate_cache()
+            found = retried(lambda: self._files.ls(self._path(place), detail=True))
+        except FileNotFoundError:
+            return {}
+        return {str(one["name"]).rpartition("/")[2]: version_in(one) for one in found}
+
+    def get(self, url: str, target: Path) -> None:
+        """Download an object. Raises `OSError`."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        retried(lambda: self._files.get_file(self._files._strip_protocol(url), str(target)))
+
+    def put(self, source: Path, place: str) -> None:
+        """Upload a file, whole or not at all. Raises `OSError`."""
+        path = self._path(place)
+        if self._protocol in _WHOLE:
+            retried(lambda: self._files.put_file(str(source), path))
+            return
+        folder, _, name = path.rpartition("/")
+        self._files.makedirs(folder, exist_ok=True)
+        temporary = f"{folder}/.{secrets.token_hex(8)}-{name}.part"
+        try:
+            retried(lambda: self._files.put_file(str(source), temporary))
+            self._files.mv(temporary, path)
+        finally:
+            if self._files.exists(temporary):
+                self._files.rm_file(temporary)
+
+    def read(self, place: str) -> bytes:
+        """Return the content of an object. Raises `OSError`."""
+        return bytes(retried(lambda: self._files.cat_file(self._path(place))))
+
+    def remove(self, place: str) -> None:
+        """Remove an object, if it is there."""
+        if self._files.exists(self._path(place)):
+            self._files.rm_file(self._path(place))
+
+    def url_of(self, place: str) -> str:
+        return f"{self.url}/{place}"
+
+    def _path(self, place: str) -> str:
+        return f"{str(self._root).rstrip('/')}/{place}".rstrip("/")
+
+
+def version_in(info: dict[str, Any]) -> list[Any]:
+    """Return `StoredObject.version` from what fsspec says about an object."""
+    names = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")
+    tag = next((info[name] for name in names if info.get(name)), "")
+    return [info.get("size"), str(tag).strip('"')]
+
+
+def retried(call: Callable[[], T]) -> T:
+    """Call again after errors that may pass, a few times with growing pauses."""
+    for attempt in range(_TRIES):
+        try:
+            return call()
+        except _FINAL:
+            raise
+        except Exception:  # stores' clients have no class in common
+            if attempt + 1 == _TRIES:
+                raise
+            time.sleep(_FIRST_PAUSE * 2**attempt)
+    raise AssertionError
+
+
+def store_of(path: str | os.PathLike[str]) -> Store:
+    """Return the store of a URL, or of a local folder."""
+    return Store(as_url(path) if is_remote(path) else Path(path).resolve().as_uri())
