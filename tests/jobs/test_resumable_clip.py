@@ -233,7 +233,7 @@ def test_another_container_keeps_what_it_can_hold(tmp_path: Path) -> None:
         run(source, tmp_path / "out.webm")
     silent = make(tmp_path / "silent.mp4")
     made = run(silent, tmp_path / "out.webm")
-    assert made.notes == (".webm cannot hold h264: encoded by libvpx-vp9",)
+    assert made.notes == ("h264 is not written to .webm: encoded by libvpx-vp9",)
     irregular = make(tmp_path / "irregular.mp4", Recipe(stamps=IRREGULAR))
     with pytest.raises(ImageError, match=r"frame 1 does not keep to .*, and .avi has no other"):
         run(irregular, tmp_path / "out.avi")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 from command import restore
-from media_files import Kind, chunk, jp2, jxl, with_chunks
+from media_files import Kind, bmp_with_profile, chunk, jp2, jxl, psd, resource, with_chunks
 from models import save_model
 from pictures import Base, Gps, Ifd, saved, smooth
 from PIL import Image
@@ -99,6 +99,16 @@ def everything(folder: Path, suffix: str) -> Path:
             jp2(path, Kind(formats.JPEG2000, "8", pixels, {**options, "xmp": RATED}))
         case "jxl":
             jxl(path, Kind(formats.JPEGXL, "8", pixels, {**options, "xmp": RATED}))
+        case "bmp":
+            path.write_bytes(bmp_with_profile(pixels, PROFILE))
+        case "psd":
+            kept = (
+                (1028, CAPTIONS),
+                (1039, PROFILE),
+                (1058, exif.removeprefix(b"Exif\0\0")),
+                (1060, RATED),
+            )
+            path.write_bytes(psd(pixels, b"".join(resource(*part) for part in kept)))
         case "gif":
             buffer = io.BytesIO()
             Image.fromarray(pixels & 0xC0).save(buffer, "GIF", comment=b"said")
@@ -118,7 +128,7 @@ def told(*paths: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "suffix", ["jpg", "png", "tif", "webp", "avif", "heic", "jp2", "jxl", "gif"]
+    "suffix", ["jpg", "png", "tif", "webp", "avif", "heic", "jp2", "jxl", "gif", "bmp", "psd"]
 )
 def test_everything_is_kept_or_named(tmp_path: Path, suffix: str) -> None:
     source = everything(tmp_path, suffix)

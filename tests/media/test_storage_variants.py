@@ -9,6 +9,7 @@ from typing import Any
 import icc
 import imagecodecs
 import numpy as np
+import OpenEXR
 import pytest
 import tifffile
 from media_files import Kind, dng, jp2, temporary_exr, tiff
@@ -301,3 +302,30 @@ def test_a_raw_file_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
         (tmp_path / "in.dng").write_bytes(content)
         with pytest.raises(ImageError, match=r"\A.*in.dng: .+\Z"):
             read(tmp_path / "in.dng")
+
+
+def test_attributes_and_windows_of_an_exr_are_kept(tmp_path: Path) -> None:
+    window, display = np.array([[5, 6], [60, 45]], np.int32), np.array([[0, 0], [99, 79]], np.int32)
+    header = {
+        "compression": OpenEXR.ZIP_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "dataWindow": tuple(window),
+        "displayWindow": tuple(display),
+        "owner": "Ann",
+        "chromaticities": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329),
+    }
+    grey = (smooth()[..., 0] / np.float32(255)).astype(np.float32)
+    OpenEXR.File(header, {"Y": grey}).write(str(tmp_path / "in.exr"))
+    picture = read(tmp_path / "in.exr")
+    assert picture.notes == ()
+    write(picture, tmp_path / "out.exr")
+    with OpenEXR.File(str(tmp_path / "out.exr")) as file:
+        made = dict(file.header())
+    for name in ("dataWindow", "displayWindow"):
+        np.testing.assert_array_equal(np.array(made[name]), np.array(header[name]))
+    assert made["owner"] == "Ann"
+    assert made["chromaticities"][0] == pytest.approx(0.68)
+    assert check_fits(picture, "o.tif") == (
+        "TIFF cannot store the attributes chromaticities, owner of an EXR",
+        "TIFF cannot store the place of an EXR in a larger display window",
+    )

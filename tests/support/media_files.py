@@ -266,6 +266,46 @@ def opened(path: Path, format_: Format, depth: str) -> np.ndarray:
     return data[..., None] if data.ndim == 2 else data
 
 
+def resource(number: int, content: bytes) -> bytes:
+    """An image resource of Photoshop without a name."""
+    head = struct.pack(">4sHHI", b"8BIM", number, 0, len(content))
+    return head + content + bytes(len(content) % 2)
+
+
+def psd(pixels: np.ndarray, resources: bytes = b"", layered: bool = False) -> bytes:
+    """A Photoshop file, not compressed: its merged picture and, if wanted, two layers of it."""
+    height, width, channels = pixels.shape
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, channels, height, width, 8, 3)
+    planes = [np.ascontiguousarray(plane).tobytes() for plane in np.moveaxis(pixels, 2, 0)]
+    layers = b""
+    if layered:
+        record = struct.pack(">4IH", 0, 0, height, width, channels)
+        record += b"".join(struct.pack(">hI", i, 2 + len(p)) for i, p in enumerate(planes))
+        name = b"\x03one"
+        record += (
+            b"8BIMnorm" + bytes((255, 0, 0, 0)) + struct.pack(">3I", 8 + len(name), 0, 0) + name
+        )
+        stored = b"".join(bytes(2) + plane for plane in planes)
+        body = struct.pack(">h", 2) + 2 * record + 2 * stored
+        body += bytes(len(body) % 2)
+        layers = struct.pack(">I", len(body)) + body + bytes(4)
+    blocks = struct.pack(">II", 0, len(resources)) + resources
+    blocks += struct.pack(">I", len(layers)) + layers
+    return head + blocks + bytes(2) + b"".join(planes)
+
+
+def bmp_with_profile(pixels: np.ndarray, profile: bytes) -> bytes:
+    """A BMP of version 5."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "BMP")
+    content = buffer.getvalue()
+    stored = content[54:]
+    header = struct.pack("<I", 124) + content[18:54] + bytes(16)
+    header += (b"DEBM" if profile else b"BGRs") + bytes(52)
+    header += struct.pack("<2I", 124 + len(stored), len(profile)) + bytes(4)
+    return content[:10] + struct.pack("<I", 14 + 124) + header + stored + profile
+
+
 def temporary_exr(**planes: np.ndarray) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.exr"

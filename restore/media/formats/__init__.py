@@ -21,7 +21,8 @@ from restore.media.formats.jpegxl import JPEGXL
 from restore.media.formats.netpbm import PPM
 from restore.media.formats.pfm import PFM
 from restore.media.formats.png import PNG
-from restore.media.formats.rare import ICO, PBM, PCX, PSD, RADIANCE, TGA
+from restore.media.formats.psd import PSD
+from restore.media.formats.rare import ICO, PBM, PCX, RADIANCE, TGA
 from restore.media.formats.raw import RAW
 from restore.media.formats.tiff import TIFF
 from restore.media.formats.webp import WEBP

@@ -14,12 +14,19 @@ from restore.errors import ImageError
 from restore.media import assembly
 from restore.media.formats.extras import library_of, on_disk
 from restore.media.formats.format import Format, check_size
-from restore.media.picture import Picture
+from restore.media.picture import Picture, only_first
 from restore.media.silence_stderr import silence_stderr
 
 _NAME, _EXTRA, _LIBRARY = "EXR", "exr", "OpenEXR"
-_HALF, _GLOW = "exr_half", "exr_glow"
-"""Keys of `Picture.info`: the file had half floats; colours with alpha 0 still emit light."""
+_HALF, _GLOW, _ATTRIBUTES = "exr_half", "exr_glow", "exr_attributes"
+"""Keys of `Picture.info`: the file had half floats; colours with alpha 0 still emit light; the
+attributes of its header."""
+_OF_THE_FILE = frozenset(
+    ("channels", "compression", "type", "name", "version", "chunkCount", "tiles", "lineOrder")
+)
+"""Attributes about how the old pixels are stored."""
+_PLACE = ("dataWindow", "displayWindow", "pixelAspectRatio", "screenWindowCenter")
+_USUAL = (*_PLACE, "screenWindowWidth")
 
 
 def recognises(head: bytes) -> bool:
@@ -46,7 +53,9 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     """Read Y or R, G, B, and A. OpenEXR stores colours multiplied by alpha; they are divided by
     it."""
     with _opened(stream, header_only=True) as file:
-        (left, top), (right, bottom) = file.header()["dataWindow"]
+        attributes = {k: v for k, v in file.header().items() if k not in _OF_THE_FILE}
+        parts = len(file.parts)
+        (left, top), (right, bottom) = attributes["dataWindow"]
         check_size(int(bottom - top + 1), int(right - left + 1), max_pixels)
     with _opened(stream, separate_channels=True) as file:
         planes = {name: channel.pixels for name, channel in file.channels().items()}
@@ -62,8 +71,25 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     if "A" in planes:
         data = assembly.without_multiplied_alpha(data)
     dropped = sorted(set(planes) - set(chosen))
-    notes = (f"its channels {', '.join(dropped)} are not kept",) if dropped else ()
-    return assembly.picture(data, {_HALF: half, _GLOW: "A" in planes}, notes)
+    notes = [f"its channels {', '.join(dropped)} are not kept"] if dropped else []
+    notes += [only_first(parts)] if parts > 1 else []
+    info = {_HALF: half, _GLOW: "A" in planes, _ATTRIBUTES: attributes}
+    return assembly.picture(data, info, tuple(notes))
+
+
+def private(info: dict[str, Any]) -> Iterator[str]:
+    found = info.get(_ATTRIBUTES, {})
+    if names := [name for name in found if name not in _USUAL]:
+        yield f"the attributes {', '.join(names)} of an EXR"
+    if found and not _fills_display(found):
+        yield "the place of an EXR in a larger display window"
+    if found.get("pixelAspectRatio", 1) != 1:
+        yield "the shape of an EXR's pixels"
+
+
+def _fills_display(attributes: dict[str, Any]) -> bool:
+    whole = attributes.get("displayWindow")
+    return whole is None or np.array_equal(np.asarray(attributes["dataWindow"]), np.asarray(whole))
 
 
 def encode(picture: Picture) -> bytes:
@@ -81,6 +107,7 @@ def encode(picture: Picture) -> bytes:
         planes["A"] = picture.alpha
     channels = {name: np.ascontiguousarray(plane, kind) for name, plane in planes.items()}
     header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
+    header |= picture.info.get(_ATTRIBUTES, {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.exr"
         library.File(header, channels).write(str(path))
@@ -94,6 +121,7 @@ EXR = Format(
     decode,
     encode,
     depths=("32f",),
+    private=private,
     extra=_EXTRA,
     library=_LIBRARY,
 )

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, ImageFile
 
-from restore.media import assembly, iptc, metadata, xmp
+from restore.media import assembly, metadata, photoshop, xmp
 from restore.media.formats import jpeg_parts, pillow_helpers
 from restore.media.formats.format import NO_ALPHA, Format, check_size
 from restore.media.formats.jpeg_deep import Frame, frame_of, pixels_of, stand_in
@@ -43,7 +43,7 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
         return _with_parts(
             stream,
             file,
-            pillow_helpers.decode(file, _compression(file) | _captions(file), notes=()),
+            pillow_helpers.decode(file, _compression(file) | _captions(file), notes=_lost_of(file)),
         )
 
 
@@ -68,6 +68,7 @@ def _decode_deep(stream: BinaryIO, frame: Frame) -> Picture:
         kept, turn, notes = pillow_helpers.carried(file)
         own = {ICC: file.info.get(ICC), DPI: metadata.resolution(file.info.get(DPI))}
         info = own | {COMMENT: file.info.get(COMMENT)} | _captions(file) | kept
+        notes = (*notes, *_lost_of(file))
     return assembly.picture(assembly.upright(data, turn), info, notes)
 
 
@@ -82,7 +83,11 @@ def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
 
 
 def _captions(file: ImageFile.ImageFile) -> dict[str, Any]:
-    return {IPTC: iptc.of_resources(file.info.get("photoshop"))}
+    return {IPTC: photoshop.of_resources(file.info.get("photoshop"))}
+
+
+def _lost_of(file: ImageFile.ImageFile) -> tuple[str, ...]:
+    return photoshop.lost(file.info.get("photoshop") or {})
 
 
 def _compression(file: ImageFile.ImageFile) -> dict[str, Any]:
@@ -126,8 +131,8 @@ def _encode(picture: Picture) -> bytes:
     info = picture.info
     too_long = {key for key in (EXIF, XMP) if len(info.get(key, b"")) > _SEGMENT}
     options: dict[str, Any] = {COMMENT: info[COMMENT]} if COMMENT in info else {}
-    if iptc.fits_jpeg(info.get(IPTC, b"")):
-        options["extra"] = iptc.jpeg_segment(info[IPTC]) if IPTC in info else b""
+    if photoshop.fits_jpeg(info.get(IPTC, b"")):
+        options["extra"] = photoshop.jpeg_segment(info[IPTC]) if IPTC in info else b""
     sampling, quality = info.get("jpeg_sampling"), info.get("quality")
     options["subsampling"] = 0 if sampling is None else sampling
     options["progressive"] = info.get("jpeg_progressive", False)
@@ -152,7 +157,7 @@ def lost(picture: Picture) -> Iterator[str]:
     for key in (EXIF, XMP):
         if len(picture.info.get(key, b"")) > _SEGMENT:
             yield f"the {CALLED[key]} is too long for JPEG and is not kept"
-    if not iptc.fits_jpeg(picture.info.get(IPTC, b"")):
+    if not photoshop.fits_jpeg(picture.info.get(IPTC, b"")):
         yield "IPTC's captions are too long for JPEG and are not kept"
 
 

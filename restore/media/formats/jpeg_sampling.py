@@ -22,16 +22,24 @@ from restore.media.formats.jpeg_segments import (
 )
 from restore.media.picture import Picture
 
-_RARE = {(1, 2): "440", (4, 1): "411"}
-"""Chroma subsampling by luma samples per chroma sample, (across, down)."""
+_BY_RATIO: dict[tuple[int, int], int | str] = {
+    **{(1, 1): 0, (2, 1): 1, (2, 2): 2},
+    **{(1, 2): "440", (4, 1): "411"},
+}
+"""Chroma subsampling by luma samples per chroma sample, (across, down): Pillow's numbers, and names
+of those that Pillow lacks."""
 
 
-def rare_sampling(file: ImageFile.ImageFile) -> str | None:
-    """Return "440" or "411" for a colour JPEG of this subsampling, None for any other."""
+def rare_sampling(file: ImageFile.ImageFile) -> int | str | None:
+    """Return the subsampling of a colour JPEG where Pillow tells none: "440", "411", or Pillow's
+    number, if factors are not the smallest, as FFmpeg writes them. None for any other."""
     layers = [layer[1:3] for layer in getattr(file, "layer", ())]
-    if len(layers) != 3 or layers[1] != (1, 1) or layers[2] != (1, 1):
+    if len(layers) != 3 or layers[1] != layers[2]:
         return None
-    return _RARE.get(layers[0])
+    (luma_across, luma_down), (across, down) = layers[:2]
+    if luma_across % across or luma_down % down:
+        return None
+    return _BY_RATIO.get((luma_across // across, luma_down // down))
 
 
 def encode_rare(picture: Picture, keeps: Iterable[str], options: dict[str, Any]) -> bytes:

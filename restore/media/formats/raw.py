@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from contextlib import suppress
+from typing import Any, BinaryIO
 
 from restore.errors import ImageError
-from restore.media import assembly, metadata
+from restore.media import assembly, metadata, photoshop
 from restore.media.formats.extras import library_of
 from restore.media.formats.format import NO_ALPHA, Format, check_size
-from restore.media.picture import EXIF, Picture
+from restore.media.formats.tiff_tags import XMP_TAG
+from restore.media.picture import EXIF, IPTC, XMP, Picture
 from restore.media.silence_stderr import silence_stderr
 
 _NAME, _EXTRA, _LIBRARY = "RAW", "raw", "rawpy"
@@ -38,7 +40,22 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
         exif = metadata.kept_of_tiff(stream)
     except metadata.ODDITIES:  # some raw formats have no TIFF header
         return assembly.picture(data, {}, (*notes, "its EXIF could not be read and is not kept"))
-    return assembly.picture(data, {EXIF: exif}, notes)
+    return assembly.picture(data, {EXIF: exif} | _packets(stream), notes)
+
+
+def _packets(stream: BinaryIO) -> dict[str, Any]:
+    """Return XMP and captions of a file with the structure of a TIFF."""
+    from tifffile import TiffFile
+
+    stream.seek(0)
+    with suppress(*metadata.ODDITIES, RuntimeError), TiffFile(stream) as file:
+        tags = file.pages.first.tags
+        packet, captions = tags.get(XMP_TAG), tags.get(photoshop.TIFF_TAG)
+        return {
+            XMP: metadata.upright_xmp(bytes(packet.value)) if packet is not None else None,
+            IPTC: photoshop.of_tag(captions.value) if captions is not None else None,
+        }
+    return {}
 
 
 RAW = Format(
@@ -49,7 +66,7 @@ RAW = Format(
     by_suffix=True,
     depths=("16",),
     alpha=NO_ALPHA,
-    keeps=(EXIF,),
+    keeps=(EXIF, XMP, IPTC),
     extra=_EXTRA,
     library=_LIBRARY,
 )

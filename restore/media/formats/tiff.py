@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import ImageFile
 
 from restore.errors import ImageError
-from restore.media import assembly, iptc, metadata
+from restore.media import assembly, metadata, photoshop
 from restore.media.colour import srgb_of_cmyk
 from restore.media.file_rows import pictured, probe
 from restore.media.formats import pillow_helpers
@@ -60,6 +61,24 @@ def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
 
 def decode(stream: BinaryIO, max_pixels: int) -> Picture:
     """Read the first page. Raises `ImageError` naming an unsupported kind of pixels."""
+    return _decoded(stream, max_pixels).noting(*_of_photoshop(stream))
+
+
+def _of_photoshop(stream: BinaryIO) -> Iterator[str]:
+    """Yield notes on parts that only Photoshop reads."""
+    from tifffile import TiffFile
+
+    stream.seek(0)
+    with suppress(*metadata.ODDITIES, RuntimeError), TiffFile(stream) as file:
+        tags = file.pages.first.tags
+        if photoshop.LAYERS_TAG in tags:
+            yield "its layers of Photoshop are not kept"
+        if (block := tags.get(photoshop.RESOURCES_TAG)) is not None:
+            numbers = (number for number, _ in photoshop.listed(bytes(block.value)))
+            yield from photoshop.lost(numbers)
+
+
+def _decoded(stream: BinaryIO, max_pixels: int) -> Picture:
     if _is_of_tifffile(stream):
         check_size(*size(stream, max_pixels), max_pixels)
         if not _pillow_can(stream):
@@ -70,7 +89,7 @@ def decode(stream: BinaryIO, max_pixels: int) -> Picture:
 
 
 def _decode_by_pillow(stream: BinaryIO, file: ImageFile.ImageFile) -> Picture:
-    captions = iptc.of_tag(file.tag_v2.get(iptc.TIFF_TAG))  # type: ignore[attr-defined]
+    captions = photoshop.of_tag(file.tag_v2.get(photoshop.TIFF_TAG))  # type: ignore[attr-defined]
     with silence_stderr():  # libtiff prints errors besides returning them
         return pillow_helpers.decode(
             file, {IPTC: captions}, exif_of=lambda: metadata.kept_of_tiff(stream)
@@ -177,13 +196,13 @@ def _alpha(extras: tuple[int, ...], count: int) -> int | None:
 
 
 def _info(page: Any) -> dict[str, Any]:
-    packet, captions = page.tags.get(XMP_TAG), page.tags.get(iptc.TIFF_TAG)
+    packet, captions = page.tags.get(XMP_TAG), page.tags.get(photoshop.TIFF_TAG)
     xmp = bytes(packet.value) if packet is not None else b""
     return {
         ICC: page.iccprofile,
         XMP: metadata.upright_xmp(xmp),
         DPI: metadata.resolution(_resolution(page)),
-        IPTC: iptc.of_tag(None if captions is None else captions.value),
+        IPTC: photoshop.of_tag(None if captions is None else captions.value),
     }
 
 

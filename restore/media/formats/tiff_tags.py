@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from restore.media import exif_block, iptc, metadata
+from restore.media import exif_block, metadata, photoshop
 from restore.media.picture import DEPTHS, DPI, EXIF, ICC, IPTC, XMP
 
 XMP_TAG = 700
@@ -30,7 +30,7 @@ def write_options(info: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype)
         "resolutionunit": "inch" if info.get(DPI) else None,
         "extratags": [
             (tag, "B", len(info[key]), info[key], True)
-            for tag, key in ((XMP_TAG, XMP), (iptc.TIFF_TAG, IPTC))
+            for tag, key in ((XMP_TAG, XMP), (photoshop.TIFF_TAG, IPTC))
             if info.get(key)
         ],
         "metadata": None,

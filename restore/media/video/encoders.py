@@ -154,7 +154,9 @@ def _fitting(
         if encoders:
             source = layout(clip.pixel_format)
             encoders = tuple(e for e in encoders if keeps_depth(e, source)) or encoders
-            notes.append(f"{target.suffix} cannot hold {clip.codec}: encoded by {encoders[0]}")
+            notes.append(
+                f"{clip.codec} is not written to {target.suffix}: encoded by {encoders[0]}"
+            )
     fitting = tuple(e for e in encoders if _holds(container, e))
     if not fitting:
         others = (k for k in (".mkv", ".mov") if any(_holds(CONTAINERS[k], e) for e in encoders))

@@ -164,10 +164,9 @@ def test_unknown_data_and_signatures_are_named(tmp_path: Path) -> None:
 def test_a_damaged_index_is_a_note(tail: bytes, at: int) -> None:
     whole = jpeg_files.with_preview(LARGE[:16, :16])
     start = whole.index(mpf.PREFIX)
-    end = start - 2 + int.from_bytes(whole[start - 2 : start], "big")  # of the segment
-    first = min(start + at, end)
-    tail = tail[: end - first]
-    damaged = whole[:first] + tail + whole[first + len(tail) :]
+    (length,) = struct.unpack_from(">H", whole, start - 2)
+    tail = tail[: max(0, length - 2 - at)]  # damage behind it would be that of the image
+    damaged = whole[: start + at] + tail + whole[start + at + len(tail) :]
     picture = read("in.jpg", BytesIO(damaged))
     assert picture.pixels.shape == (16, 16, 3)
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from ffmpeg_program import PICTURES, ffmpeg
 from pictures import Base, copied, metadata, smooth
 from PIL import Image
+from PIL.JpegImagePlugin import get_sampling
 
 from restore.media.image import read, write
 
@@ -57,3 +59,14 @@ def test_grey_results_of_a_rare_subsampling_are_written(tmp_path: Path) -> None:
     picture = read(tmp_path / "in.jpg")
     write(picture.with_pixels(np.ascontiguousarray(picture.pixels[..., 0])), tmp_path / "grey.jpg")
     assert read(tmp_path / "grey.jpg").pixels.ndim == 2
+
+
+@pytest.mark.parametrize(("form", "sampling"), [("yuvj420p", 2), ("yuvj422p", 1), ("yuvj444p", 0)])
+def test_factors_that_are_not_the_smallest_are_understood(
+    tmp_path: Path, form: str, sampling: int
+) -> None:
+    """FFmpeg states two luma samples to two of chroma, for example."""
+    words = (*PICTURES, "-frames:v", "1", "-pix_fmt", form)
+    source = ffmpeg(*words, tmp_path / "in.jpg")
+    with Image.open(copied(source, tmp_path / "out.jpg")) as file:
+        assert get_sampling(file) == sampling

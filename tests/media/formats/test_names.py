@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import icc
 import numpy as np
 import pytest
+from media_files import bmp_with_profile
 from pictures import saved, smooth
 
 from restore.jobs.folder_plan import plan
@@ -40,15 +40,8 @@ def test_a_rarer_name_is_known_everywhere(
 
 @pytest.mark.parametrize("profile", [icc.rgb(1.8), b""])
 def test_the_profile_of_a_bmp_is_read(tmp_path: Path, profile: bytes) -> None:
-    path = saved(tmp_path / "in.bmp", smooth())
-    content = path.read_bytes()
-    pixels = content[54:]
-    header = struct.pack("<I", 124) + content[18:54] + bytes(16)
-    header += (b"DEBM" if profile else b"BGRs") + bytes(48) + struct.pack("<4I", 0, 0, 0, 0)
-    at = 124 + len(pixels)
-    header = header[:112] + struct.pack("<2I", at, len(profile)) + bytes(4)
-    start = content[:10] + struct.pack("<I", 14 + 124)
-    path.write_bytes(start + header + pixels + profile)
+    path = tmp_path / "in.bmp"
+    path.write_bytes(bmp_with_profile(smooth(), profile))
     picture = read(path)
     np.testing.assert_array_equal(picture.pixels, smooth())
     assert picture.info.get("icc_profile", b"") == profile

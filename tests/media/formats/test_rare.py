@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import struct
+import shutil
+import subprocess
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from command import restore
+from media_files import dng, psd, resource
 from models import save_model
-from pictures import coverage, smooth
+from pictures import coverage, metadata, smooth
 from PIL import Image
 
 from restore.errors import ImageError
 from restore.jobs.folder_plan import Naming
 from restore.media.image import read, size, write
-
-
-def psd(pixels: np.ndarray) -> bytes:
-    """A Photoshop file of its merged picture only, not compressed."""
-    height, width, channels = pixels.shape
-    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, channels, height, width, 8, 3)
-    planes = np.moveaxis(pixels, 2, 0).tobytes()
-    return head + struct.pack(">IIIH", 0, 0, 0, 0) + planes
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -67,6 +62,61 @@ def test_radiance_is_linear_floats(tmp_path: Path) -> None:
     (tmp_path / "big.hdr").write_bytes(claim)
     with pytest.raises(ImageError, match="has more than 500,000,000 pixels; refused"):
         read(tmp_path / "big.hdr")
+
+
+CAPTIONS = b"\x1c\x02\x78\x00\x05Cat.."
+
+
+def test_metadata_of_photoshop_is_kept_and_what_people_drew_is_named(tmp_path: Path) -> None:
+    exif = metadata().tobytes().removeprefix(b"Exif\0\0")
+    kept = resource(1028, CAPTIONS) + resource(1058, exif) + resource(1060, b"<x:xmpmeta/>")
+    drawn = resource(2001, b"path") + resource(1032, b"lines") + resource(1061, bytes(16))
+    content = psd(smooth(), kept + drawn, layered=True)
+    (tmp_path / "in.psd").write_bytes(content)
+    picture = read(tmp_path / "in.psd")
+    np.testing.assert_array_equal(picture.pixels, smooth())
+    assert picture.info["iptc"] == CAPTIONS
+    assert picture.info["exif"].endswith(exif[-40:])
+    assert picture.info["xmp"] == b"<x:xmpmeta/>"
+    assert picture.notes == (
+        "its layers are not kept: the merged picture is read",
+        "its guides, paths of Photoshop are not kept",
+    )
+    segment = b"Photoshop 3.0\0" + kept[: len(resource(1028, CAPTIONS))] + drawn
+    marked = b"\xff\xed" + (2 + len(segment)).to_bytes(2, "big") + segment
+    Image.fromarray(smooth()).save(tmp_path / "in.jpg", extra=marked)
+    block = (34377, "B", len(drawn), drawn, True)
+    layers = (37724, "B", 40, b"8BIM" * 10, True)
+    options = {"photometric": "rgb", "metadata": None, "extratags": [block, layers]}
+    tifffile.imwrite(tmp_path / "in.tif", smooth(), **options)
+    assert read(tmp_path / "in.jpg").notes == ("its guides, paths of Photoshop are not kept",)
+    assert read(tmp_path / "in.tif").notes == (
+        "its layers of Photoshop are not kept",
+        "its guides, paths of Photoshop are not kept",
+    )
+
+
+def test_losses_of_formats_that_are_only_read_are_named(tmp_path: Path) -> None:
+    Image.fromarray(smooth(64, 64)).save(tmp_path / "in.ico", sizes=[(16, 16), (32, 32), (64, 64)])
+    picture = read(tmp_path / "in.ico")
+    assert picture.pixels.shape[:2] == (64, 64)
+    assert picture.notes == ("holds 3 sizes; only the largest is read",)
+    Image.fromarray(smooth()).save(tmp_path / "in.tga", id_section=b"by Ann")
+    assert read(tmp_path / "in.tga").info["comment"] == b"by Ann"
+    content = cv2.imencode(".hdr", smooth().astype(np.float32))[1].tobytes()
+    stated = content.replace(b"\nFORMAT", b"\nEXPOSURE=2.5\nFORMAT", 1)
+    (tmp_path / "in.hdr").write_bytes(stated)
+    assert read(tmp_path / "in.hdr").notes == ("its header is not kept: EXPOSURE",)
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="needs exiftool")
+def test_captions_and_xmp_of_a_raw_file_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "in.dng").write_bytes(dng())
+    told = ["-q", "-overwrite_original", "-XMP-xmp:Rating=4", "-IPTC:City=Bonn"]
+    subprocess.run(["exiftool", *told, tmp_path / "in.dng"], check=True)
+    picture = read(tmp_path / "in.dng")
+    assert b"Rating" in picture.info["xmp"]
+    assert b"Bonn" in picture.info["iptc"]
 
 
 def test_results_of_a_folder_are_of_a_format_that_can_be_written(tmp_path: Path) -> None:
