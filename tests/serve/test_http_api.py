@@ -184,6 +184,7 @@ def test_inspect_suggests_what_the_command_suggests(server: Served) -> None:
     job = server.submit(content, "cat.png", strength="0")
     assert server.client.get(f"/api/inspect?job={job['id']}").json() == found
     assert server.client.get("/api/inspect?job=0").status_code == 404
+    server.client.delete(f"/api/jobs/{job['id']}")
     torn = server.client.post("/api/inspect", files={"file": ("cat.png", content[:500])})
     assert torn.status_code == 422
     assert torn.json()["error"].startswith("cat.png: ")
