@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 
@@ -20,6 +21,12 @@ def ordinary_scheduling() -> Iterator[None]:
     if policy in (os.SCHED_FIFO, os.SCHED_RR):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         pytest.fail(f"left with scheduling policy {policy}")
+
+
+@pytest.fixture(autouse=True)
+def whole_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress within a tile comes by the clock: only tests that are about it see it."""
+    monkeypatch.setattr("restore.engine.share.EVERY", math.inf)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

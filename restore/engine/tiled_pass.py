@@ -126,16 +126,19 @@ class TiledPass:
 
     def _tiled(self, images: Sequence[np.ndarray | Rows]) -> Iterator[Band]:
         """Pass every pixel through the network."""
-        plan, finished = self.plan, 0
+        plan, finished, told = self.plan, 0, 0.0
 
         def within(tiles: int, share: float) -> None:
-            self.progress(finished + share * tiles, self.total)
+            nonlocal told
+            told = finished + share * tiles
+            self.progress(told, self.total)
 
         def report(tiles: int) -> None:
             nonlocal finished
             for _ in range(tiles):
                 finished += 1
-                self.progress(finished, self.total)
+                if finished > told:  # tiles of one group are finished together
+                    self.progress(finished, self.total)
 
         def run(places: Sequence[Place]) -> list[np.ndarray]:
             count = len(places)

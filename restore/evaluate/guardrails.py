@@ -98,7 +98,7 @@ def seam(before: np.ndarray, after: np.ndarray, borders: Borders) -> Sign:
     rows, columns = borders
     turned = before.swapaxes(0, 1), after.swapaxes(0, 1)
     excesses = [*_excesses(before, after, rows), *_excesses(*turned, columns)]
-    return Sign("tile border shows", max(excesses, default=0.0), 2.0)
+    return Sign("tile border shows", max(excesses, default=0.0), 3.0)
 
 
 def _excesses(before: np.ndarray, after: np.ndarray, borders: Sequence[int]) -> Iterator[float]:

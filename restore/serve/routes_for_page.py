@@ -48,17 +48,6 @@ def router(service: Service, rules: Rules) -> APIRouter:
         """List the heads, their models, the formats of results, and the server's limits."""
         return await asyncio.to_thread(_catalogue, service)
 
-    @routes.post("/api/inspect", tags=["files"], openapi_extra=openapi.form(file_only=True))
-    async def inspect(request: Request) -> dict[str, Any]:
-        """Estimate noise, blur, haze, rain, darkness and JPEG blocks, and suggest a head."""
-        with queue.place(announced_size(request)):
-            job = await received(request, service.workspace, next(iter(HEADS)))
-            try:
-                async with service.reading:
-                    return await asyncio.to_thread(_inspected, job, service.limits.pixels)
-            finally:
-                job.remove()
-
     @routes.get(
         "/api/jobs/{id}/view/{side}",
         tags=["jobs"],
@@ -87,8 +76,31 @@ def router(service: Service, rules: Rules) -> APIRouter:
         done = [one for one in jobs if one.state == DONE]
         return Stream(zipped(done), media_type="application/zip", headers=name)
 
+    _add_inspections(routes, service)
     _add_pages(routes, rules)
     return routes
+
+
+def _add_inspections(routes: APIRouter, service: Service) -> None:
+    queue = service.queue
+
+    @routes.post("/api/inspect", tags=["files"], openapi_extra=openapi.form(file_only=True))
+    async def inspect(request: Request) -> dict[str, Any]:
+        """Estimate noise, blur, haze, rain, darkness and JPEG blocks, and suggest a head."""
+        with queue.place(announced_size(request)):
+            job = await received(request, service.workspace, next(iter(HEADS)))
+            try:
+                async with service.reading:
+                    return await asyncio.to_thread(_inspected, job, service.limits.pixels)
+            finally:
+                job.remove()
+
+    @routes.get("/api/inspect", tags=["files"])
+    async def inspect_job(job: str) -> dict[str, Any]:
+        """Do the same with the file of a job."""
+        found = queue.get(job)
+        async with service.reading:
+            return await asyncio.to_thread(_inspected, found, service.limits.pixels)
 
 
 def _add_pages(routes: APIRouter, rules: Rules) -> None:

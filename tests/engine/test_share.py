@@ -130,6 +130,7 @@ def test_an_error_of_the_listener_ends_the_work_within_a_tile(
 
 
 def test_shares_come_no_more_often_than_is_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share, "EVERY", 0.25)
     clock = iter(np.arange(0, 100, 0.1))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     told: list[float] = []
@@ -163,3 +164,15 @@ def test_layers_count_themselves_once() -> None:
     matrices = [p for p in network.parameters() if p.ndim > 1]
     assert len(counted) == len(matrices)
     assert min(counted) > 0
+
+
+@pytest.mark.usefixtures("every_layer")
+def test_progress_of_tiles_that_go_together_never_falls(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restore.engine.memory.tiles_at_once", lambda *of: 4)
+    done: list[float] = []
+    image = np.random.default_rng(0).random((64, 200, 3), np.float32)
+    Restorer("denoise", model, device="cpu", tile=64)(image, lambda d, total: done.append(d))
+    assert done == sorted(set(done))
+    assert done[-1] == round(done[-1]) > 3

@@ -181,6 +181,10 @@ def test_inspect_suggests_what_the_command_suggests(server: Served) -> None:
     found = server.client.post("/api/inspect", files={"file": ("cat.png", content)}).json()
     assert found["suggestion"] == "denoise"
     assert [one["finding"] for one in found["findings"]][:2] == ["noise", "blur"]
+    job = server.submit(content, "cat.png", strength="0")
+    assert server.client.get(f"/api/inspect?job={job['id']}").json() == found
+    assert server.client.get("/api/inspect?job=0").status_code == 404
+    server.client.delete(f"/api/jobs/{job['id']}")
     torn = server.client.post("/api/inspect", files={"file": ("cat.png", content[:500])})
     assert torn.status_code == 422
     assert torn.json()["error"].startswith("cat.png: ")
