@@ -76,7 +76,7 @@ def test_a_png_of_damaged_texts_is_a_picture_or_one_line(tmp_path: Path) -> None
 
 def test_a_profile_of_megabytes_is_kept(tmp_path: Path) -> None:
     profile = icc.rgb(1.8) + np.random.default_rng(0).bytes(3 << 20)
-    for format_ in (f for f in FORMATS if ICC in f.keeps):
+    for format_ in (f for f in FORMATS if f.writable and ICC in f.keeps):
         path = tmp_path / f"out{format_.suffixes[0]}"
         write(Picture(smooth(), None, {ICC: profile}), path)
         assert read(path).info[ICC] == profile

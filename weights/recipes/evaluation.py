@@ -103,7 +103,7 @@ MODELS: Mapping[str, Described] = {
         windowed(256),
     ),
     "deblur-s1": Described(
-        (_first_stage("deblur-gopro", "GoPro"),),
+        (*PHOTOGRAPHS, GOPRO, _first_stage("deblur-gopro", "GoPro")),
         "Sharpens motion blur and camera shake. Long blur is restored in part, and two sharp "
         "copies of one edge may remain.",
         NEAR,
