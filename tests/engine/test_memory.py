@@ -324,7 +324,7 @@ def test_what_a_model_takes_is_measured_as_it_will_be_run(
         ways: list[Any] = []
 
         def listen(self: Restorer, tiles: np.ndarray, *way: Any, to: Any = ways) -> np.ndarray:
-            to.append((tiles.shape, *way))
+            to.append((tiles.shape, *way[:2]))  # without the listener to progress
             return tiles
 
         monkeypatch.setattr(Restorer, "_forward", listen)
