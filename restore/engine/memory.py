@@ -62,6 +62,11 @@ class Memory:
         """Whether the model's memory per pixel is known on this device."""
         return self._bytes_per_pixel > 0
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the user has set a limit."""
+        return self._most is not None
+
     def plan(
         self,
         options: TileOptions,

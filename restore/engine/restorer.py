@@ -195,7 +195,7 @@ class Restorer:
         plan = self._memory.plan(self._options, images, results)
         tiled = TiledPass(
             *(self._forward, plan, report, self.ensemble),
-            *(self.card.name, self.compute, self.card.keeps_drawings),
+            *(self.card.name, self.compute, self.card.keeps_drawings, self._memory.is_bounded),
         )
         tiled.restore(images, results, strength, self._memory.lighter)
         return results

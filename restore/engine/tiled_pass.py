@@ -10,6 +10,7 @@ import numpy as np
 
 from restore.checkpoints.card import FLOAT32
 from restore.engine import pixels
+from restore.engine.allocator import give_back
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.drawings import keep_drawings
 from restore.engine.guided import Carried, evidence, reduced, strips
@@ -39,7 +40,9 @@ class TiledPass:
     ``progress``: called after every tile of every view, and within one that takes long.
     ``ensemble``: whether to average over the eight symmetries of the square.
     ``model``, ``compute``: named in errors.
-    ``keeps_drawings``: whether drawn content stays as it is.
+    ``keeps_drawings``: whether drawn content is left unchanged.
+    ``gives_back``: whether memory that the C library keeps for later is returned after each row of
+    tiles, which costs some time.
     """
 
     forward: Forward
@@ -49,6 +52,7 @@ class TiledPass:
     model: str
     compute: Compute
     keeps_drawings: bool = False
+    gives_back: bool = False
 
     @property
     def views(self) -> int:
@@ -150,7 +154,11 @@ class TiledPass:
                 restored = keep_drawings(tiles, restored)
             return np.split(restored, count)
 
-        yield from run_tiled(plan.rows, plan.columns, run, plan.at_once)
+        for band in run_tiled(plan.rows, plan.columns, run, plan.at_once):
+            yield band
+            del band
+            if self.gives_back:
+                give_back()
 
     def _averaged(self, tiles: np.ndarray, within: Share, report: Callable[[], None]) -> np.ndarray:
         """Restore N x h x w x 3 float32 tiles: the mean over their first ``views`` symmetries."""
