@@ -135,7 +135,8 @@ def test_results_of_a_part_are_not_taken_for_those_of_the_whole(
         json.loads(restore(*words, *options).stdout)["status"]
         for options in ((), (), ("--stages", 1), ("--stages", 1), ("--reduce", 32), ())
     ]
-    assert statuses == ["done", "skipped", "done", "skipped", "done", "done"]
+    # All make the same bytes with this network: the last finds those of the first.
+    assert statuses == ["done", "skipped", "done", "skipped", "done", "skipped"]
 
 
 SLOW = """
