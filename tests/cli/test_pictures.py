@@ -82,7 +82,7 @@ def test_a_jpeg_is_compressed_as_before_or_as_asked_for(folder: Path) -> None:
 
 def test_impossible_outputs_print_one_line_and_leave_nothing(folder: Path) -> None:
     told = refused(folder, "deep.tif", "out.jpg", "--bit-depth", "16")
-    assert "out.jpg: JPEG has no 16 bits per channel; use one of .j2k, .jp2, .pgm" in told
+    assert "out.jpg: JPEG has no 16 bits per channel; use one of .j2k, .jp2, .jxl, .pgm" in told
     told = refused(folder, "deep.tif", "out.png", "--max-pixels", "2239")
     assert "deep.tif: has more than 2,239 pixels; refused" in told
     (folder / "broken.tif").write_bytes((folder / "deep.tif").read_bytes()[:900])
