@@ -31,8 +31,7 @@ ASIDE = 128 << 20
 to as much for memory that the C library loses between pieces; the second varies between runs."""
 PER_PARAMETER = 48
 """Bytes reserved for each parameter: weights in two layouts, and strips of layers, which are wider
-in larger networks, whatever the tile. denoise-s1 took up to 400 MiB besides what its tiles
-account for, denoise-small 160 MiB."""
+in larger networks, for tiles of any size."""
 _FEW = 128
 """Pixels per side, below which tiles are small enough for a warning."""
 WITHOUT_STRIPS = 2.0

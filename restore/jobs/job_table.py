@@ -85,7 +85,7 @@ class JobTable:
             yield self._job(source, place)
 
     def some(self, most: int) -> list[Job]:
-        """Return at most so many jobs, evenly spread."""
+        """Return jobs evenly spread over all, at most the number given."""
         return [*islice(self, 0, None, max(1, -(-len(self) // most)))]
 
     def count_passed_over(self) -> int:
