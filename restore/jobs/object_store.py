@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from restore.errors import ImageError, RestoreError, pip_install
+from restore.errors import ImageError, RestoreError, UsageError, pip_install
 
 T = TypeVar("T")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
@@ -63,7 +63,10 @@ def redacted(text: str) -> str:
 
 
 class Store:
-    """The file system of a URL. Raises `RestoreError` where a package is missing."""
+    """The file system of a URL.
+
+    Raises `RestoreError` where a package is missing, and `UsageError` for an unknown kind of store.
+    """
 
     def __init__(self, url: str):
         self.url = as_url(url).rstrip("/")
@@ -72,14 +75,25 @@ class Store:
 
             self._files, self._root = fsspec.core.url_to_fs(self.url)
         except ImportError as error:
-            missing = error.name or str(error)
-            extra = pip_install("remote") if missing == "fsspec" else f"pip install {missing}"
-            raise RestoreError(f"{redacted(self.url)}: needs a package: {extra}") from None
+            # fsspec states in a sentence which package a store needs.
+            needs = f"needs an extra: {pip_install('remote')}" if error.name == "fsspec" else error
+            raise RestoreError(f"{redacted(self.url)}: {needs}") from None
+        except ValueError as error:
+            raise UsageError(f"{redacted(self.url)}: {error}") from None
         self._protocol = self.url.partition("://")[0]
 
     def objects(self, recursive: bool) -> Iterator[StoredObject]:
         """Yield the objects below the URL, or the one that it names, folder by folder. Raises
-        `ImageError` if there are none."""
+        `ImageError` if there are none, and `RestoreError` if they cannot be listed."""
+        try:
+            yield from self._objects(recursive)
+        except RestoreError:
+            raise
+        except Exception as error:  # stores' clients have no class in common
+            reason = redacted(str(error) or type(error).__name__)
+            raise RestoreError(f"{redacted(self.url)}: cannot be listed: {reason}") from error
+
+    def _objects(self, recursive: bool) -> Iterator[StoredObject]:
         root, found = str(self._root), False
         for folder, _, files in self._walk(recursive):
             for name in sorted(files):

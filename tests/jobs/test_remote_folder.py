@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,36 @@ def test_the_command_shows_urls(tmp_path: Path) -> None:
     assert again.stdout.startswith("1 skipped (")
     report = one_error_line(command(*words, "--report", tmp_path / "r.html"), code=2)
     assert "--report is for local folders" in report
+
+
+def test_a_missing_package_is_named_in_the_words_of_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(url: str) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    with pytest.raises(RestoreError) as raised:
+        Store("s3://bucket/in")
+    assert str(raised.value) == "s3://bucket/in: Install s3fs to access S3"
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(RestoreError, match=r"needs an extra: pip install .*remote"):
+        Store("s3://bucket/in")
+
+
+def test_an_unknown_kind_of_store_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match=r"^foo://bucket/in: Protocol not known: foo"):
+        Store("foo://bucket/in")
+
+
+def test_a_store_that_cannot_be_listed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store("memory://unlisted")
+
+    def denied(path: str) -> bool:
+        raise PermissionError("no credentials for key AKIAABCDEFGHIJKLMNOP")
+
+    monkeypatch.setattr(store._files, "isfile", denied)
+    with pytest.raises(RestoreError) as raised:
+        [*store.objects(recursive=True)]
+    assert str(raised.value) == "memory://unlisted: cannot be listed: no credentials for key "
