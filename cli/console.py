@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import os
 import sys
@@ -53,6 +52,7 @@ def complain_in_one_line() -> Iterator[None]:
 
 def to_json(values: Any, indent: int | None = None) -> str:
     """Return JSON; numbers that JSON lacks (the PSNR of equal pictures) become null."""
+    import json
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

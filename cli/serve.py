@@ -3,7 +3,6 @@
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Annotated
 
 import typer
@@ -85,6 +84,8 @@ def _check_extra() -> None:
 def _chosen(token: str) -> tuple[str, str]:
     """Return the token, and what is printed in its place: only a random one is shown."""
     if token == RANDOM:
+        from secrets import token_urlsafe
+
         made = token_urlsafe(18)
         return made, made
     return token, "TOKEN" if token else ""

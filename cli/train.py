@@ -1,9 +1,8 @@
 """`restore train TASK`: make a model from pictures."""
 
-import json
 import sys
 
-from restore.cli.console import Reporter
+from restore.cli.console import Reporter, to_json
 from restore.cli.options import Device, Quiet
 from restore.cli.train_options import (
     Clean,
@@ -68,7 +67,7 @@ def train(
     changes = {"steps": steps, "seed": seed, "network": shape}
     planned = plan(task, sources, config, init, devices, target_model, **changes)
     if run is None or print_config:
-        print(json.dumps(planned.described(), indent=1))
+        print(to_json(planned.described(), indent=1))
         return
 
     def say(line: str) -> None:

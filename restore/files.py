@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import functools
-import hashlib
 import itertools
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +27,7 @@ def atomic_path(
     before.
     """
     path = path.resolve()  # a link stays one, and what it points to is replaced
-    temporary = path.with_name(f".{mark}{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{mark}{os.urandom(8).hex()}.part")
     try:
         temporary.touch()
         mode = (path if path.exists() else temporary).stat().st_mode
@@ -125,6 +123,8 @@ def sha256_of(path: Path) -> str:
 
 def sha256_of_stream(stream: BinaryIO) -> str:
     """Hex digest of what is left of a stream."""
+    import hashlib  # loads OpenSSL, which would be a tenth of what `restore --help` takes
+
     digest = hashlib.sha256()
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
