@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.console import Reporter
-from restore.cli.options import Json, Overwrite
+from restore.cli.options import Json, Overwrite, Quiet
 
 
 def export(
@@ -19,18 +19,19 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="OUT.onnx")],
     overwrite: Overwrite = False,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a model as an ONNX file, for pictures of any height and width."""
     from restore.checkpoints import store
-
-    found = store.locate(model)  # complains of a missing model before torch is loaded
-
     from restore.export import onnx
 
-    metadata = onnx.export(found, target, overwrite)
+    reporter, found = Reporter(json, quiet), store.locate(model)
+    with reporter.progress(found.card.name) as progress:
+        # One step: in a pipe, only exports that take long are worth lines.
+        metadata = onnx.export(found, target, overwrite, lambda n, of: progress(n / of, 1))
     size = target.stat().st_size
     rows, columns = found.card.network.size_multiple
-    Reporter(json).result(
+    reporter.result(
         f"{model} -> {target} ({size / 1e6:.1f} MB, opset {metadata['opset']}, {columns} x {rows} "
         "pixels or multiples of these)",
         model=model,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restore.checkpoints import official_figures, zoo
-from restore.checkpoints.card import TILES, Card, read_card
+from restore.checkpoints.card import TILES, Card, read_card, verify
 from restore.checkpoints.store import Model, check_task, home, official_folder
 from restore.checkpoints.zoo import OFFICIAL, Official
 from restore.errors import CheckpointError, ModelNotFoundError, UnavailableError, UsageError
@@ -184,8 +184,6 @@ def _pull(request: _Request) -> Model:
 
 def _installed(request: _Request, recorded: str | None) -> Model | None:
     """The model, if it is here and proven; a damaged one is fetched again."""
-    from restore.checkpoints import weights
-
     target, pins = request.target, request.entry.pins
     if not target.is_file():
         return None
@@ -193,7 +191,7 @@ def _installed(request: _Request, recorded: str | None) -> Model | None:
         card = read_card(target)
         if not (card.sha256 == pins.model if pins else recorded is not None):
             return None
-        weights.verify(target, card)
+        verify(target, card)
     except CheckpointError:
         return None
     return Model(target, official_figures.merged(card, official_folder()), "downloaded")

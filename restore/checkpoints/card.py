@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from restore.errors import CheckpointError
+from restore.files import sha256_of
 from restore.heads import HEADS
 from restore.networks import DEFAULT, NetworkConfig, architecture_of, config_from_dict
 
@@ -188,3 +189,16 @@ def read_card(weights: Path) -> Card:
         return Card.from_dict(values)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def verify(path: Path, card: Card) -> None:
+    """Raise `CheckpointError` unless the file's SHA-256 is the one on its card."""
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if found != card.sha256:
+        raise CheckpointError(
+            f"{path}: is damaged or not the file its card describes (SHA-256 {found[:12]}..., "
+            f"expected {card.sha256[:12] or 'none'}...)"
+        )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SCALE = ".scale"
-"""Ending of the tensor that holds the scales of another."""
+from restore.checkpoints.weight_arrays import SCALE
+
 LEVELS = 127
 _RATIOS = torch.linspace(1.0, 0.7, 13)
 """Candidates for the largest magnitude that is represented, as fractions of the largest there is:

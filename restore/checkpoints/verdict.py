@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore.checkpoints import zoo
-from restore.checkpoints.card import card_path, read_card
+from restore.checkpoints.card import card_path, read_card, verify
 from restore.checkpoints.zoo import OFFICIAL
 from restore.errors import CheckpointError
 from restore.files import sha256_of
@@ -28,8 +28,6 @@ def examine(path: Path) -> Verdict:
 
     A file is "official" if the catalogue knows its SHA-256, and "ok" if it is the one on its card.
     """
-    from restore.checkpoints import weights
-
     if not path.is_file():
         return Verdict(path, "MISSING", f"{path}: no such model file")
     if not card_path(path).is_file():
@@ -39,7 +37,7 @@ def examine(path: Path) -> Verdict:
     except CheckpointError as error:
         return Verdict(path, "BAD CARD", str(error))
     try:
-        weights.verify(path, card)
+        verify(path, card)
     except CheckpointError as error:
         return Verdict(path, "DAMAGED", str(error))
     if zoo.by_model(card.sha256):

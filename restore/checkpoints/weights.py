@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from restore import files
-from restore.checkpoints.card import Card, card_path, read_card
-from restore.checkpoints.quantise import SCALE, expand, quantise
+from restore.checkpoints.card import Card, card_path, read_card, verify
+from restore.checkpoints.quantise import expand, quantise
+from restore.checkpoints.weight_arrays import SCALE
 from restore.errors import CheckpointError
 from restore.files import atomic_path, sha256_of
 from restore.networks import build
@@ -137,16 +138,3 @@ def _expanded(path: Path, name: str, integers: Tensor, scale: Tensor) -> Tensor:
             f"{scale.dtype} {tuple(scale.shape)}; expected int8 and floats that broadcast to it"
         )
     return expand(integers, scale)
-
-
-def verify(path: Path, card: Card) -> None:
-    """Raise `CheckpointError` unless the file's SHA-256 is the one on its card."""
-    try:
-        found = sha256_of(path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if found != card.sha256:
-        raise CheckpointError(
-            f"{path}: is damaged or not the file its card describes (SHA-256 {found[:12]}..., "
-            f"expected {card.sha256[:12] or 'none'}...)"
-        )

@@ -21,12 +21,14 @@ TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
 class Backend(Protocol):
     """A network that is loaded; ``compute`` is where it runs, and in which precision.
 
-    ``by_windows`` says whether it knows windows, and how not to compute all of a layer at once.
+    ``by_windows`` says whether it can confine grid mixing to windows, ``by_strips`` whether it can
+    compute a layer in strips.
     """
 
     name: str
     compute: Compute
     by_windows: bool
+    by_strips: bool
 
     def __call__(
         self,

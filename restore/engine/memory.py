@@ -34,10 +34,11 @@ PER_PARAMETER = 48
 in larger networks, for tiles of any size."""
 _FEW = 128
 """Pixels per side, below which tiles are small enough for a warning."""
-WITHOUT_STRIPS = 2.0
+WITHOUT_STRIPS = 1.5
 """Memory of a backend that computes whole layers, relative to the torch figure on the card. ONNX
-Runtime requires up to 810 bytes per pixel for denoise-small in float32 (whole images from 384 x 384
-to 1024 x 1024), torch 540 to 710. Other models are not measured."""
+Runtime requires 588 to 603 bytes per pixel for denoise-small in float32 (whole images from 384 x
+384 to 1536 x 1536; card: 703), and 2018 for an S-2 (512 x 512; card: 1370). Other models are not
+measured."""
 
 
 class Memory:
@@ -49,7 +50,7 @@ class Memory:
     def __init__(self, card: Card, backend: Backend, most: int | None, workers: int):
         self._device = backend.compute.device
         measured = card.memory.get(self._device.type, {}).get(backend.compute.precision, 0)
-        self._bytes_per_pixel = measured * (1 if backend.by_windows else WITHOUT_STRIPS)
+        self._bytes_per_pixel = measured * (1 if backend.by_strips else WITHOUT_STRIPS)
         self._aside = ASIDE + PER_PARAMETER * (card.parameters or 0)
         self._multiples = card.network.size_multiple
         self._task = card.task

@@ -16,8 +16,9 @@ from restore.engine.share import Share, ignore
 from restore.engine.threads import count_threads
 from restore.engine.tile_options import SOME
 from restore.errors import RestoreError, UsageError, pip_install
-from restore.export.onnx_files import INPUT, cached, check_metadata
+from restore.export.onnx_files import cached, check_metadata
 from restore.networks import Pair
+from restore.networks.graph import INPUT, WINDOWS
 
 CUDA = "CUDAExecutionProvider"
 
@@ -25,12 +26,12 @@ CUDA = "CUDAExecutionProvider"
 class OnnxBackend:
     """ONNX Runtime, in float32: on CUDA where its build and the machine have it, else on the CPU.
 
-    A model that was not exported ahead is exported to the cache folder at its first use, for which
-    torch is imported. As many threads as torch would have.
+    A model that was not exported ahead is exported to the cache folder at its first use. As many
+    threads as torch would have.
     """
 
     name = ONNXRUNTIME
-    by_windows = False
+    by_strips = False
 
     def __init__(self, model: Model, device: str = "auto", precision: str = "auto"):
         if precision not in ("auto", FLOAT32):
@@ -45,6 +46,9 @@ class OnnxBackend:
         chosen = _device(device, usable)
         self.compute = Compute(chosen, FLOAT32)
         self._session = _session(model, chosen)
+        # Not of networks without grid mixing, and of files by earlier versions.
+        optional = self._session.get_overridable_initializers()
+        self.by_windows = any(one.name == WINDOWS for one in optional)
 
     def __call__(
         self,
@@ -53,8 +57,11 @@ class OnnxBackend:
         hold: str = SOME,
         share: Share = ignore,
     ) -> np.ndarray:
+        given = {INPUT: np.ascontiguousarray(pictures)}
+        if self.by_windows:
+            given[WINDOWS] = np.array(windows, np.int64)
         with memory_errors_told_apart():
-            return self._session.run(None, {INPUT: np.ascontiguousarray(pictures)})[0]
+            return self._session.run(None, given)[0]
 
 
 def _device(name: str, has_cuda: bool) -> Device:

@@ -94,6 +94,8 @@ class Restorer:
         self.compute = self.backend.compute
         if not self.backend.by_windows:
             self._options = self._options.without_windows(tile, self.backend.name)
+        if not self.backend.by_strips:
+            self._options = self._options.without_strips(tile, self.backend.name)
         self._memory = Memory(self.card, self.backend, self.max_memory, workers)
         self._memory.warn_if_ignored(tile, self.backend, model or self.card.name)
 

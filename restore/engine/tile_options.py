@@ -40,13 +40,22 @@ class TileOptions:
     is_fitted: bool = False
 
     def without_windows(self, tile: object, backend: str) -> TileOptions:
-        """Return the same for a backend without windows, which computes all of a layer at once.
+        """Return the same for a backend without windows.
 
-        Raises `UsageError` where the user's ``tile`` requires either.
+        Raises `UsageError` where the user's ``tile`` requires them.
         """
-        if tile in (WINDOW, EXACT):
-            raise UsageError(f"tile {tile!r}: backend {backend} cannot; use auto")
-        return replace(self, policy=without_windows(self.policy), hold=SOME)
+        if tile == WINDOW:
+            raise UsageError(f"tile {tile!r}: backend {backend} cannot; use {AUTO}")
+        return replace(self, policy=without_windows(self.policy))
+
+    def without_strips(self, tile: object, backend: str) -> TileOptions:
+        """Return the same for a backend that computes all of a layer at once.
+
+        Raises `UsageError` where the user's ``tile`` requires strips.
+        """
+        if tile == EXACT:
+            raise UsageError(f"tile {tile!r}: backend {backend} cannot; use {OFF}")
+        return replace(self, hold=SOME)
 
 
 def resolve_options(

@@ -47,7 +47,7 @@ class TorchBackend:
         self._count_layers()
         self._smallest = (1, 3, *model.card.network.size_multiple)
         self._known: dict[str, float] = {}
-        self.by_windows = knows_windows(self._network)
+        self.by_windows = self.by_strips = knows_windows(self._network)
         self._most = _ON_CPU if self.compute.device.type == "cpu" else _ELSEWHERE
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
         if self.compute.device.type == "cpu" and self._mode is torch.inference_mode:

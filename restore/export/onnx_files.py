@@ -14,13 +14,12 @@ from restore.checkpoints.card import FLOAT32, Card
 from restore.checkpoints.store import Model
 from restore.errors import CheckpointError
 from restore.networks import config_to_dict
+from restore.networks.graph import OPSET
 from restore.version import __version__
 
 _log = logging.getLogger("restore")
-OPSET = 21
-"""The newest that every ONNX Runtime of the extra runs (1.20 and later). GELU is one operator since
-20."""
-INPUT, OUTPUT = "picture", "restored"
+GRAPHS = 2
+"""Counts changes of the graphs that networks write, so that the cache forgets earlier ones."""
 
 
 def folder() -> Path:
@@ -34,24 +33,32 @@ def cached(model: Model) -> Path:
 
     Files exported ahead are called as the model, and lie in `folder` or next to its weights. Of two
     processes that export the second waits, and finds the file. Raises as `export` does, and
-    `CheckpointError` where there is no torch to export with.
+    `CheckpointError` where the package that exports is missing.
     """
-    name = f"{model.card.name}.onnx"
     made = folder() / f"{_key(model.card)}.onnx"
-    for path in (folder() / name, model.path.with_name(name), made):
+    for path in (*_named(model), made):
         if path.is_file():  # also in a read-only folder
             return path
-    if not _has_torch():
+    if not can_export():
+        name = model.card.name
         raise CheckpointError(
-            f"{model.card.name} is not exported, which requires torch; on a machine with torch: "
-            f"restore export {model.card.name} {name}; then copy the file to {folder()}"
+            f"{name} is not exported, which requires the package onnx; get it with: pip install "
+            f"onnx; or on another machine: restore export {name} {name}.onnx, and copy the file to "
+            f"{folder()}"
         )
     return _exported(model, made)
 
 
-def _has_torch() -> bool:
+def _named(model: Model) -> tuple[Path, ...]:
+    """Return where a file exported ahead may lie. Networks that are cut have none."""
+    name = f"{model.card.name}.onnx"
+    return () if model.stored else (folder() / name, model.path.with_name(name))
+
+
+def can_export() -> bool:
+    """Whether the package that writes ONNX files is installed."""
     try:
-        return importlib.util.find_spec("torch") is not None
+        return importlib.util.find_spec("onnx") is not None
     except ImportError:
         return False
 
@@ -65,7 +72,7 @@ def _exported(model: Model, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
-                _log.warning("exporting %s to ONNX, once; it may take minutes", model.card.name)
+                _log.info("exporting %s to ONNX, once", model.card.name)
                 export(model, path)
     except OSError as error:
         reason = error.strerror or error
@@ -95,7 +102,8 @@ def describe(card: Card) -> dict[str, str]:
         "licence": card.licence,
         "paper": card.paper,
         "limits": card.limits,
-        "input": f"N x 3 x H x W float32, RGB in [0, 1]; H a multiple of {rows}, W of {columns}",
+        "input": f"N x 3 x H x W float32, RGB in [0, 1]; H a multiple of {rows}, W of {columns}, "
+        "times the number of windows",
         "output": "as the input; values may leave [0, 1]",
         "size_multiple": json.dumps([rows, columns]),
         "tile": json.dumps({"size": tile.size, "overlap": tile.overlap}),
@@ -109,5 +117,5 @@ def describe(card: Card) -> dict[str, str]:
 
 def _key(card: Card) -> str:
     """Names what decides on the graph."""
-    values = [card.sha256, card.network.to_dict(), OPSET, __version__]
+    values = [card.sha256, card.network.to_dict(), OPSET, GRAPHS, __version__]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from restore.networks.base import RestorationNetwork
+    from restore.networks.graph import GraphBuilder
 
 Pair = tuple[int, int]
 """Height and width, or down and across."""
@@ -67,4 +68,11 @@ class Architecture(ABC):
 
         ``quiet_branches`` starts the last layer of each residual branch at zero, so that training
         begins at the identity.
+        """
+
+    @abstractmethod
+    def add_to_graph(self, config: Any, graph: GraphBuilder) -> str:
+        """Add the network to an ONNX graph, without torch; return the name of the restored picture.
+
+        Raises `CheckpointError` for a missing parameter.
         """

@@ -161,8 +161,7 @@ def test_a_cut_of_an_official_variant_is_a_variant() -> None:
 
 @pytest.mark.parametrize(
     ("name", "stages"),
-    # One file for ONNX Runtime: exporting it takes half a minute.
-    [*((name, n) for name in ("torch", "plain") for n in (1, 2, 3)), ("onnxruntime", 1)],
+    [(name, n) for name in ("torch", "plain", "onnxruntime") for n in (1, 2, 3)],
 )
 def test_every_backend_stops(
     name: str,
@@ -172,7 +171,7 @@ def test_every_backend_stops(
     tmp_path: Path,
 ) -> None:
     if name == "onnxruntime":
-        for extra in ("onnxruntime", "onnx", "onnxscript"):
+        for extra in ("onnxruntime", "onnx"):
             pytest.importorskip(extra)
     monkeypatch.setenv("RESTORE_HOME", str(tmp_path))
     image = np.random.default_rng(0).random((32, 64, 3), dtype=np.float32)

@@ -56,7 +56,7 @@ def load(model: Path, **options: Any) -> Restorer:
 def as_on_a_gpu(model: Path, **options: Any) -> Restorer:
     """Takes as many tiles at once as on a GPU, and computes on the CPU."""
     restore = load(model, **options)
-    backend: Any = SimpleNamespace(compute=Compute(GPU, "float32"), by_windows=True)
+    backend: Any = SimpleNamespace(compute=Compute(GPU, "float32"), by_strips=True)
     restore._memory = Memory(restore.card, backend, restore.max_memory, 1)
     return restore
 

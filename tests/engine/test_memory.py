@@ -47,7 +47,7 @@ def memory(
 ) -> Memory:
     card = Card("", "denoise", network, "", memory={"cpu": {"float32": a_pixel}})
     compute = Compute(torch.device("cpu"), "float32")
-    fake: Any = SimpleNamespace(**{"compute": compute, "by_windows": True} | backend)
+    fake: Any = SimpleNamespace(**{"compute": compute, "by_strips": True} | backend)
     return Memory(card, fake, most, workers)
 
 
@@ -166,7 +166,7 @@ def test_who_calls_from_several_threads_says_so(tmp_path: Path) -> None:
 def test_a_backend_without_strips_gets_smaller_tiles() -> None:
     image = blank(4000, 4000)
     strips = fitted(memory(GIB, a_pixel=471 * WITHOUT_STRIPS), CARDS, image)
-    assert fitted(memory(GIB, by_windows=False), CARDS, image) == strips
+    assert fitted(memory(GIB, by_strips=False), CARDS, image) == strips
     assert strips.size < fitted(memory(GIB), CARDS, image).size
 
 

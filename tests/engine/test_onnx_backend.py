@@ -9,23 +9,30 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from exported import Exported, tiny
+from models import save_model
 from pictures import saved, smooth
 
 from restore import Restorer
 from restore.checkpoints import store
+from restore.checkpoints.card import TilePolicy
 from restore.engine.onnx_backend import _device
 from restore.engine.threads import count_threads
 from restore.errors import CheckpointError, RestoreError, UsageError
 from restore.export.onnx_files import cached
+from restore.media.image import read
 
-WITHOUT_TORCH = """
+ROOT = Path(__file__).resolve().parents[2]
+WITHOUT = """
 import sys
+
+MISSING = %r
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "onnx", "onnxscript"):
+        if name.split(".")[0] in MISSING:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
@@ -38,7 +45,7 @@ options = {"model": model, "device": "cpu", "backend": "onnxruntime", "tile": 64
 restore = Restorer("denoise", **options)
 np.save(result, restore(np.load(picture)))
 assert str(restore.compute.device) == "cpu"
-assert not {"torch", "onnx", "onnxscript"} & set(sys.modules)
+assert not {"torch", "onnx"} & set(sys.modules)
 """
 COMMAND = """
 from restore.cli import main
@@ -51,9 +58,11 @@ def exported() -> Exported:
     return tiny()
 
 
-def run(code: str, *words: object, home: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    code: str, *words: object, home: Path, without: tuple[str, ...] = ("torch", "onnx")
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH + code, *map(str, words)],
+        [sys.executable, "-c", WITHOUT % (without,) + code, *map(str, words)],
         capture_output=True,
         text=True,
         env=os.environ | {"RESTORE_HOME": str(home)},
@@ -71,6 +80,71 @@ def test_restores_as_torch_does_in_the_same_tiles(exported: Exported, tmp_path: 
     expected = Restorer("denoise", exported.model, device="cpu", tile=64, overlap=16)(image)
     assert np.abs(expected - image).max() > 0.01
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=0, atol=1e-4)
+
+
+def test_results_at_default_options_are_those_of_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_HOME", str(tmp_path / "home"))
+    tile = TilePolicy(128, 16, 128 * 128, window=64)
+    model = save_model(tmp_path, tile=tile)
+    image = np.random.default_rng(0).random((200, 150, 3), dtype=np.float32)
+    torchs, onnxs = (
+        Restorer("denoise", model, device="cpu", backend=name) for name in ("torch", "onnxruntime")
+    )
+    assert onnxs.tiles == torchs.tiles == tile
+    assert [*map(list, onnxs.borders(image))] == [*map(list, torchs.borders(image))]
+    expected = torchs(image)
+    np.testing.assert_allclose(onnxs(image), expected, rtol=0, atol=1e-4)
+    whole = Restorer("denoise", model, device="cpu", tile=TilePolicy(128, 16, 128 * 128))
+    assert np.abs(whole(image) - expected).max() > 1e-3  # windows and tiles matter
+
+
+@pytest.mark.slow
+def test_results_of_a_shipped_model_at_default_options_are_those_of_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_HOME", str(tmp_path))
+    image = read(ROOT / "samples" / "cat-noisy.png").pixels / np.float32(255)
+    torchs, onnxs = (
+        Restorer("denoise", "denoise-small", device="cpu", precision="float32", backend=name)
+        for name in ("torch", "onnxruntime")
+    )
+    policy = torchs.card.tiles
+    assert policy.window
+    assert max(image.shape) > policy.window  # several windows
+    np.testing.assert_allclose(onnxs(image), torchs(image), rtol=0, atol=1e-4)
+
+
+def test_a_file_without_windows_restores_in_smaller_tiles(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTORE_HOME", str(tmp_path))
+    model = save_model(tmp_path, tile=TilePolicy(128, 16, 128 * 128, window=64))
+    graph = onnx.load(exported.file)
+    del graph.graph.input[1]  # as files of earlier versions
+    graph.metadata_props.clear()
+    onnx.save(graph, model.with_suffix(".onnx"))
+    restorer = Restorer("denoise", model, device="cpu", backend="onnxruntime")
+    assert restorer.tiles == TilePolicy(192, 16, 192 * 192)
+    with pytest.raises(UsageError, match="tile 'window': backend onnxruntime cannot; use auto"):
+        Restorer("denoise", model, device="cpu", backend="onnxruntime", tile="window")
+
+
+def test_strips_are_refused(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_HOME", str(exported.home))
+    with pytest.raises(UsageError, match="tile 'exact': backend onnxruntime cannot; use off"):
+        Restorer("denoise", exported.model, device="cpu", backend="onnxruntime", tile="exact")
+
+
+def test_models_are_exported_without_torch(tmp_path: Path) -> None:
+    image = tmp_path / "in.png"
+    saved(image, smooth())
+    words = ("denoise", image, tmp_path / "out.png", "--backend", "onnxruntime")
+    done = run(COMMAND, *words, "--quality", "fast", home=tmp_path / "home", without=("torch",))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").is_file()
+    assert len([*(tmp_path / "home" / "onnx").glob("*.onnx")]) == 1
 
 
 def test_the_command_restores_folders(exported: Exported, tmp_path: Path) -> None:
@@ -96,7 +170,7 @@ def test_a_file_exported_ahead_is_found_by_the_name_of_its_model(
     missing = run(COMMAND, *words, home=tmp_path)
     assert missing.returncode == 1
     (line,) = missing.stderr.strip().splitlines()
-    assert "restore export tiny tiny.onnx; then copy the file to" in line
+    assert "pip install onnx; or on another machine: restore export tiny tiny.onnx" in line
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "tiny.onnx").write_bytes(exported.file.read_bytes())
     done = run(COMMAND, *words, home=tmp_path)
@@ -106,8 +180,6 @@ def test_a_file_exported_ahead_is_found_by_the_name_of_its_model(
 def test_a_file_of_other_weights_is_refused(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from models import save_model
-
     monkeypatch.setenv("RESTORE_HOME", str(tmp_path))
     other = save_model(tmp_path, identity=True)
     other.with_suffix(".onnx").write_bytes(exported.file.read_bytes())

@@ -12,7 +12,7 @@ from PIL import Image
 
 from restore import Restorer
 from restore.checkpoints import store, weights
-from restore.checkpoints.card import BFLOAT16, FLOAT32, read_card
+from restore.checkpoints.card import BFLOAT16, FLOAT32, read_card, verify
 from restore.evaluate import protocol, report, subjects
 from restore.evaluate.metrics import psnr
 from restore.heads import HEADS
@@ -25,7 +25,7 @@ SHIPPED = sorted((ROOT / "weights").glob("*.safetensors"))
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_card_is_complete_and_true(path: Path) -> None:
     card = read_card(path)
-    weights.verify(path, card)
+    verify(path, card)
     model = weights.load(path, card)
     assert sum(p.numel() for p in model.parameters()) == card.parameters
     assert path.stat().st_size <= 7_000_000

@@ -11,6 +11,7 @@ from restore.networks.maxim.config import VARIANTS, MaximConfig
 if TYPE_CHECKING:
     import torch
 
+    from restore.networks.graph import GraphBuilder
     from restore.networks.maxim.network import Maxim
 
 __all__ = ["VARIANTS", "MaximArchitecture", "MaximConfig"]
@@ -39,3 +40,8 @@ class MaximArchitecture(Architecture):
         from restore.networks.maxim.initialise import initialise
 
         initialise(network, generator, quiet_branches)
+
+    def add_to_graph(self, config: MaximConfig, graph: GraphBuilder) -> str:
+        from restore.networks.maxim.graph import MaximGraph
+
+        return MaximGraph(config, graph).result()

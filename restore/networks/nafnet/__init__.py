@@ -11,6 +11,7 @@ from restore.networks.nafnet.config import VARIANTS, NafnetConfig
 if TYPE_CHECKING:
     import torch
 
+    from restore.networks.graph import GraphBuilder
     from restore.networks.nafnet.network import Nafnet
 
 __all__ = ["VARIANTS", "NafnetArchitecture", "NafnetConfig"]
@@ -39,3 +40,8 @@ class NafnetArchitecture(Architecture):
         from restore.networks.nafnet.network import initialise
 
         initialise(network, generator, quiet_branches)
+
+    def add_to_graph(self, config: NafnetConfig, graph: GraphBuilder) -> str:
+        from restore.networks.nafnet.graph import NafnetGraph
+
+        return NafnetGraph(config, graph).result()
