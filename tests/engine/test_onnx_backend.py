@@ -147,6 +147,13 @@ def test_models_are_exported_without_torch(tmp_path: Path) -> None:
     assert len([*(tmp_path / "home" / "onnx").glob("*.onnx")]) == 1
 
 
+def test_weights_that_torch_converts_are_not_pulled_without_it(tmp_path: Path) -> None:
+    done = run(COMMAND, "weights", "pull", "derain", home=tmp_path, without=("torch",))
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "requires torch; without it: restore weights pull derain --onnx" in line
+
+
 def test_the_command_restores_folders(exported: Exported, tmp_path: Path) -> None:
     for name in ("a.png", "sub/b.jpg", "c.gif"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -31,12 +31,12 @@ except SystemExit as end:
     assert not end.code, end
 used = sorted(sys.modules)
 import restore
-for package in ("media", "networks", "engine", "jobs", "inspect", "checkpoints"):
+for package in ("media", "networks", "engine", "jobs", "inspect", "checkpoints", "export"):
     found = pkgutil.walk_packages([f"{restore.__path__[0]}/{package}"], f"restore.{package}.")
     for module in found:
         if not module.name.endswith(".triton_kernels"):  # for GPUs
             __import__(module.name)
-import av, cv2, imagecodecs, PIL.Image, tifffile
+import av, cv2, imagecodecs, onnx, onnxruntime, PIL.Image, tifffile  # also without torch
 PIL.Image.init()
 warnings.simplefilter("ignore")
 for name in dir(imagecodecs):  # which loads each codec's extension when it is first named
@@ -75,7 +75,7 @@ def test_no_library_needs_what_a_minimal_debian_lacks(
     loaded: tuple[set[str], set[str], str],
 ) -> None:
     ours = {path for path in mapped(loaded[2]) if "site-packages" in path.parts}
-    for part in ("cv2", "torch", "PIL", "imagecodecs", "av"):
+    for part in ("cv2", "torch", "PIL", "imagecodecs", "av", "onnx", "onnxruntime"):
         assert any(part in path.parts for path in ours), f"no library of {part} is loaded"
     bundled = {path.name for path in ours}
     lacking = {path.name: missing for path in ours if (missing := needed(path) - bundled - MINIMAL)}

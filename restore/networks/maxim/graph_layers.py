@@ -217,7 +217,7 @@ class MaximLayers:
         return self._joined(self.graph.transpose(mixed, 2, 3, 0, 4, 1, 5), x)
 
     def grid_mix(self, x: Map, size: Pair, path: str) -> Map:
-        """Mix the pixels at one offset in all cells of a window, of which there are ``size``."""
+        """Mix the pixels at one offset in all ``size`` cells of a window."""
         (h, w), level, graph = size, x.level, self.graph
         down, across = (self.cells(level, axis, n, windows=True) for axis, n in enumerate(size))
         windows = graph.windows(0), graph.windows(1)
