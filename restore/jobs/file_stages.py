@@ -78,7 +78,7 @@ class JobCallbacks:
     tiles: Callable[[Job, float, int], None] = lambda job, done, total: None
 
 
-class Record(Protocol):
+class ResultRecord(Protocol):
     """The part of a `Manifest` that the stages use."""
 
     @property
@@ -134,7 +134,7 @@ class Stages:
     """
 
     better: Restore
-    manifest: Record
+    manifest: ResultRecord
     key: Mapping[str, Any]
     by_rows: ByRows | None = None
     moving: MovingWork | None = None
@@ -283,7 +283,7 @@ class Stages:
 
 
 def is_unchanged(
-    job: Job, manifest: Record, key: Mapping[str, Any], moving_key: MovingKey | None = None
+    job: Job, manifest: ResultRecord, key: Mapping[str, Any], moving_key: MovingKey | None = None
 ) -> bool:
     """Return whether a job was done, and input and output have kept size and time since: the files
     are not opened."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
-from restore.jobs.file_stages import JobCallbacks, MovingWork, OutputPolicy, Record, Stages
+from restore.jobs.file_stages import JobCallbacks, MovingWork, OutputPolicy, ResultRecord, Stages
 from restore.jobs.outcome import Outcome
 from restore.jobs.restorers import Used, folder_key, open_restorer, stamp_of, used
 from restore.media.io_options import IoOptions
@@ -70,7 +70,7 @@ class LoadedWork:
         return used(self.restorer)
 
     def stages(
-        self, manifest: Record, calls: JobCallbacks, full: threading.Event | None = None
+        self, manifest: ResultRecord, calls: JobCallbacks, full: threading.Event | None = None
     ) -> Stages:
         """Return what is done to each file. ``full``: set once the disk is full."""
         return Stages(
