@@ -206,7 +206,9 @@ class Crew:
         if any(hand.is_ready for hand in self.hands):
             self._idle_since = now
         elif now - self._idle_since > _PATIENCE:
-            self._say(f"no worker has started for {_PATIENCE:.0f} s: the cluster may have no room")
+            self._say(
+                f"no worker has started for {_PATIENCE:.0f} s: the cluster is busy or has no room"
+            )
 
     def _say(self, text: str) -> None:
         if self.calls.notify is not None and text not in self._said:

@@ -31,6 +31,9 @@ from restore.jobs.restorers import Used
 from restore.jobs.routing import is_glob
 from restore.jobs.worker_share import WorkerShare, share_nodes
 
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+"""Of a cluster that is started for a run: it reports nothing to Ray's makers, and its workers have
+the priority of this process. On a busy machine, Ray's own low one had them wait for minutes."""
 _PATIENCE = 10.0
 """Seconds to wait for an answer of a cluster."""
 
@@ -150,8 +153,8 @@ def connected(address: str) -> Iterator[Any]:
         if ray.is_initialized():
             yield ray
             return
-        # Of a cluster that is started here. Others have their own settings.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
         _check_reachable(address or os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +130,31 @@ def test_a_node_that_is_killed_loses_nothing(cluster: Any, tmp_path: Path) -> No
     assert {file.status for file in done.files} == {"done"}
     assert len(done.files) == count
     check(out, range(count))
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+    model, out, count = save_model(tmp_path, identity=True), tmp_path / "out", 200
+    photos = make_photos(tmp_path / "photos", count)
+    words = ("denoise", photos, out, "--model", model, "--executor", "ray", "--quiet")
+    environment = {**os.environ, "RAY_ADDRESS": cluster.address}
+    driver = subprocess.Popen([sys.executable, "-m", "restore.cli", *words], env=environment)
+    until = time.monotonic() + 200
+    while lines_in(out) < 5 and driver.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    driver.kill()
+    assert driver.wait() == -signal.SIGKILL
+    before = lines_in(out)
+    assert 5 <= before < count
+    done = restore.restore_folder(photos, out, "denoise", model=model, device="cpu")
+    assert done.count("skipped") == before
+    assert done.count("done") == count - before
+    check(out, range(count))
+    assert not [*out.glob(".*.part")]
+
+
+def lines_in(out: Path) -> int:
+    return (out / NAME).read_bytes().count(b"\n") if (out / NAME).exists() else 0
 
 
 def test_wrong_usage_is_refused_before_any_cluster(tmp_path: Path) -> None:
