@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from restore.cli.bench_scaling import scaling
 from restore.cli.console import Reporter
+from restore.cli.machine_options import Executor, RayAddress
 from restore.cli.options import Device, Model, Precision
+from restore.jobs.executors import LOCAL
 
 
 def folder(
@@ -19,14 +22,32 @@ def folder(
     height: Annotated[int, typer.Option(min=1)] = 512,
     width: Annotated[int, typer.Option(min=1)] = 768,
     format_: Annotated[str, typer.Option("--format", help="Of the files: jpg, png, ...")] = "jpg",
+    shards: Annotated[
+        int, typer.Option(min=1, help="Time this many processes against one instead.")
+    ] = 1,
+    executor: Executor = LOCAL,
+    workers: Annotated[int, typer.Option(min=2, help="Of the executor ray.")] = 2,
+    ray_address: RayAddress = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Time a folder of made-up pictures, as a multiple of the network's own time for them."""
+    """Time a folder of made-up pictures, as a multiple of the network's own time for them.
+
+    With --shards or --executor ray: the throughput of several workers over their number times that
+    of one, which has as many threads as each of them.
+    """
     from restore import Restorer
     from restore.jobs import folder_overhead
     from restore.media.formats import checked_ending
 
     ending = checked_ending(format_)
+    if shards > 1 or executor != LOCAL:
+        options = {"model": model, "device": device, "precision": precision}
+        count = shards if executor == LOCAL else workers
+        shape = (height, width)
+        scaling(
+            task, options, count, executor, ray_address, pictures, shape, ending, Reporter(json)
+        )
+        return
     restorer = Restorer(task, model, device=device, precision=precision)
     reporter = Reporter(json)
     with reporter.progress("rounds") as progress:

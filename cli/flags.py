@@ -4,7 +4,7 @@ import re
 
 NAMES = (
     *("allow_gaps", "audio", "backend", "bit_depth", "codec", "crf", "deinterlace", "device"),
-    *("devices", "dry_run", "encode_quality"),
+    *("devices", "dry_run", "encode_quality", "executor", "ray_address"),
     *("ensemble", "fail_fast", "format", "fps", "max_memory", "max_pixels", "model", "overlap"),
     *("overwrite", "pix_fmt", "precision", "quality", "recursive", "reduce", "resume"),
     *("sha256", "shard", "skip_existing", "source", "stages", "stamp", "steps", "strength"),

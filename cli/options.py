@@ -8,7 +8,7 @@ import typer
 from restore.cli.grouped_help import CLIPS, FOLDERS, OUTPUT, PICTURE, SPEED, TILES
 
 
-def _option(group: str, *names: str, **settings: Any) -> Any:
+def option(group: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, rich_help_panel=group, **settings)
 
 
@@ -22,30 +22,30 @@ Target = Annotated[
 ]
 
 Strength = Annotated[
-    float, _option(PICTURE, min=0, max=1, help="0 keeps the input, 1 is the full effect.")
+    float, option(PICTURE, min=0, max=1, help="0 keeps the input, 1 is the full effect.")
 ]
 BitDepth = Annotated[
     str,
-    _option(PICTURE, metavar="8|16|32f", help="Bits per channel; default: the input's."),
+    option(PICTURE, metavar="8|16|32f", help="Bits per channel; default: the input's."),
 ]
 EncodeQuality = Annotated[
     int | None,
-    _option(
+    option(
         PICTURE, min=1, max=100, help="1 to 100, of JPEG, WebP, AVIF, HEIC; default: the input's."
     ),
 ]
 Stamp = Annotated[
     bool,
-    _option(PICTURE, "--stamp", help="Record head, model, its hash and strength in the XMP."),
+    option(PICTURE, "--stamp", help="Record head, model, its hash and strength in the XMP."),
 ]
 MaxPixels = Annotated[
     int | None,
-    _option(TILES, min=1, help="Refuse larger pictures; default: 500 million."),
+    option(TILES, min=1, help="Refuse larger pictures; default: 500 million."),
 ]
 
 Quality = Annotated[
     str | None,
-    _option(
+    option(
         SPEED,
         metavar="fast|standard|best",
         help="The head's small model, its standard one (the default), or the official one "
@@ -54,91 +54,86 @@ Quality = Annotated[
 ]
 Model = Annotated[
     str | None,
-    _option(SPEED, help="A model's name (see: restore models) or a .safetensors file."),
+    option(SPEED, help="A model's name (see: restore models) or a .safetensors file."),
 ]
-Device = Annotated[str, _option(SPEED, help="auto, cpu, cuda, cuda:1 or mps.")]
+Device = Annotated[str, option(SPEED, help="auto, cpu, cuda, cuda:1 or mps.")]
 MaxMemory = Annotated[
     str | None,
-    _option(
+    option(
         SPEED, metavar="4GiB", help="Limit for all workers together; default: 60 % of free memory."
     ),
 ]
 Ensemble = Annotated[
-    bool, _option(SPEED, "--ensemble", help="Average eight flips and turns: 8x slower.")
+    bool, option(SPEED, "--ensemble", help="Average eight flips and turns: 8x slower.")
 ]
 
-Overwrite = Annotated[bool, _option(OUTPUT, "--overwrite", help="Replace OUT if it exists.")]
-Json = Annotated[bool, _option(OUTPUT, "--json", help="Print the outcome as JSON.")]
-Quiet = Annotated[bool, _option(OUTPUT, "--quiet", "-q", help="Print nothing.")]
+Overwrite = Annotated[bool, option(OUTPUT, "--overwrite", help="Replace OUT if it exists.")]
+Json = Annotated[bool, option(OUTPUT, "--json", help="Print the outcome as JSON.")]
+Quiet = Annotated[bool, option(OUTPUT, "--quiet", "-q", help="Print nothing.")]
 
 Recursive = Annotated[
-    bool, _option(FOLDERS, "--recursive", "-r", help="Include folders within; the tree is kept.")
+    bool, option(FOLDERS, "--recursive", "-r", help="Include folders within; the tree is kept.")
 ]
-Suffix = Annotated[str, _option(FOLDERS, help="Appended to each name, before its ending.")]
+Suffix = Annotated[str, option(FOLDERS, help="Appended to each name, before its ending.")]
 Format = Annotated[
     str,
-    _option(FOLDERS, "--format", help="png, jpg, webp, tif, ... for all pictures, or mkv, mp4 ..."),
+    option(FOLDERS, "--format", help="png, jpg, webp, tif, ... for all pictures, or mkv, mp4 ..."),
 ]
 Report = Annotated[
-    Path | None, _option(FOLDERS, help="Write an HTML page: before, after, what is suspicious.")
+    Path | None, option(FOLDERS, help="Write an HTML page: before, after, what is suspicious.")
 ]
 SkipExisting = Annotated[
-    bool, _option(FOLDERS, "--skip-existing", help="Keep every existing output.")
+    bool, option(FOLDERS, "--skip-existing", help="Keep every existing output.")
 ]
-Workers = Annotated[int, _option(FOLDERS, min=1, help="Files restored at a time.")]
-FailFast = Annotated[bool, _option(FOLDERS, "--fail-fast", help="Stop at the first failure.")]
-FolderDevices = Annotated[
-    int, _option(FOLDERS, "--devices", min=1, help="Processes, one per GPU or sharing the CPU.")
+Workers = Annotated[
+    int | None, option(FOLDERS, min=1, help="Files restored at a time; default: 1, Ray: all.")
 ]
-DryRun = Annotated[bool, _option(FOLDERS, "--dry-run", help="Print the plan, do nothing.")]
-Shard = Annotated[
-    str,
-    _option(FOLDERS, metavar="3/16|slurm", help="Restore one share of the files into OUT."),
-]
-Watch = Annotated[bool, _option(FOLDERS, "--watch", help="Wait for files to arrive, until Ctrl-C.")]
+FailFast = Annotated[bool, option(FOLDERS, "--fail-fast", help="Stop at the first failure.")]
+DryRun = Annotated[bool, option(FOLDERS, "--dry-run", help="Print the plan, do nothing.")]
+Watch = Annotated[bool, option(FOLDERS, "--watch", help="Wait for files to arrive, until Ctrl-C.")]
 
 Codec = Annotated[
     str | None,
-    _option(CLIPS, help="h264, hevc, vp9, av1, prores, ffv1 ...; default: the input's."),
+    option(CLIPS, help="h264, hevc, vp9, av1, prores, ffv1 ...; default: the input's."),
 ]
-Crf = Annotated[float | None, _option(CLIPS, min=0, help="The encoder's quality; lower is better.")]
+Crf = Annotated[float | None, option(CLIPS, min=0, help="The encoder's quality; lower is better.")]
 PixFmt = Annotated[
-    str | None, _option(CLIPS, "--pix-fmt", help="FFmpeg's pixel format; default: the input's.")
+    str | None, option(CLIPS, "--pix-fmt", help="FFmpeg's pixel format; default: the input's.")
 ]
 Fps = Annotated[
-    str | None, _option(CLIPS, help="Frames a second of numbered pictures: 25 or 30000/1001.")
+    str | None, option(CLIPS, help="Frames a second of numbered pictures: 25 or 30000/1001.")
 ]
-Resume = Annotated[bool, _option(CLIPS, "--resume", help="Continue an interrupted run.")]
+Resume = Annotated[bool, option(CLIPS, "--resume", help="Continue an interrupted run.")]
 AllowGaps = Annotated[
-    bool, _option(CLIPS, "--allow-gaps", help="Leave out missing numbers of numbered pictures.")
+    bool, option(CLIPS, "--allow-gaps", help="Leave out missing numbers of numbered pictures.")
 ]
 Audio = Annotated[
     str,
-    _option(CLIPS, metavar="copy|aac|opus|none", help="Sound: unchanged, encoded, or left out."),
+    option(CLIPS, metavar="copy|aac|opus|none", help="Sound: unchanged, encoded, or left out."),
 ]
 Deinterlace = Annotated[
     str,
-    _option(CLIPS, metavar="auto|off|bwdif", help="Frames that are combed, none, or all flagged."),
+    option(CLIPS, metavar="auto|off|bwdif", help="Frames that are combed, none, or all flagged."),
 ]
 Temporal = Annotated[
-    bool, _option(CLIPS, "--temporal", help="Less flicker: each frame uses the previous one.")
+    bool, option(CLIPS, "--temporal", help="Less flicker: each frame uses the previous one.")
 ]
 
 Precision = Annotated[
-    str, _option(TILES, help="auto (fastest that the model is tested for), float32 or bfloat16.")
+    str, option(TILES, help="auto (fastest that the model is tested for), float32 or bfloat16.")
 ]
 Backend = Annotated[
-    str, _option(TILES, help="torch, or onnxruntime (an extra; exports a model at its first use).")
+    str, option(TILES, help="torch, or onnxruntime (an extra; exports a model at its first use).")
 ]
 Stages = Annotated[
     int | None,
-    _option(TILES, metavar="N", help="Stop a model of several stages after N: faster, less good."),
+    option(TILES, metavar="N", help="Stop a model of several stages after N: faster, less good."),
 ]
-Tile = Annotated[str, _option(TILES, help="auto, window, exact, off, or a tile's side in pixels.")]
-Overlap = Annotated[int | None, _option(TILES, min=0, help="Pixels that neighbouring tiles share.")]
+Tile = Annotated[str, option(TILES, help="auto, window, exact, off, or a tile's side in pixels.")]
+Overlap = Annotated[int | None, option(TILES, min=0, help="Pixels that neighbouring tiles share.")]
 Reduce = Annotated[
     str | None,
-    _option(
+    option(
         TILES,
         metavar="N|off",
         help="Show the model an image of N pixels on the shorter side, or every pixel; "

@@ -17,6 +17,7 @@ from restore.cli.shard_processes import (
 )
 from restore.cli.tally import Tally
 from restore.errors import RestoreError, UsageError
+from restore.jobs.executors import LOCAL
 from restore.jobs.folder_job import restore_folder
 from restore.jobs.outcome import Outcome
 from restore.jobs.shard import parse_shard
@@ -35,6 +36,8 @@ def run(
     """Check the plan once, and restore in several processes."""
     if request.report is not None or request.folders["watch"]:
         raise UsageError("--report and --watch are for one process; leave out --devices")
+    if request.folders["executor"] != LOCAL:
+        raise UsageError("--executor chooses where files are restored; leave out --devices")
     planned = {"dry_run": True, "keep_files": False, "progress": None, "on_outcome": tally.plan}
     dry = {**options, **request.restorer, **calls, **planned}
     restore_folder(request.sources, request.target, request.head, **dry)

@@ -34,8 +34,7 @@ def start(words: list[str], shard: Shard, number: int, count: int) -> "subproces
     environment = dict(os.environ)
     if gpus := visible_gpus(environment):
         environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // count)))
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
     return subprocess.Popen(
         [sys.executable, "-m", "restore.cli", *words, *own],
         stdout=subprocess.PIPE,
@@ -44,6 +43,13 @@ def start(words: list[str], shard: Shard, number: int, count: int) -> "subproces
         env=environment,
         start_new_session=True,  # a terminal's Ctrl-C comes once, from this process
     )
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def visible_gpus(environment: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from restore.cli import clip, folder, picture, pipe
 from restore.cli.console import Reporter
+from restore.cli.machine_options import Executor, FolderDevices, RayAddress, Shard
 from restore.cli.options import (
     AllowGaps,
     Audio,
@@ -19,7 +20,6 @@ from restore.cli.options import (
     EncodeQuality,
     Ensemble,
     FailFast,
-    FolderDevices,
     Format,
     Fps,
     Json,
@@ -36,7 +36,6 @@ from restore.cli.options import (
     Reduce,
     Report,
     Resume,
-    Shard,
     SkipExisting,
     Sources,
     Stages,
@@ -76,11 +75,13 @@ def command(head: Head) -> Callable[..., None]:
         suffix: Suffix = "",
         format_: Format = "",
         skip_existing: SkipExisting = False,
-        workers: Workers = 1,
+        workers: Workers = None,
         fail_fast: FailFast = False,
         dry_run: DryRun = False,
         shard: Shard = "",
         devices: FolderDevices = 1,
+        executor: Executor = "local",
+        ray_address: RayAddress = "",
         watch: Watch = False,
         report: Report = None,
         codec: Codec = None,

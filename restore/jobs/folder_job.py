@@ -11,37 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError, UsageError
 from restore.jobs import arrivals, manifest
-from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
-from restore.jobs.clip_work_folder import ResumePolicy
+from restore.jobs.executors import LOCAL, RAY, Executor, opener
+from restore.jobs.file_stages import JobCallbacks, OutputPolicy
 from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_options import FolderOptions
 from restore.jobs.folder_plan import Job, JobTable, Naming, plan
 from restore.jobs.folder_sums import FolderSums
+from restore.jobs.folder_work import FolderWork, changed_options
 from restore.jobs.frame_count import FrameCount
 from restore.jobs.job_table import Jobs
 from restore.jobs.object_store import is_remote
 from restore.jobs.outcome import PLANNED, Outcome
-from restore.jobs.restorers import (
-    Notify,
-    announce,
-    folder_key,
-    key_options,
-    open_restorer,
-    stamp_of,
-    used,
-    with_borders,
-)
+from restore.jobs.restorers import Notify, key_options, used
 from restore.jobs.routing import is_clip_target, is_moving
 from restore.jobs.shard import parse_shard
 from restore.media.io_options import IoOptions
-from restore.media.stamp import stamped
-from restore.media.video.detect import is_clip
 
 if TYPE_CHECKING:
-    from restore.engine.restorer import Restorer
     from restore.jobs.restorers import Head
-    from restore.media.picture import Picture
 
 PathLike = str | os.PathLike[str]
 LOOK_EVERY = 1.0
@@ -143,6 +131,8 @@ class _FolderRun:
         if any(map(is_remote, (*self.sources, self.target))):
             return self._run_remote()
         _refuse_clip_name(self.sources, self.target)
+        if self.how.ray_address and self.how.executor != RAY:
+            raise UsageError('ray_address is for executor="ray"')
         naming = Naming(self.how.suffix, self.how.format)
         jobs = self._plan(naming)
         self._refuse_useless(jobs)
@@ -151,12 +141,20 @@ class _FolderRun:
             for job in jobs:
                 self._note(Outcome(job.source, job.target, PLANNED))
             return self._outcome(PLANNED, jobs)
-        restorer = self._restorer(jobs)
         counted = FrameCount(self.calls.on_all_frames)
-        with manifest.opened(self.target, parse_shard(self.how.shard)) as made:
-            for some in self._rounds(jobs, naming):
-                self._round(some, restorer, made, counted)
-        return self._outcome(self.sums.status, jobs, restorer)
+        calls = replace(self.calls, should_stop=self._should_stop)
+        with opener(self.how.executor)(self._work, self.how, self.sources, calls) as executor:
+            if not self.how.watch:  # later files are unknown
+                executor.announce(jobs)
+            with manifest.opened(self.target, parse_shard(self.how.shard)) as made:
+                for some in self._rounds(jobs, naming):
+                    self._round(some, executor, made, counted)
+            return replace(self._outcome(self.sums.status, jobs), **executor.used)
+
+    @property
+    def _work(self) -> FolderWork:
+        policy = OutputPolicy(self.how.skip_existing, self.overwrite)
+        return FolderWork(self.head, self.options, self.chosen, self.moving, policy)
 
     def _run_remote(self) -> Outcome:
         from restore.jobs.remote_folder import RemoteRun, refuse_remote
@@ -165,9 +163,9 @@ class _FolderRun:
         restorer = None
         key: dict[str, Any] = {}
         if not self.how.dry_run:
-            restorer = open_restorer(self.head, self.options, self.how.workers)
-            key = folder_key(restorer, self.options) | self.chosen.key()
-            key |= self._changed(self.moving)
+            loaded = self._work.load(self.how.workers or 1)
+            restorer = loaded.restorer
+            key = loaded.key | changed_options(self.moving)
         how = replace(self.how, recursive=True, shard="", skip_existing=False)
 
         def restore(source: Path, target: Path, on_outcome: Callable[[Outcome], object]) -> None:
@@ -222,17 +220,6 @@ class _FolderRun:
             first = next(jobs.passed_over())
             self.calls.notify(f"{first}{more}: passed over, not {kind} by name")
 
-    def _restorer(self, jobs: JobTable) -> Restorer:
-        from restore.jobs.input_sizes import sizes_of_jobs
-
-        workers = self.how.workers
-        restorer = open_restorer(self.head, self.options, workers)
-        notify = self.calls.notify
-        if notify is not None and not self.how.watch:  # later files are unknown
-            sizes, times = sizes_of_jobs(jobs, self.overwrite)
-            announce(restorer, sizes, notify, times, workers)
-        return restorer
-
     def _rounds(self, jobs: JobTable, naming: Naming) -> Iterable[Jobs]:
         if not self.how.watch:
             return [jobs]
@@ -266,79 +253,38 @@ class _FolderRun:
     def _round(
         self,
         jobs: Jobs,
-        restorer: Restorer,
+        executor: Executor,
         made: manifest.Manifest,
         counted: FrameCount,
     ) -> None:
-        from restore.jobs.executors.local import MovingWork, OutputPolicy, run
 
         total = len(self.sums) + len(jobs)
         self.calls.progress(len(self.sums), total)
         counted.expect(jobs)
 
-        def of_clip(job: Job, done: int, all_: int) -> None:
+        def frames(job: Job, done: int, all_: int) -> None:
             counted.frames(job.source, done, all_)
             self.calls.on_frames(job.source, done, all_)
 
-        for outcome in run(
-            jobs,
-            restorer,
-            made,
-            folder_key(restorer, self.options) | self.chosen.key(),
-            by_rows=restorer.by_rows,
-            moving=MovingWork(self._restoring(restorer), self._moving_key),
-            open_picture=self._opening(restorer),
-            policy=OutputPolicy(self.how.skip_existing, self.overwrite),
-            workers=self.how.workers,
-            should_stop=self._should_stop,
-            progress=of_clip,
-            within=lambda job, done, all_: self.calls.on_tiles(job.source, done, all_),
-        ):
-            outcome = with_borders(outcome, restorer)
+        def tiles(job: Job, done: float, all_: int) -> None:
+            self.calls.on_tiles(job.source, done, all_)
+
+        calls = JobCallbacks(self._should_stop, frames, tiles)
+        for outcome in executor.run(jobs, made, calls):
             counted.finished(outcome)
             self._note(outcome)
             self.calls.progress(len(self.sums), total)
 
-    def _opening(self, restorer: Restorer) -> Callable[..., Picture]:
-        words = stamp_of(restorer)
-        return lambda *place, **rest: stamped(self.chosen.read(*place, **rest), words)
-
-    def _restoring(self, restorer: Restorer) -> Callable[..., Outcome]:
-        def restore(source: Path, target: Path, overwrite: bool, **rest: Any) -> Outcome:
-            # An interrupted clip is always resumed, as a folder run itself is.
-            policy = ResumePolicy(resume=True, overwrite=overwrite, or_restart=True)
-            wanted = self._wanted(source)
-            job = ClipJob(source, target, restorer, wanted, policy, self.options, **rest)
-            return job.run()
-
-        return restore
-
-    def _wanted(self, source: Path) -> ClipOptions:
-        """The options of clips that have an effect on a file: an animation has no encoder."""
-        return self.moving if is_clip(source) else ClipOptions(temporal=self.moving.temporal)
-
-    def _moving_key(self, source: Path) -> dict[str, Any]:
-        wanted = self._wanted(source)
-        return {"moving": True} | self._changed(wanted)
-
-    @staticmethod
-    def _changed(wanted: ClipOptions) -> dict[str, Any]:
-        """Options other than their defaults: results made before an option existed stay results of
-        the same options."""
-        return {
-            name: value if isinstance(value, bool) else str(value)
-            for name, value in vars(wanted).items()
-            if name != "resume" and value != getattr(ClipOptions, name)
-        }
-
-    def _outcome(self, status: str, jobs: JobTable, restorer: Restorer | None = None) -> Outcome:
-        done = Outcome(
+    def _outcome(self, status: str, jobs: JobTable) -> Outcome:
+        kept = self.sums.kept
+        if self.how.executor != LOCAL:  # others finish files in any order
+            kept = sorted(kept, key=lambda outcome: outcome.source)
+        return Outcome(
             self.sources[0],
             self.target,
             status,
             self.sums.why_ended(),
             seconds=self.sums.seconds,
-            files=tuple(self.sums.kept),
+            files=tuple(kept),
             passed_over=tuple(jobs.passed_over()) if self.sums.keeps else (),
         )
-        return done if restorer is None else replace(done, **used(restorer))

@@ -13,7 +13,8 @@ import numpy as np
 
 from restore.errors import RestoreError
 from restore.jobs import manifest
-from restore.jobs.executors.local import Restore, run
+from restore.jobs.executors.local import run
+from restore.jobs.file_stages import Restore, Stages
 from restore.jobs.folder_plan import plan
 from restore.jobs.outcome import DONE
 from restore.media import image as media
@@ -50,13 +51,13 @@ def measure(
     `run` on the same in a folder. Raises `RestoreError` where one fails."""
     each = max(1, pictures // ROUNDS)
     spent = {"network": 0.0, "folder": 0.0}
-    restore(_picture(shape, 0), _ignore)  # what happens once, at the first
+    restore(made_up_picture(shape, 0), _ignore)  # what happens once, at the first
     with tempfile.TemporaryDirectory() as place:
         for done in range(ROUNDS):
             source, target = Path(place, f"in{done}"), Path(place, f"out{done}")
             source.mkdir()
             for number in range(each):
-                picture = Picture(_picture(shape, done * each + number), None, {})
+                picture = Picture(made_up_picture(shape, done * each + number), None, {})
                 media.write(picture, source / f"{number}{suffix}")
             arrays = [media.read(path).pixels for path in sorted(source.iterdir())]
             started = time.perf_counter()
@@ -74,12 +75,12 @@ def measure(
 def _run(source: Path, target: Path, restore: Restore, key: Mapping[str, Any]) -> None:
     jobs = plan([source], target)
     with manifest.opened(target) as made:
-        for outcome in run(jobs, restore, made, key):
+        for outcome in run(jobs, Stages(restore, made, key)):
             if outcome.status != DONE:
                 raise RestoreError(f"{outcome.source}: {outcome.status}: {outcome.reason}")
 
 
-def _picture(shape: tuple[int, int], seed: int) -> np.ndarray:
+def made_up_picture(shape: tuple[int, int], seed: int) -> np.ndarray:
     """Blocks of colour with some noise: about as hard to compress as a photograph."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 240, (-(-shape[0] // 16), -(-shape[1] // 16), 3), np.uint8)

@@ -65,7 +65,7 @@ def _of_folder(folder: str, place: str, recursive: bool, skip: Path) -> Iterator
 
 
 def _of_pattern(source: Path, skip: Path) -> Iterator[ListedFile]:
-    base = _fixed_part(source)
+    base = fixed_part(source)
     within = skip not in (base.resolve(), *base.resolve().parents)
     for name in glob.iglob(str(source), recursive=True):
         path = Path(name)
@@ -75,7 +75,7 @@ def _of_pattern(source: Path, skip: Path) -> Iterator[ListedFile]:
         yield ListedFile(str(path), below, path.is_file(), path.is_symlink())
 
 
-def _fixed_part(pattern: Path) -> Path:
+def fixed_part(pattern: Path) -> Path:
     """Return the folder of a pattern up to its first wildcard."""
     folders = pattern.parts[:-1]
     fixed = itertools.takewhile(lambda part: not glob.has_magic(part), folders)

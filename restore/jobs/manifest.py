@@ -24,7 +24,7 @@ from typing import Any
 from restore.errors import RestoreError
 from restore.files import claimed, sha256_of
 from restore.jobs.file_version import version_of
-from restore.jobs.manifest_lines import MARK, LineIndex, ManifestLine, tail
+from restore.jobs.manifest_lines import MARK, LineIndex, ManifestLine, OutputState, tail
 from restore.jobs.shard import WHOLE, Shard
 
 _STEM = ".restore-batch"
@@ -73,16 +73,19 @@ class Manifest:
         temporary: Path,
         key: Mapping[str, Any],
         input_version: list[int] | None = None,
-    ) -> None:
-        """Record that ``temporary`` is about to become ``target``. Raises `OSError`."""
+        output: OutputState | None = None,
+    ) -> ManifestLine:
+        """Record that ``temporary``, whose bytes are ``output``, is about to become ``target``.
+        Raises `OSError`."""
+        output = output or OutputState.of(temporary)
         line = ManifestLine(
             str(source),
             self._name(target),
             os.path.relpath(temporary, self.folder),
-            sha256_of(temporary),
+            output.sha256,
             dict(key),
             input_version,
-            version_of(temporary),
+            output.version,
         )
         with self._adding, open(self.path, "a+b") as file:
             if file.tell() and not self._ends_a_line(file):
@@ -92,6 +95,7 @@ class Manifest:
             file.flush()
             os.fsync(file.fileno())
             self._index.add(line.output, self.path, offset)
+        return line
 
     @staticmethod
     def _ends_a_line(file: Any) -> bool:
@@ -104,9 +108,10 @@ class Manifest:
         for part in self.folder.glob(f"{_STEM}*.jsonl"):
             if not self._is_of_a_sibling(part.name.removeprefix(f"{_STEM}.")):
                 for line in tail(part, _UNFINISHED):
-                    self._complete(line)
+                    self.complete_line(line)
 
-    def _complete(self, line: ManifestLine) -> None:
+    def complete_line(self, line: ManifestLine) -> None:
+        """Rename the output of a line if it is complete and still has its temporary name."""
         temporary, target = (self.folder / path for path in (line.temporary, line.output))
         if not temporary.is_file() or sha256_of(temporary) != line.output_sha256:
             return

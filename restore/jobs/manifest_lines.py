@@ -11,10 +11,25 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from restore.files import sha256_of
+from restore.jobs.file_version import version_of
 
 MARK = "restore-batch-"
 """Prefix of temporary files of folder runs."""
+
+
+@dataclass(frozen=True)
+class OutputState:
+    """The bytes of a complete output. ``version``: as `version_of`."""
+
+    sha256: str
+    version: list[int] | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> OutputState:
+        return cls(sha256_of(path), version_of(path))
 
 
 @dataclass(frozen=True)
@@ -37,14 +52,21 @@ class ManifestLine:
     def __post_init__(self) -> None:
         # The file may come from anywhere, and the files that it names are moved and replaced.
         for name in (self.output, self.temporary, self.output_sha256):
-            if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+            if not isinstance(name, str) or _leads_out(name):
                 raise ValueError(f"{name!r} is not in the folder")
-        temporary = Path(self.temporary).name
+        temporary = os.path.basename(self.temporary)
         if not temporary.startswith(f".{MARK}") or not temporary.endswith(".part"):
             raise ValueError(f"{temporary!r} is no temporary file of a folder run")
         os.fsencode(self.output)
         if not isinstance(self.key, dict):
             raise ValueError(f"{self.key!r} is no key")
+
+
+def _leads_out(name: str) -> bool:
+    # Without `Path`, which would be half of the time to read a manifest.
+    if os.path.isabs(name) or os.path.splitdrive(name)[0]:
+        return True
+    return ".." in name and ".." in Path(name).parts
 
 
 def parse_line(text: bytes) -> ManifestLine | None:
@@ -90,6 +112,7 @@ class LineIndex:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._parts: list[Path] = []
+        self._files: dict[int, BinaryIO] = {}
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._database.execute("CREATE TABLE lines (output INTEGER, part INTEGER, offset INTEGER)")
         self._database.execute("CREATE INDEX by_output ON lines (output)")
@@ -115,16 +138,20 @@ class LineIndex:
             rows = self._database.execute(
                 "SELECT part, offset FROM lines WHERE output = ? ORDER BY rowid", (_hash(output),)
             ).fetchall()
-        found = []
-        for number, offset in rows:
-            with open(self._parts[number], "rb") as file:
-                file.seek(offset)
-                line = parse_line(file.readline())
-            if line is not None and line.output == output:  # else another of the same hash
-                found.append(line)
-        return found
+            lines = [parse_line(self._text(number, offset)) for number, offset in rows]
+        # Others may have the same hash.
+        return [line for line in lines if line is not None and line.output == output]
+
+    def _text(self, number: int, offset: int) -> bytes:
+        if number not in self._files:
+            self._files[number] = open(self._parts[number], "rb")  # noqa: SIM115 - see close
+        file = self._files[number]
+        file.seek(offset)
+        return file.readline()
 
     def close(self) -> None:
+        for file in self._files.values():
+            file.close()
         self._database.close()
 
     def _number(self, part: Path) -> int:

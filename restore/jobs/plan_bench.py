@@ -20,6 +20,7 @@ import psutil
 from restore.errors import RestoreError
 from restore.jobs import manifest
 from restore.jobs.executors.local import run
+from restore.jobs.file_stages import Stages
 from restore.jobs.file_version import version_of
 from restore.jobs.folder_plan import plan
 from restore.jobs.manifest_lines import MARK, ManifestLine
@@ -62,7 +63,7 @@ def measure(files: int, place: Path | None, progress: Progress) -> PlanFigures:
         with manifest.opened(target) as made:
             read = time.perf_counter()
             before = opened[0]
-            for number, outcome in enumerate(run(jobs, _fail, made, _KEY)):
+            for number, outcome in enumerate(run(jobs, Stages(_fail, made, _KEY))):
                 if outcome.status != SKIPPED:
                     raise RestoreError(f"{outcome.source}: {outcome.status}: {outcome.reason}")
                 if number % 1000 == 0:

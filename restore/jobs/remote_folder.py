@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError, RestoreError, UsageError
+from restore.jobs.executors import LOCAL
 from restore.jobs.folder_plan import Naming
 from restore.jobs.folder_sums import FolderSums
 from restore.jobs.object_records import ObjectRecords
@@ -238,6 +239,8 @@ def refuse_remote(sources: Sequence[object], target: object, how: FolderOptions)
     """Raise `UsageError` or `ImageError` for what stores cannot do."""
     if as_url(target).startswith(("http://", "https://")):
         raise ImageError(f"{redacted(as_url(target))}: can only be read; name another store")
+    if how.executor != LOCAL:
+        raise UsageError(f"executor={how.executor!r} is for local folders; use shard for stores")
     if how.watch:
         raise UsageError("watch is for local folders; run again for what has arrived")
     if Path(str(target)).suffix.lower() in SUFFIXES and is_remote(target):

@@ -56,8 +56,14 @@ def key_options(head: Head, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def open_restorer(head: Head, options: Mapping[str, Any], workers: int = 1) -> Restorer:
+def open_restorer(
+    head: Head, options: Mapping[str, Any], workers: int = 1, processes: int = 1
+) -> Restorer:
     """Return ``head`` if it is a `Restorer`, else load the head of this name with ``options``.
+
+    Args:
+        workers: threads that restore files at a time, and share the cores and the memory.
+        processes: processes of ``workers`` threads that share the memory, each with its own cores.
 
     Raises `UsageError` for an unknown option, and as `Restorer` does.
     """
@@ -76,7 +82,7 @@ def open_restorer(head: Head, options: Mapping[str, Any], workers: int = 1) -> R
     for name in options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}{did_you_mean(name, known)}")
-    return Restorer(head, workers=workers, **options)
+    return Restorer(head, workers=workers * processes, **options)
 
 
 def used(restorer: Restorer) -> Used:

@@ -1,330 +1,73 @@
-"""Carry out a plan on this machine: read, restore and write at the same time.
-
-A file that fails does not stop the others, unless the disk is full.
-
-This module knows no network: ``restore`` maps an array to a better array.
-"""
+"""Carry out a plan in this process: read, restore and write at the same time."""
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
 
-import numpy as np
-
-from restore.errors import ImageError, RestoreError
-from restore.files import check_target, is_full_disk, sha256_of_stream
-from restore.jobs.clip_work_folder import discard
-from restore.jobs.file_version import settled_version, version_of
-from restore.jobs.folder_plan import Job
+from restore.jobs.file_stages import JobCallbacks, Stages, Underway
+from restore.jobs.folder_callbacks import FolderCallbacks
+from restore.jobs.folder_options import FolderOptions
+from restore.jobs.folder_work import FolderWork, LoadedWork
+from restore.jobs.input_sizes import sizes_of_jobs
+from restore.jobs.job_table import Job, Jobs
 from restore.jobs.manifest import Manifest
-from restore.jobs.outcome import DISK_FULL, FAILED, SKIPPED, STOPPED, Outcome
-from restore.jobs.routing import is_moving
-from restore.media import image as media
-from restore.media import large
-from restore.media.io_options import IoOptions
-from restore.media.picture import Picture
+from restore.jobs.outcome import Outcome
+from restore.jobs.restorers import Notify, Used, announce, with_borders
 from restore.pipe import piped
 
-Report = Callable[[float, int], None]
-Restore = Callable[[np.ndarray, Report], np.ndarray]
-ByRows = Callable[..., None]
-"""Maps pixels, ``into`` a `Sink`, with a ``progress`` that is a `Report`."""
+
+@contextmanager
+def opened(
+    work: FolderWork, how: FolderOptions, sources: Sequence[Path], calls: FolderCallbacks
+) -> Iterator[LocalExecutor]:
+    """An `Opener`."""
+    workers = how.workers or 1
+    yield LocalExecutor(work.load(workers), workers, calls.notify)
 
 
 @dataclass(frozen=True)
-class OutputPolicy:
-    """What to do about existing outputs. An output made from the same input in the same way is
-    never made again.
+class LocalExecutor:
+    """Restores files in threads of this process."""
 
-    ``skip_existing``: keep every existing output.
-    ``overwrite``: replace outputs that no earlier run has made.
-    """
+    loaded: LoadedWork
+    workers: int
+    notify: Notify | None = None
 
-    skip_existing: bool = False
-    overwrite: bool = False
+    @property
+    def used(self) -> Used:
+        return self.loaded.used
 
+    def announce(self, jobs: Jobs) -> None:
+        if self.notify is not None:
+            sizes, times = sizes_of_jobs(jobs, self.loaded.work.policy.overwrite)
+            announce(self.loaded.restorer, sizes, self.notify, times, self.workers)
 
-@dataclass(frozen=True)
-class MovingWork:
-    """How clips and animations are restored.
-
-    ``restore``: maps source and target, with ``progress``, ``overwrite``, ``mark`` and ``ready``,
-    to an `Outcome`.
-    ``key``: maps a source to the options that decide the result besides those of pictures.
-    """
-
-    restore: Callable[..., Outcome]
-    key: Callable[[Path], Mapping[str, Any]]
+    def run(self, jobs: Jobs, manifest: Manifest, calls: JobCallbacks) -> Iterator[Outcome]:
+        for outcome in run(jobs, self.loaded.stages(manifest, calls), self.workers):
+            yield with_borders(outcome, self.loaded.restorer)
 
 
-_AS_IT_IS = IoOptions()
-_NO_POLICY = OutputPolicy()
-
-
-class RunStopped(Exception):  # noqa: N818 - not an error
-    """Raised inside the restoration of a file to drop it."""
-
-
-@dataclass(frozen=True)
-class _Underway:
-    """A job between two stages. It is finished once ``outcome`` is set."""
-
-    job: Job
-    picture: Picture | None = None
-    moving: bool = False
-    key: Mapping[str, Any] = field(default_factory=dict)
-    version: list[int] | None = None  # of the input that was read
-    replaces: bool = False  # an output existed when the input was read
-    outcome: Outcome | None = None
-    seconds: float = 0.0
-
-
-def run(
-    jobs: Iterable[Job],
-    restore: Restore,
-    manifest: Manifest,
-    key: Mapping[str, Any],
-    *,
-    by_rows: ByRows | None = None,
-    moving: MovingWork | None = None,
-    open_picture: Callable[..., Picture] = _AS_IT_IS.read,
-    above: int = large.ABOVE,
-    policy: OutputPolicy = _NO_POLICY,
-    workers: int = 1,
-    should_stop: Callable[[], bool] = lambda: False,
-    progress: Callable[[Job, int, int], None] = lambda job, done, total: None,
-    within: Callable[[Job, float, int], None] = lambda job, done, total: None,
-) -> Iterator[Outcome]:
+def run(jobs: Iterable[Job], stages: Stages, workers: int = 1) -> Iterator[Outcome]:
     """Yield an outcome for every job, in order, as soon as it is known.
 
     While a picture is restored, the next one is read and the previous one is written. Any error
     fails the file it occurs in. A full disk fails one file and stops the remaining ones, whose
-    reason is `DISK_FULL`.
-
-    Args:
-        key: everything besides the input that decides the result: the model and its options.
-        by_rows: restores pictures of more than ``above`` pixels, written at the same time.
-        moving: restores clips and animations; without it, an animation becomes one picture.
-        open_picture: reads a picture.
-        workers: number of files restored at a time.
-        should_stop: once it returns True, pictures being written are finished and all others are
-            `STOPPED`.
-        progress: called with the job and its finished and total frames, in any thread.
-        within: called with the job and the finished and total tiles of its picture, likewise.
+    reason is `DISK_FULL`. ``workers`` is the number of files restored at a time.
     """
-
-    stages = _Stages(
-        *(restore, manifest, key, by_rows, moving, open_picture, above, policy, should_stop),
-        *(progress, within),
-    )
-    started = (_Underway(job) for job in jobs)
-    read, restore_, write = (
+    looked = (stages.guarded(stages.look, Underway(job)) for job in jobs)
+    read, restore, write = (
         partial(stages.guarded, work) for work in (stages.read, stages.restore, stages.write)
     )
-    opened = piped(started, read, threads=1, ahead=1)
-    better = piped(opened, restore_, threads=workers, ahead=workers)
-    for underway in piped(better, write, threads=1, ahead=1):
+    opened = piped(looked, read, threads=1, ahead=1, at_once=_if_finished)
+    better = piped(opened, restore, threads=workers, ahead=workers, at_once=_if_finished)
+    for underway in piped(better, write, threads=1, ahead=1, at_once=_if_finished):
         assert underway.outcome is not None
         yield underway.outcome
 
 
-@dataclass(frozen=True)
-class _Stages:
-    """What happens to a job, in this order. The arguments are those of `run`."""
-
-    better: Restore
-    manifest: Manifest
-    key: Mapping[str, Any]
-    by_rows: ByRows | None
-    moving: MovingWork | None
-    open_picture: Callable[..., Picture]
-    above: int
-    policy: OutputPolicy
-    should_stop: Callable[[], bool]
-    progress: Callable[[Job, int, int], None]
-    within: Callable[[Job, float, int], None]
-    full: threading.Event = field(default_factory=threading.Event)
-
-    def guarded(self, work: Callable[[_Underway], _Underway], underway: _Underway) -> _Underway:
-        """Run one stage of a job that is not finished; an error finishes it."""
-        if underway.outcome is not None:
-            return underway
-        job = underway.job
-        try:
-            return work(underway)
-        except RunStopped:
-            outcome = Outcome(*_paths(job), STOPPED, DISK_FULL if self.full.is_set() else "")
-        except Exception as error:  # noqa: BLE001 - one file must not end a run of a night
-            outcome = self._failed(error, job)
-        return _Underway(job, outcome=outcome)
-
-    def _failed(self, error: Exception, job: Job) -> Outcome:
-        if not is_full_disk(error):
-            return Outcome(*_paths(job), FAILED, _reason(error, job))
-        if self.full.is_set():  # one file has failed of it
-            return Outcome(*_paths(job), STOPPED, DISK_FULL)
-        self.full.set()
-        return Outcome(*_paths(job), FAILED, f"{DISK_FULL}: {_reason(error, job)}")
-
-    def read(self, underway: _Underway) -> _Underway:
-        """Skip a job that is done, else read its picture, if it has one."""
-        self._stop()
-        job, moving = underway.job, self.moving
-        self.manifest.sweep(job.target.parent)
-        if self._is_unchanged(job):
-            return _skipped(underway, "done before")
-        if moving is not None and is_moving(job.source, job.target):
-            key = {**self.key, **moving.key(job.source)}
-            return self._checked(replace(underway, moving=True, key=key), None)
-        opened = partial(self.open_picture, target=job.target if self.by_rows else None)
-        return self._checked(replace(underway, key=self.key), opened)
-
-    def restore(self, underway: _Underway) -> _Underway:
-        """Restore the input; a moving or large one is written as well."""
-        self._stop()
-        underway.job.target.parent.mkdir(parents=True, exist_ok=True)
-        return self._moving(underway) if underway.moving else self._picture(underway)
-
-    def write(self, underway: _Underway) -> _Underway:
-        """Write a restored picture."""
-        picture = underway.picture
-        assert picture is not None
-        started = time.perf_counter()
-        media.write(
-            picture, underway.job.target, mark=self.manifest.mark, ready=self._ready(underway)
-        )
-        return _done(underway, picture, underway.seconds + time.perf_counter() - started)
-
-    def _is_unchanged(self, job: Job) -> bool:
-        """Return whether a job was done, and input and output have kept size and time since: the
-        files are not opened."""
-        made = self.manifest.lines_of(job.target)
-        version = version_of(job.source) if made else None
-        if version is None:
-            return False
-        keys = [dict(self.key)]
-        if self.moving is not None:
-            keys.append({**self.key, **self.moving.key(job.source)})
-        return any(
-            line.input_version == version
-            and {name: line.key[name] for name in line.key if name != "input_sha256"} in keys
-            for line in made
-        )
-
-    def _stop(self) -> None:
-        if self.full.is_set() or self.should_stop():
-            raise RunStopped
-
-    def _checked(
-        self, underway: _Underway, open_picture: Callable[[Path, BinaryIO], Picture] | None
-    ) -> _Underway:
-        job = underway.job
-        exists = os.path.lexists(job.target)
-        if exists and self.policy.skip_existing:
-            return _skipped(underway, "exists")
-        with open(job.source, "rb") as stream:
-            # Opened once, so that the picture restored is the one that was hashed.
-            version = settled_version(stream.fileno())
-            key = {**underway.key, "input_sha256": sha256_of_stream(stream)}
-            if exists:
-                made = self.manifest.lines_of(job.target)
-                if any(line.key == key for line in made):
-                    if underway.moving:
-                        discard(job.target)  # a kill may have left its segments
-                    return _skipped(underway, "done before")
-                if not made:  # not made by a run of this program
-                    check_target(job.target, self.policy.overwrite, ImageError)
-            underway = replace(underway, key=key, version=version, replaces=exists)
-            if open_picture is None:
-                return underway
-            stream.seek(0)
-            picture = open_picture(job.source, stream)
-        return replace(underway, picture=picture.noting(*media.check_fits(picture, job.target)))
-
-    def _moving(self, underway: _Underway) -> _Underway:
-        def report(done: int, total: int) -> None:
-            self._stop()
-            self.progress(underway.job, done, total)
-
-        assert self.moving is not None
-        job, started = underway.job, time.perf_counter()
-        outcome = self.moving.restore(
-            *(job.source, job.target),
-            progress=report,
-            overwrite=underway.replaces or self.policy.overwrite,
-            mark=self.manifest.mark,
-            ready=self._ready(underway),
-        )
-        seconds = time.perf_counter() - started
-        return replace(underway, outcome=replace(outcome, seconds=seconds))
-
-    def _picture(self, underway: _Underway) -> _Underway:
-        job, picture = underway.job, underway.picture
-        assert picture is not None
-
-        def report(done: float, total: int) -> None:
-            self._stop()
-            self.within(job, done, total)
-
-        started = time.perf_counter()
-        restored = large.through(
-            picture,
-            job.target,
-            lambda pixels: self.better(pixels, report),
-            self.by_rows and partial(self.by_rows, progress=report),
-            above=self.above,
-            mark=self.manifest.mark,
-            ready=self._ready(underway),
-        )
-        seconds = time.perf_counter() - started
-        if restored is None:
-            return _done(underway, picture, seconds)
-        return replace(underway, picture=restored, seconds=seconds)
-
-    def _ready(self, underway: _Underway) -> Callable[[Path], None]:
-        """Return what is done when an output is complete, before it gets its name."""
-
-        def record(temporary: Path) -> None:
-            job = underway.job
-            expected = underway.replaces or self.policy.overwrite
-            if not expected and os.path.lexists(job.target):
-                raise ImageError(f"{job.target}: has appeared meanwhile; it is left as it is")
-            self.manifest.add(job.source, job.target, temporary, underway.key, underway.version)
-
-        return record
-
-
-def _skipped(underway: _Underway, reason: str) -> _Underway:
-    return replace(underway, outcome=Outcome(*_paths(underway.job), SKIPPED, reason))
-
-
-def _paths(job: Job) -> tuple[Path, Path]:
-    return job.source, job.target
-
-
-def _done(underway: _Underway, picture: Picture, seconds: float) -> _Underway:
-    height, width = picture.pixels.shape[:2]
-    done = Outcome(
-        *_paths(underway.job), notes=picture.notes, size=(height, width), seconds=seconds
-    )
-    return replace(underway, picture=None, outcome=done)
-
-
-def _reason(error: Exception, job: Job) -> str:
-    if isinstance(error, RestoreError):
-        text = str(error).removeprefix(f"{job.source}: ")
-    elif isinstance(error, OSError) and error.strerror:
-        elsewhere = error.filename and error.filename != str(job.source)
-        text = f"{error.filename}: {error.strerror}" if elsewhere else error.strerror
-    elif isinstance(error, MemoryError):
-        text = "not enough memory"
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+def _if_finished(underway: Underway) -> Underway | None:
+    return underway if underway.outcome is not None else None

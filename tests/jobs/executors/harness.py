@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from restore.jobs.executors.local import run
+from restore.jobs.file_stages import Stages
 from restore.jobs.folder_plan import plan
 from restore.jobs.manifest import opened
 
@@ -27,7 +28,7 @@ def inverted(pixels: np.ndarray, report: Callable[[int, int], None]) -> np.ndarr
 def main(inputs: Path, output: Path) -> None:
     jobs = plan([inputs], output, recursive=True)
     with opened(output) as manifest, open(output.with_suffix(".log"), "a") as log:
-        for outcome in run(jobs, inverted, manifest, {"model": "inverse"}):
+        for outcome in run(jobs, Stages(inverted, manifest, {"model": "inverse"})):
             print(outcome.status, outcome.source.name, file=log, flush=True)
 
 

@@ -18,7 +18,8 @@ from pictures import saved
 from PIL import Image
 
 from restore.errors import RestoreError
-from restore.jobs.executors.local import OutputPolicy, run
+from restore.jobs.executors.local import run
+from restore.jobs.file_stages import JobCallbacks, OutputPolicy, Stages
 from restore.jobs.folder_plan import plan
 from restore.jobs.manifest import LOCK, NAME, opened
 from restore.jobs.outcome import Outcome
@@ -47,10 +48,10 @@ def photos(tmp_path: Path) -> Path:
 
 def batch(photos: Path, work: Callable[..., np.ndarray] = invert, **options: Any) -> list[Outcome]:
     out = photos.with_name("out")
-    key = options.pop("key", {"model": "inverse"})
+    key, workers = options.pop("key", {"model": "inverse"}), options.pop("workers", 1)
     jobs = plan([photos], out, recursive=True)
     with opened(out) as manifest:
-        return list(run(jobs, work, manifest, key, **options))
+        return list(run(jobs, Stages(work, manifest, key, **options), workers))
 
 
 def statuses(outcomes: list[Outcome]) -> dict[str, str]:
@@ -168,7 +169,7 @@ def test_an_unknown_format_is_refused_before_any_work(photos: Path) -> None:
     out = photos.with_name("out")
     with opened(out) as manifest:
         jobs = plan([photos / "2.xyz"], out)
-        (outcome,) = run(jobs, pytest.fail, manifest, {})  # type: ignore[arg-type]
+        (outcome,) = run(jobs, Stages(pytest.fail, manifest, {}))  # type: ignore[arg-type]
     assert "unknown output format '.xyz'" in outcome.reason
 
 
@@ -189,7 +190,7 @@ def test_stopping_drops_the_picture_that_is_being_restored(photos: Path) -> None
         report(1, 2)
         return 255 - pixels
 
-    outcomes = statuses(batch(photos, work, should_stop=stop.is_set))
+    outcomes = statuses(batch(photos, work, calls=JobCallbacks(stop.is_set)))
     assert "stopped" in outcomes.values()
     assert "failed" not in outcomes.values()
     check(photos, [int(n[0]) for n, status in outcomes.items() if status == "done"])
@@ -290,6 +291,6 @@ def test_a_large_picture_is_dropped_when_the_run_stops(photos: Path) -> None:
         begun.set()
         by_rows(pixels, into, progress)
 
-    options = LARGE | {"by_rows": watched, "should_stop": begun.is_set}
+    options = LARGE | {"by_rows": watched, "calls": JobCallbacks(begun.is_set)}
     assert set(statuses(batch(photos, whole, **options)).values()) == {"stopped"}
     check(photos, [])
