@@ -20,7 +20,7 @@ EVAL = ROOT.parent / "shared" / "data" / "eval"
 TILE, SMALLER = 128, 256
 MOST_SEAM, MOST_STEP = 1.1, 1.5
 MOST_SHOWN = 0.25
-"""Levels of 8 bits by which borders may differ more than the rest: nobody sees them."""
+"""Levels of 8 bits by which the difference may be larger along borders without being visible."""
 MOST_LOST = 0.02  # dB
 CROP = (448, 512)
 SAMPLES = {
