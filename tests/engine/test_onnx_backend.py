@@ -18,6 +18,7 @@ from pictures import saved, smooth
 from restore import Restorer
 from restore.checkpoints import store
 from restore.checkpoints.card import TilePolicy
+from restore.engine.footprint import PEAK
 from restore.engine.onnx_backend import _device
 from restore.engine.threads import count_threads
 from restore.errors import CheckpointError, RestoreError, UsageError
@@ -46,6 +47,16 @@ restore = Restorer("denoise", **options)
 np.save(result, restore(np.load(picture)))
 assert str(restore.compute.device) == "cpu"
 assert not {"torch", "onnx"} & set(sys.modules)
+"""
+TWICE = f"""{PEAK}
+import numpy as np
+from restore import Restorer
+restore = Restorer("denoise", "denoise-small", device="cpu", backend="onnxruntime")
+image, before, peaks = np.zeros((512, 512, 3), np.uint8), peak(), []
+for _ in range(3):
+    restore(image)
+    peaks.append(peak() - before)
+print(*peaks)
 """
 COMMAND = """
 from restore.cli import main
@@ -145,6 +156,16 @@ def test_models_are_exported_without_torch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").is_file()
     assert len([*(tmp_path / "home" / "onnx").glob("*.onnx")]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_later_images_require_no_more_memory_than_the_first(tmp_path: Path) -> None:
+    done = run(TWICE, home=tmp_path, without=("torch",))
+    assert done.returncode == 0, done.stderr
+    first, *others = map(int, done.stdout.split())
+    assert first > 50 << 20
+    assert max(others) < 1.3 * first
 
 
 def test_weights_that_torch_converts_are_not_pulled_without_it(tmp_path: Path) -> None:
