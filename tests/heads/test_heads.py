@@ -24,7 +24,7 @@ from restore.errors import ConfigError, ModelNotFoundError, UsageError
 from restore.evaluate.classical import METHODS, methods_of
 from restore.evaluate.protocol import BASIC, FURTHER, metrics_of
 from restore.heads import HEADS, Head
-from restore.inspect.judgement import FAULTS
+from restore.inspect import FAULTS
 from restore.inspect.suggestion import head_for
 from restore.train import planning
 
