@@ -12,7 +12,7 @@ from judge_training import OF_PLACES, QUALITY, SEVERITY, losses_of
 from restore.networks.judge import FAULTS
 from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, Verdict
 
-STEPS, BATCH, RATE, DECAY, WARM_UP = 4000, 128, 2e-3, 0.03, 100
+STEPS, BATCH, RATE, DECAY, WARM_UP = 1500, 128, 2e-3, 0.1, 100
 EMA = 0.998
 LEAST_SPREAD = 1e-3
 
