@@ -42,7 +42,7 @@ class MaxvitStages(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return N x C x h x w of every stage, the first of them half as large as ``x``."""
-        maps = []
+        maps: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
