@@ -8,5 +8,6 @@ setup(
         "restore.cli",
         "restore.weights",
         "restore.weights.official",
+        "restore.weights.judge",
     ]
 )

@@ -46,7 +46,7 @@ def auto(
     from dataclasses import asdict
 
     from restore.checkpoints import store
-    from restore.inspect import inspect, suggest
+    from restore.inspect import judge, suggest
     from restore.media.io_options import IoOptions
 
     moving = detect.is_clip(source) or detect.is_clip(target) or detect.is_animated(source)
@@ -56,8 +56,8 @@ def auto(
     if target == PIPE:
         reporter = pipe.silent(reporter)
     picture, save = open_any(source, target, overwrite, IoOptions(), reporter, by_rows=False)
-    findings = inspect(picture.in_8_bits().pixels)
-    task = suggest(findings)
+    judgement = judge(picture.in_8_bits().pixels)
+    task = suggest(judgement)
     if task is None:
         text, values = _copy(picture, save, source, target)
     else:
@@ -74,7 +74,7 @@ def auto(
         outcome = restore(picture, save, source, target, task, reporter, **options)
         text, values = described(outcome, task, options)
         text = f"{task}: {text}"
-    reporter.result(text, **values, findings=asdict(findings))
+    reporter.result(text, **values, judgement=asdict(judgement))
 
 
 def _copy(

@@ -1,6 +1,22 @@
-"""Faults of a picture: estimates from the literature, and the head they suggest. No torch."""
+"""Faults of a picture: the judgement of a small network, and measured numbers beside it.
+
+Importing this, and everything but `judge`, imports no torch.
+"""
 
 from restore.inspect.findings import Findings, inspect
-from restore.inspect.suggestion import Symptom, suggest, verdicts
+from restore.inspect.judgement import Judgement, Place, judge
+from restore.inspect.suggestion import Symptom, flagged, suggest, symptoms
+from restore.networks.judge.config import FAULTS
 
-__all__ = ["Findings", "Symptom", "inspect", "suggest", "verdicts"]
+__all__ = [
+    "FAULTS",
+    "Findings",
+    "Judgement",
+    "Place",
+    "Symptom",
+    "flagged",
+    "inspect",
+    "judge",
+    "suggest",
+    "symptoms",
+]

@@ -1,4 +1,4 @@
-"""All that is measured of a picture."""
+"""All that is measured of a picture without a network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import cv2
 import numpy as np
 
 from restore.inspect.blocking import blocking
-from restore.inspect.blur_estimate import blur
 from restore.inspect.darkness import darkness
-from restore.inspect.haze_estimate import haze
-from restore.inspect.noise_estimate import Noise, noise
-from restore.inspect.rain_estimate import RainStreaks, rain
+from restore.inspect.noise_estimate import noise_sigma
 from restore.inspect.view import reduced, tiles
 
 
@@ -20,27 +17,21 @@ from restore.inspect.view import reduced, tiles
 class Findings:
     """What `inspect` measured; None where the picture is too small or too plain for it."""
 
-    noise: Noise | None
-    blur: float | None
-    haze: float | None
-    rain: RainStreaks | None
+    sigma: float | None
+    """Standard deviation of the noise in smooth places, 0 to 255."""
     darkness: float
+    """One less the mean luma, 0 to 1."""
     blocking: float | None
+    """Steps across the borders of JPEG's blocks over those elsewhere, less 1."""
 
 
 def inspect(pixels: np.ndarray) -> Findings:
     """Measure H x W x 3 (RGB) or H x W (grey), uint8, at least 1 x 1."""
-    seen = reduced(pixels)
-    grey = _grey(seen)
     parts = tiles(pixels)
-    blocks = [blocking(_grey(part)) for part in parts]
-    known = [x for x in blocks if x is not None]
+    known = [x for x in (blocking(_grey(part)) for part in parts) if x is not None]
     return Findings(
-        noise=noise([np.atleast_3d(part).astype(np.float32) for part in parts]),
-        blur=blur(grey),
-        haze=haze(seen),
-        rain=rain(seen),
-        darkness=darkness(grey),
+        sigma=noise_sigma([np.atleast_3d(part).astype(np.float32) for part in parts]),
+        darkness=darkness(_grey(reduced(pixels))),
         blocking=float(np.median(known)) if known else None,
     )
 

@@ -173,7 +173,7 @@ def _catalogue(service: Service) -> dict[str, Any]:
 
 
 def _inspected(job: ServedJob, pixels: int) -> dict[str, Any]:
-    from restore.inspect import inspect, suggest, verdicts
+    from restore.inspect import inspect, judge, suggest, symptoms
     from restore.media import image as media
     from restore.serve.job_queue import one_line
 
@@ -181,13 +181,14 @@ def _inspected(job: ServedJob, pixels: int) -> dict[str, Any]:
         picture = media.read(job.source, max_pixels=pixels).in_8_bits()
     except ImageError as error:
         raise ImageError(one_line(error, job)) from error
-    findings = inspect(picture.pixels)
+    judgement = judge(picture.pixels)
     height, width = picture.pixels.shape[:2]
     return {
         "width": width,
         "height": height,
-        "suggestion": suggest(findings),
-        "findings": [asdict(verdict) for verdict in verdicts(findings)],
+        "suggestion": suggest(judgement),
+        "quality": judgement.quality,
+        "findings": [asdict(one) for one in symptoms(judgement, inspect(picture.pixels))],
     }
 
 

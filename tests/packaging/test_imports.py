@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "engine": {"errors", "networks", "heads", "checkpoints", "export", "media", "engine"},
     "jobs": {"errors", "files", "media", "engine", "jobs"},
     "degrade": {"errors", "media", "degrade"},
-    "inspect": {"errors", "files", "heads", "media", "inspect"},
+    "inspect": {"errors", "files", "heads", "media", "networks", "inspect"},
     "evaluate": {
         *("errors", "networks", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
         "evaluate",

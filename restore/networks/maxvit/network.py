@@ -90,11 +90,7 @@ class Maxvit(nn.Module):
         super().__init__()
         self.config = config
         self.stem = Stem(config.stem)
-        before = (config.stem, *config.channels[:-1])
-        self.stages = nn.ModuleList(
-            _stage(*shape, config)
-            for shape in zip(before, config.channels, config.depths, strict=True)
-        )
+        self.stages = stages_of(config)
         self.classifier = Classifier(config.channels[-1], config.hidden, config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,6 +103,13 @@ class Maxvit(nn.Module):
         for stage in self.stages:
             x = stage(x)
         return self.classifier(x)
+
+
+def stages_of(config: MaxvitConfig) -> nn.ModuleList:
+    """Build the stages, which map N x stem x H x W to N x channels[-1] x h x w."""
+    before = (config.stem, *config.channels[:-1])
+    shapes = zip(before, config.channels, config.depths, strict=True)
+    return nn.ModuleList(_stage(*shape, config) for shape in shapes)
 
 
 def _stage(before: int, channels: int, depth: int, config: MaxvitConfig) -> nn.Sequential:

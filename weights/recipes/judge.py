@@ -1,0 +1,95 @@
+"""Train, write and measure the judge of pictures behind `restore inspect`.
+
+    python weights/recipes/judge.py samples TRAIN BANK COUNT [PART OF]
+    python weights/recipes/judge.py held-out TRAIN BANK COUNT [PART OF]
+    python weights/recipes/judge.py train CONFIG BANK COUNT RUN [STOP]
+    python weights/recipes/judge.py features CONFIG RUN BANK COUNT [PART OF]
+    python weights/recipes/judge.py write CONFIG RUN BANK COUNT HELD_OUT COUNT OUT
+    python weights/recipes/judge.py measure EVAL
+
+TRAIN is the folder of training data, EVAL that of evaluation data. ``samples`` makes COUNT samples
+into the folder BANK, as the PART-th of OF processes; ``held-out`` does so from the pictures that
+are never trained on. ``train`` trains to the end of CONFIG, or to step STOP, and goes on where RUN
+was interrupted. ``features`` computes what the trunk of RUN makes of a bank. ``write`` fits the
+head on features, calibrates it on held-out samples, writes OUT (.safetensors) with its card, and
+prints a table of kinds. ``measure`` prints the table of the shipped judge.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import judge_bank
+import judge_export
+import judge_features
+import judge_report
+from judge_samples import PER_SIDE
+from judge_sources import Sources
+from judge_training import Run, RunConfig
+
+from restore.inspect.views import PER_SIDE as AS_SHIPPED
+
+SEED, HELD_OUT_SEED = 1, 2
+
+
+def samples(train: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+    """Make samples of the training pictures."""
+    chunks = range(int(part), -(-int(count) // judge_bank.CHUNK), int(of))
+    judge_bank.write(Sources(Path(train), False), Path(bank), SEED, chunks, PER_SIDE)
+
+
+def held_out(train: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+    """Make samples of the pictures kept back, with as many places as inference has."""
+    chunks = range(int(part), -(-int(count) // judge_bank.CHUNK), int(of))
+    judge_bank.write(Sources(Path(train), True), Path(bank), HELD_OUT_SEED, chunks, AS_SHIPPED)
+
+
+def train(config: str, bank: str, count: str, run: str, stop: str = "0") -> None:
+    """Train."""
+    read = judge_bank.read(Path(bank), int(count))
+    Run(RunConfig.read(Path(config)), Path(run)).train(read, int(stop) or None)
+
+
+def features(config: str, run: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+    """Compute the features of a bank."""
+    chunks = range(int(part), -(-int(count) // judge_bank.CHUNK), int(of))
+    network = Run(RunConfig.read(Path(config)), Path(run)).averaged()
+    judge_features.write(network, Path(bank), Path(run), chunks)
+
+
+def write(config: str, run: str, bank: str, count: str, held: str, others: str, out: str) -> None:
+    """Fit the head, calibrate and write."""
+    trained = Run(RunConfig.read(Path(config)), Path(run))
+    learned_from, held_back = (
+        judge_features.read(Path(folder), Path(run), int(number))
+        for folder, number in ((bank, count), (held, others))
+    )
+    flags = judge_export.write(trained, learned_from, held_back, Path(out))
+    print("\n".join(judge_report.by_kind(held_back, flags)))
+
+
+def measure(data: str) -> None:
+    """Measure the shipped judge."""
+    for line in judge_report.on_sets(Path(data)):
+        print(line, flush=True)
+
+
+COMMANDS = {
+    "samples": samples,
+    "held-out": held_out,
+    "train": train,
+    "features": features,
+    "write": write,
+    "measure": measure,
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
+        sys.exit((__doc__ or "").strip())
+    torch.set_num_threads(1)
+    COMMANDS[sys.argv[1]](*sys.argv[2:])
