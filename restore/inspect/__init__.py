@@ -4,8 +4,9 @@ Importing this, and everything but `judge`, imports no torch.
 """
 
 from restore.inspect.findings import Findings, inspect
-from restore.inspect.judgement import FAULTS, Judgement, Place, judge
+from restore.inspect.judgement import Judgement, Place, judge
 from restore.inspect.suggestion import Symptom, flagged, suggest, symptoms
+from restore.networks.judge.config import FAULTS
 
 __all__ = [
     "FAULTS",

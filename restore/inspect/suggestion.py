@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from restore.heads import HEADS
 from restore.inspect import judge_model
 from restore.inspect.findings import Findings
-from restore.inspect.judgement import FAULTS, SIGMA, Judgement
+from restore.inspect.judgement import SIGMA, Judgement
+from restore.networks.judge.config import FAULTS
 
 FIRST = ("darkness", "rain", "haze", "blur", "noise")
 """Faults with a head, the one that hides or feigns others before those: darkness hides all, rain

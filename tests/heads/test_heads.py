@@ -7,7 +7,6 @@ import importlib
 import pkgutil
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from restore.errors import ConfigError, ModelNotFoundError, UsageError
 from restore.evaluate.classical import METHODS, methods_of
 from restore.evaluate.protocol import BASIC, FURTHER, metrics_of
 from restore.heads import HEADS, Head
-from restore.inspect.findings import Findings
+from restore.inspect import FAULTS
 from restore.inspect.suggestion import head_for
 from restore.train import planning
 
@@ -53,7 +52,7 @@ def test_declared_names_exist(head: Head) -> None:
     if head.degradation:
         assert head.degradation in RECIPES
     if head.finding:
-        assert head.finding in {field.name for field in fields(Findings)}
+        assert head.finding in FAULTS
         assert head_for(head.finding) == head.name
     assert set(head.rivals) <= set(METHODS)
     assert set(head.metrics) <= set(FURTHER)

