@@ -29,7 +29,7 @@ def test_a_healthy_picture_is_copied_byte_for_byte(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     source = saved(tmp_path / "in.jpg", smooth(), quality=71)
-    use(monkeypatch, HEALTHY, SICK, judgement(0.3))
+    use(monkeypatch, HEALTHY, judgement(0.4, noise=0.9), judgement(0.3))
     outcome = restore.auto_file(source, tmp_path / "out.jpg", **CPU)
     assert (outcome.status, outcome.model, outcome.steps) == ("done", "", ())
     assert (tmp_path / "out.jpg").read_bytes() == source.read_bytes()
