@@ -15,7 +15,8 @@ from restore.engine import pixels as conversion
 from restore.engine.arrays import Image, convert
 from restore.engine.checks import checked_progress, checked_strength
 from restore.errors import ImageError, UsageError
-from restore.inspect import Judgement, judge
+from restore.inspect import Judgement
+from restore.inspect import judge as shipped_judge
 from restore.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,14 +58,23 @@ class AutoRestorer:
     Args:
         quality: "fast", "standard" or "best", for all heads.
         strength: factor, 0 to 1, on the strength of each step, which follows its severity.
+        judge: judges an array as `restore.inspect.judge` does, which is the default.
         options: those of `Restorer`, except ``task`` and ``model``.
 
     Raises `UsageError` for an option that does not exist.
     """
 
-    def __init__(self, *, quality: str | None = None, strength: float = 1.0, **options: Any):
+    def __init__(
+        self,
+        *,
+        quality: str | None = None,
+        strength: float = 1.0,
+        judge: Callable[[np.ndarray], Judgement] | None = None,
+        **options: Any,
+    ):
         _check(options)
         self.quality, self.strength = quality, checked_strength(strength)
+        self._judge = judge or shipped_judge
         self._options = options
         self._restorers: dict[str, Restorer] = {}
 
@@ -75,7 +85,7 @@ class AutoRestorer:
         Raises `ImageError` for anything else, `CheckpointError` if the judge is not installed, and
         `ModelNotFoundError` if a model of this quality is not.
         """
-        judgement = judge(_single(image)[0])
+        judgement = self._judge(_single(image)[0])
         return Plan(judgement, self._steps(judgement, ()))
 
     def __call__(
@@ -101,7 +111,7 @@ class AutoRestorer:
         """
         report = checked_progress(progress)
         given, back = _single(image)
-        first = judgement = judge(given)
+        first = judgement = self._judge(given)
         current = conversion.to_float(given)
         tried: list[Step] = []
         while planned := self._steps(judgement, [step.fault for step in tried]):
@@ -110,7 +120,7 @@ class AutoRestorer:
             if on_start is not None:
                 on_start(step, restorer)
             changed = restorer(current, report, strength=step.strength)
-            judged = judge(changed)
+            judged = self._judge(changed)
             step = _finished(step, judged)
             if step.kept:
                 current, judgement = changed, judged

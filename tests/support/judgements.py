@@ -43,7 +43,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *judgements: Judgement) -> Script:
     script = Script(*judgements)
     same = dict.fromkeys(FAULTS, (1.0, 0.0))
     card = JudgeCard(JudgeConfig(), "", same, same, dict.fromkeys(FAULTS, 0.5))
-    monkeypatch.setattr("restore.automatic.auto_restorer.judge", script)
+    monkeypatch.setattr("restore.automatic.auto_restorer.shipped_judge", script)
     monkeypatch.setattr(judge_model, "card", lambda: card)
     return script
 
