@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from restore.errors import RestoreError
 from restore.evaluate.seams import DEPTH, steps_down
 from restore.heads import HEADS
 from restore.inspect import judge, suggest
@@ -55,10 +56,18 @@ def suspicious(
     signs = [texture(old, new), seam(before, after, borders)]
     if not (head in HEADS and HEADS[head].changes_light):
         signs.append(hue(old, new))
-        if suggest(judge(shown)) is None:  # rain and haze are bright
+        if _healthy(shown):  # rain and haze are bright
             signs.append(brightness(old, new))
     beyond = [sign for sign in signs if sign.value > sign.limit]
     return tuple(sorted(beyond, key=lambda sign: -sign.excess))
+
+
+def _healthy(pixels: np.ndarray) -> bool:
+    """Whether no head would make a picture better; False where it cannot be judged."""
+    try:
+        return suggest(judge(pixels)) is None
+    except RestoreError:  # reports are also written where there is no torch
+        return False
 
 
 def brightness(before: np.ndarray, after: np.ndarray) -> Sign:

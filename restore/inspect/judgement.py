@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from restore.errors import ImageError
+from restore.errors import ImageError, RestoreError
 from restore.inspect import judge_model
 from restore.inspect.views import Views, views
 from restore.media.colour import rgb
@@ -55,13 +55,17 @@ def judge(pixels: np.ndarray) -> Judgement:
     Raises:
         ImageError: for an array of another shape or type, or one that holds NaN.
         CheckpointError: where the shipped network is missing or damaged.
+        RestoreError: without torch.
     """
     return judge_views(views(_in_8_bits(pixels)))
 
 
 def judge_views(seen: Views) -> Judgement:
-    """Judge views that were cut before. Raises `CheckpointError`."""
-    import torch
+    """Judge views that were cut before; raises as `judge` does."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise RestoreError("judging a picture requires torch: pip install torch") from None
 
     network, card = judge_model.network(), judge_model.card()
     with torch.inference_mode():

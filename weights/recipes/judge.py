@@ -3,14 +3,16 @@
     python weights/recipes/judge.py samples TRAIN BANK COUNT [PART OF]
     python weights/recipes/judge.py held-out TRAIN BANK COUNT [PART OF]
     python weights/recipes/judge.py train CONFIG BANK COUNT RUN [STOP]
-    python weights/recipes/judge.py write CONFIG RUN BANK COUNT OUT
+    python weights/recipes/judge.py features CONFIG RUN BANK COUNT [PART OF]
+    python weights/recipes/judge.py write CONFIG RUN BANK COUNT HELD_OUT COUNT OUT
     python weights/recipes/judge.py measure EVAL
 
 TRAIN is the folder of training data, EVAL that of evaluation data. ``samples`` makes COUNT samples
 into the folder BANK, as the PART-th of OF processes; ``held-out`` does so from the pictures that
 are never trained on. ``train`` trains to the end of CONFIG, or to step STOP, and goes on where RUN
-was interrupted. ``write`` calibrates a run on held-out samples, writes OUT (.safetensors) with its
-card, and prints a table of kinds. ``measure`` prints the table of the shipped judge.
+was interrupted. ``features`` computes what the trunk of RUN makes of a bank. ``write`` fits the
+head on features, calibrates it on held-out samples, writes OUT (.safetensors) with its card, and
+prints a table of kinds. ``measure`` prints the table of the shipped judge.
 """
 
 from __future__ import annotations
@@ -23,16 +25,14 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 import judge_bank
-import judge_calibration as calibration
 import judge_export
+import judge_features
 import judge_report
 from judge_samples import PER_SIDE
 from judge_sources import Sources
 from judge_training import Run, RunConfig
 
-from restore.inspect.judge_model import JudgeCard
 from restore.inspect.views import PER_SIDE as AS_SHIPPED
-from restore.networks.judge import FAULTS
 
 SEED, HELD_OUT_SEED = 1, 2
 
@@ -55,16 +55,22 @@ def train(config: str, bank: str, count: str, run: str, stop: str = "0") -> None
     Run(RunConfig.read(Path(config)), Path(run)).train(read, int(stop) or None)
 
 
-def write(config: str, run: str, bank: str, count: str, out: str) -> None:
-    """Calibrate and write."""
-    read, path = judge_bank.read(Path(bank), int(count)), Path(out)
-    network = judge_export.write(Run(RunConfig.read(Path(config)), Path(run)), read, path)
-    card = JudgeCard.read(path.with_suffix(".json"))
-    said = calibration.probabilities(
-        calibration.outputs(network, read).faults, dict(card.calibration)
+def features(config: str, run: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+    """Compute the features of a bank."""
+    chunks = range(int(part), -(-int(count) // judge_bank.CHUNK), int(of))
+    network = Run(RunConfig.read(Path(config)), Path(run)).averaged()
+    judge_features.write(network, Path(bank), Path(run), chunks)
+
+
+def write(config: str, run: str, bank: str, count: str, held: str, others: str, out: str) -> None:
+    """Fit the head, calibrate and write."""
+    trained = Run(RunConfig.read(Path(config)), Path(run))
+    learned_from, held_back = (
+        judge_features.read(Path(folder), Path(run), int(number))
+        for folder, number in ((bank, count), (held, others))
     )
-    flags = said > [card.thresholds[name] for name in FAULTS]
-    print("\n".join(judge_report.by_kind(read, flags)))
+    flags = judge_export.write(trained, learned_from, held_back, Path(out))
+    print("\n".join(judge_report.by_kind(held_back, flags)))
 
 
 def measure(data: str) -> None:
@@ -77,6 +83,7 @@ COMMANDS = {
     "samples": samples,
     "held-out": held_out,
     "train": train,
+    "features": features,
     "write": write,
     "measure": measure,
 }

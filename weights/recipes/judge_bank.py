@@ -47,11 +47,21 @@ def write(sources: Sources, bank: Path, seed: int, chunks: range, per_side: int 
 
 def read(bank: Path, count: int) -> Bank:
     """Read the first ``count`` samples. Raises `FileNotFoundError` where there are fewer."""
-    chunks = []
-    for chunk in range(-(-count // CHUNK)):
-        with np.load(_path(bank, chunk)) as file:
-            chunks.append((file["views"], file["labels"], file["kinds"]))
-    return Bank(*(np.concatenate(parts)[:count] for parts in zip(*chunks, strict=True)))
+    chunks = [read_chunk(bank, chunk) for chunk in range(-(-count // CHUNK))]
+    parts = [(chunk.views, chunk.labels, chunk.kinds) for chunk in chunks]
+    return Bank(*(np.concatenate(part)[:count] for part in zip(*parts, strict=True)))
+
+
+def read_chunk(bank: Path, chunk: int) -> Bank:
+    """Read one chunk. Raises `FileNotFoundError`."""
+    with np.load(_path(bank, chunk)) as file:
+        return Bank(file["views"], file["labels"], file["kinds"])
+
+
+def read_labels(bank: Path, chunk: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read labels and kinds of one chunk, without its views."""
+    with np.load(_path(bank, chunk)) as file:
+        return file["labels"], file["kinds"]
 
 
 def _labels(made: Finished) -> np.ndarray:

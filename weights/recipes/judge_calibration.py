@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import torch
-from judge_bank import Bank
-from judge_training import tensor
 
 from restore.inspect.suggestion import FIRST
 from restore.networks.judge import FAULTS
-from restore.networks.judge.network import JudgeNetwork
 
 FALSE_ALARMS = 0.01
 """Share of the healthy samples, at most, that get a head."""
 LEAST = 0.5
 """No threshold is lower."""
 BINS = 10
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Of N samples: logits N x faults, N x P x faults of their places; severities and quality."""
-
-    faults: np.ndarray
-    places: np.ndarray
-    severities: np.ndarray
-    quality: np.ndarray
-
-
-def outputs(network: JudgeNetwork, bank: Bank) -> Outputs:
-    """Run a network over a bank."""
-    parts = []
-    with torch.inference_mode():
-        for views in np.array_split(bank.views, max(1, len(bank.views) // 8)):
-            found = network(tensor(views[:, :-1]), tensor(views[:, -1]))
-            parts.append(
-                (
-                    found.faults.numpy(),
-                    found.places.numpy(),
-                    found.severities.numpy(),
-                    found.quality.numpy(),
-                )
-            )
-    return Outputs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def fitted(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

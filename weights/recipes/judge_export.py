@@ -7,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import judge_calibration as calibration
+import judge_head
 import numpy as np
 import torch
 from evaluation import DEPTH, GOPRO, PHOTOGRAPHS, POLYU, SICE
-from judge_bank import Bank
+from judge_features import Features
 from judge_training import Run, described
 from safetensors.torch import save_file
 
@@ -29,20 +30,26 @@ LIMITS = (
 )
 
 
-def write(run: Run, bank: Bank, path: Path) -> JudgeNetwork:
-    """Calibrate the averaged network of a run on held-out samples and write both files."""
-    network = as_stored(run.averaged())
-    found = calibration.outputs(network, bank)
-    labels = bank.labels[:, : len(FAULTS)]
-    pairs = {n: calibration.fitted(found.faults[:, i], labels[:, i]) for i, n in enumerate(FAULTS)}
-    repeated = np.repeat(labels[:, None], found.places.shape[1], axis=1)
-    blur = FAULTS.index("blur")
-    repeated[bank.kinds == "shallow focus", :, blur] = np.nan
+def write(run: Run, features: Features, held_out: Features, path: Path) -> np.ndarray:
+    """Fit the head of a run, calibrate it on held-out samples, and write both files.
+
+    Returns which faults of the held-out samples pass their thresholds, samples x faults.
+    """
+    network = run.averaged()
+    judge_head.fit(network, features, run.config.seed)
+    network = as_stored(network)
+    found = judge_head.verdicts(network, held_out)
+    faults, places = found.faults.numpy(), found.places.numpy()
+    labels = held_out.labels[:, : len(FAULTS)]
+    pairs = {n: calibration.fitted(faults[:, i], labels[:, i]) for i, n in enumerate(FAULTS)}
+    repeated = np.repeat(labels[:, None], places.shape[1], axis=1)
+    repeated[held_out.kinds == "shallow focus", :, FAULTS.index("blur")] = np.nan
     of_places = {
-        name: calibration.fitted(found.places[..., i].ravel(), repeated[..., i].ravel())
+        name: calibration.fitted(places[..., i].ravel(), repeated[..., i].ravel())
         for i, name in enumerate(FAULTS)
     }
-    said = calibration.probabilities(found.faults, pairs)
+    said = calibration.probabilities(faults, pairs)
+    limits = calibration.thresholds(said, labels)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         save_file({name: _half(x) for name, x in network.state_dict().items()}, temporary)
@@ -57,7 +64,7 @@ def write(run: Run, bank: Bank, path: Path) -> JudgeNetwork:
         "sha256": digest,
         "calibration": _rounded(pairs),
         "place_calibration": _rounded(of_places),
-        "thresholds": calibration.thresholds(said, labels),
+        "thresholds": limits,
         "reliability": calibration.reliability(said, labels),
         "calibrated_on": f"{len(labels)} samples of one in sixteen training pictures, kept back",
         "training_data": [asdict(one) for one in sets],
@@ -67,7 +74,7 @@ def write(run: Run, bank: Bank, path: Path) -> JudgeNetwork:
     }
     with atomic_path(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return network
+    return said > list(limits.values())
 
 
 def as_stored(network: JudgeNetwork) -> JudgeNetwork:

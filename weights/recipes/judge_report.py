@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from evaluation import SETS
-from judge_bank import Bank
+from judge_features import Features
 
 from restore.heads import HEADS
 from restore.inspect import judge, suggest
@@ -27,7 +27,7 @@ CLEAN = {
 """Title -> folder of healthy pictures, under the folder of evaluation data."""
 
 
-def by_kind(bank: Bank, flags: np.ndarray) -> Iterator[str]:
+def by_kind(bank: Features, flags: np.ndarray) -> Iterator[str]:
     """Lines of a table: kinds, faults flagged where there are some and where there are none."""
     yield "| kind | samples | " + " | ".join(FAULTS) + " | healthy | false alarms |"
     yield "|---" * (len(FAULTS) + 4) + "|"

@@ -31,8 +31,6 @@ class RunConfig:
 
     network: JudgeConfig
     steps: int
-    small: float = 0.85
-    """Fraction of the steps, from the first, that see views of half the side."""
     batch: int = 16
     rate: float = 1.5e-3
     warm_up: int = 60
@@ -168,17 +166,7 @@ def _batch(bank: Bank, config: RunConfig, step: int) -> tuple[Tensor, Tensor, Te
     which = np.argsort(rng.random((len(views), views.shape[1] - 1)), axis=1)[:, :seen]
     chosen_places = np.take_along_axis(views, which[:, :, None, None, None], axis=1)
     scenes, labels = tensor(views[:, -1]), torch.from_numpy(bank.labels[chosen])
-    places = tensor(chosen_places)
-    if step < config.small * config.steps:
-        places, scenes = _part(places, rng), F.avg_pool2d(scenes, 2)
-    return places, scenes, labels, bank.kinds[chosen]
-
-
-def _part(places: Tensor, rng: np.random.Generator) -> Tensor:
-    """A quarter of every place, which begins where blocks of JPEG do."""
-    half = places.shape[-1] // 2
-    top, left = (8 * int(n) for n in rng.integers(half // 8 + 1, size=2))
-    return places[..., top : top + half, left : left + half].contiguous()
+    return tensor(chosen_places), scenes, labels, bank.kinds[chosen]
 
 
 def tensor(views: np.ndarray) -> Tensor:

@@ -33,16 +33,18 @@ class JudgeConfig:
     expansion: int = 3
     """Width of the middle of MBConv and of feed-forward layers, relative to their output."""
     window: int = 4
-    """Side of MaxViT's windows and its cells down and across: views may be halved in training."""
+    """Side of MaxViT's windows, and its cells down and across."""
     tokens: int = 16
     """Semantic tokens of Dual-ViT; a MaxViT has none."""
     hidden: int = 128
-    """Channels of the layer that joins places and scene."""
+    """Channels of the layers that join features, and places with the scene."""
+    dropout: float = 0.1
+    """Fraction of features that a training step does not see."""
 
     def __post_init__(self) -> None:
         if self.trunk not in TRUNKS:
             raise ConfigError(f"trunk is {self.trunk!r}; known are {', '.join(TRUNKS)}")
-        if SIDE % self.maxvit.size_multiple[0]:
+        if SIDE // 2 % self.maxvit.size_multiple[0]:
             raise ConfigError(f"{len(self.depths)} stages do not divide views of {SIDE} pixels")
 
     @property

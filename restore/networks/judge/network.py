@@ -6,14 +6,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from restore.networks.base import check_size
 from restore.networks.dualvit.network import DualvitStages
-from restore.networks.judge.config import FAULTS, JudgeConfig
+from restore.networks.judge.config import FAULTS, SIDE, JudgeConfig
+from restore.networks.judge.statistics import Statistics
 from restore.networks.maxvit.layers import LAYER_NORM_EPS
 from restore.networks.maxvit.network import Stem, stages_of
 
 PLACE, SCENE = 0, 1
+FARTHEST = 5.0
+"""Deviations at which a statistic is cut."""
 
 
 class Verdict(NamedTuple):
@@ -45,55 +49,105 @@ class MaxvitStages(nn.Module):
         return maps
 
 
-class JudgeNetwork(nn.Module):
-    """Judge pictures by P places at full resolution and by the whole scene, reduced."""
+class Trunk(nn.Module):
+    """Learned features of views: the means of all maps."""
 
     def __init__(self, config: JudgeConfig):
         super().__init__()
-        self.config = config
-        channels = config.stem + sum(config.channels)
+        self.count = config.stem + sum(config.channels)
+        self.multiple = config.maxvit.size_multiple
         self.stem = Stem(config.stem)
         self.kinds = nn.Parameter(torch.zeros(2, config.stem))
         """Added to a view, to tell a place from a scene."""
         dual = config.trunk == "dualvit"
         self.stages = DualvitStages(config) if dual else MaxvitStages(config)
-        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
-        self.of_place = nn.Linear(channels, len(FAULTS))
-        self.join = nn.Sequential(nn.Linear(3 * channels, config.hidden), nn.GELU())
-        self.of_picture = nn.Linear(config.hidden, 2 * len(FAULTS) + 1)
+        self.norm = nn.LayerNorm(self.count, eps=LAYER_NORM_EPS)
+
+    def forward(self, views: Tensor, kind: int) -> Tensor:
+        """Return N x ``count`` of views that are all a `PLACE` or all a `SCENE`."""
+        check_size(views, self.multiple)
+        x = self.stem(4 * views - 2) + self.kinds[kind, :, None, None]
+        # What is fine shows in the first maps already, what is of the scene in the last.
+        return self.norm(torch.cat([y.mean((2, 3)) for y in (x, *self.stages(x))], dim=1))
+
+
+class JudgeNetwork(nn.Module):
+    """Judge pictures by P places at full resolution and by the whole scene, reduced.
+
+    Each view has learned features and computed statistics; one layer joins them, another joins the
+    mean and the maximum over places with the scene.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, config: JudgeConfig):
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config)
+        self.statistics = Statistics()
+        self.register_buffer("centre", torch.zeros(2, self.statistics.count))
+        self.register_buffer("spread", torch.ones(2, self.statistics.count))
+        wide = self.trunk.count + self.statistics.count
+        hidden = config.hidden
+        self.embed = nn.ModuleList(
+            nn.Sequential(nn.Dropout(config.dropout), nn.Linear(wide, hidden), nn.GELU())
+            for _ in (PLACE, SCENE)
+        )
+        self.of_place = nn.Linear(hidden, len(FAULTS))
+        self.join = nn.Sequential(
+            nn.Dropout(config.dropout), nn.Linear(3 * hidden, hidden), nn.GELU()
+        )
+        self.of_picture = nn.Linear(hidden, 2 * len(FAULTS) + 1)
 
     def forward(self, places: Tensor, scenes: Tensor) -> Verdict:
         """Judge N pictures.
 
         Args:
             places: N x P x 3 x `SIDE` x `SIDE`, RGB in [0, 1], P at least 1.
-            scenes: N x 3 x `SIDE` x `SIDE`. In training, all views may be smaller.
+            scenes: N x 3 x `SIDE` x `SIDE`.
 
         Raises:
-            SizeError: for views whose sides ``config.maxvit.size_multiple`` does not divide.
+            SizeError: for views of another size.
         """
-        count, each = places.shape[:2]
-        views = torch.cat((places.flatten(0, 1), scenes))
-        check_size(views, self.config.maxvit.size_multiple)
-        kinds = self.kinds.repeat_interleave(views.new_tensor([count * each, count]).long(), dim=0)
-        x = self.stem(4 * views - 2) + kinds[:, :, None, None]
-        # What is fine shows in the first maps already, what is of the scene in the last.
-        features = self.norm(torch.cat([y.mean((2, 3)) for y in (x, *self.stages(x))], dim=1))
-        near, whole = features.split((count * each, count))
-        near = near.unflatten(0, (count, each))
-        joined = self.join(torch.cat((near.mean(1), near.amax(1), whole), dim=1))
+        near = self.features(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
+        return self.decide(near, self.features(scenes, SCENE))
+
+    def features(self, views: Tensor, kind: int) -> Tensor:
+        """Return N x features of views, which decisions rest on. Raises `SizeError`."""
+        check_size(views, (SIDE, SIDE))
+        return torch.cat((self.learned(views, kind), self.standard(views, kind)), dim=1)
+
+    def learned(self, views: Tensor, kind: int) -> Tensor:
+        """The trunk's share of the features: of the middle of a place, of all of a scene."""
+        quarter = SIDE // 4
+        middle = views[:, :, quarter:-quarter, quarter:-quarter]
+        return self.trunk(middle if kind == PLACE else F.avg_pool2d(views, 2), kind)
+
+    def standard(self, views: Tensor, kind: int) -> Tensor:
+        """The share of the statistics, in deviations from the mean of training pictures."""
+        return self.standardised(self.statistics(views), kind)
+
+    def standardised(self, statistics: Tensor, kind: int) -> Tensor:
+        """Bring N x statistics to a common range, in which odd pictures stay near others."""
+        return ((statistics - self.centre[kind]) / self.spread[kind]).clamp(-FARTHEST, FARTHEST)
+
+    def decide(self, near: Tensor, whole: Tensor) -> Verdict:
+        """Judge by the features of N x P places and of N scenes."""
+        places, scenes = self.embed[PLACE](near), self.embed[SCENE](whole)
+        joined = self.join(torch.cat((places.mean(1), places.amax(1), scenes), dim=1))
         faults, figures = self.of_picture(joined).split((len(FAULTS), len(FAULTS) + 1), dim=1)
         figures = figures.sigmoid()
-        return Verdict(faults, figures[:, :-1], figures[:, -1], self.of_place(near))
+        return Verdict(faults, figures[:, :-1], figures[:, -1], self.of_place(places))
 
 
 def initialise(network: JudgeNetwork) -> JudgeNetwork:
     """Make a network that torch has initialised ready to train, in place.
 
     Half of the filters of the stem lose their mean: they see detail alone, which batch norm then
-    amplifies. Noise and blocks are found in a tenth of the steps.
+    amplifies.
     """
     with torch.no_grad():
-        filters = network.stem.conv1.weight[: network.config.stem // 2]
+        filters = network.trunk.stem.conv1.weight[: network.config.stem // 2]
         filters -= filters.mean(dim=(2, 3), keepdim=True)
     return network

@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restore.errors import ConfigError, SizeError
 from restore.networks.judge import FAULTS, JudgeConfig
-from restore.networks.judge.network import JudgeNetwork, initialise
+from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, Trunk, initialise
+from restore.networks.judge.statistics import Statistics, blockiness, directions
 
 TRUNKS = ["maxvit", "dualvit"]
 
@@ -17,17 +18,17 @@ def small(trunk: str) -> JudgeConfig:
     return JudgeConfig(trunk, stem=8, channels=(8, 16), depths=(1, 2), head=8, tokens=4, hidden=16)
 
 
-def operations(network: JudgeNetwork, side: int) -> float:
+def operations(trunk: Trunk, side: int) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, 1, 3, side, side), torch.zeros(1, 3, side, side))
+        trunk(torch.zeros(1, 3, side, side), PLACE)
     return counter.get_total_flops() / side**2
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
-def test_operations_are_linear_in_pixels(trunk: str) -> None:
-    network = JudgeNetwork(small(trunk)).eval().requires_grad_(False)
-    found = [operations(network, side) for side in (64, 128, 256)]
-    # All but the weights of channels, the semantic tokens among each other, and the last layers.
+@pytest.mark.parametrize("name", TRUNKS)
+def test_operations_are_linear_in_pixels(name: str) -> None:
+    trunk = Trunk(small(name)).eval().requires_grad_(False)
+    found = [operations(trunk, side) for side in (64, 128, 256)]
+    # All but the weights of channels and the semantic tokens among each other.
     assert max(found) < 1.03 * min(found)
 
 
@@ -35,7 +36,7 @@ def test_operations_are_linear_in_pixels(trunk: str) -> None:
 def test_every_parameter_learns(trunk: str) -> None:
     torch.manual_seed(0)
     network = initialise(JudgeNetwork(small(trunk)))
-    verdict = network(torch.rand(2, 3, 3, 64, 64), torch.rand(2, 3, 64, 64))
+    verdict = network(torch.rand(2, 3, 3, 128, 128), torch.rand(2, 3, 128, 128))
     assert verdict.faults.shape == verdict.severities.shape == (2, len(FAULTS))
     assert (verdict.places.shape, verdict.quality.shape) == ((2, 3, len(FAULTS)), (2,))
     sum(part.sum() for part in verdict).backward()
@@ -44,23 +45,48 @@ def test_every_parameter_learns(trunk: str) -> None:
         assert parameter.grad.abs().max() > 0, name
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
-def test_any_pixel_of_a_view_counts(trunk: str) -> None:
+@pytest.mark.parametrize("name", TRUNKS)
+def test_any_pixel_of_a_view_counts(name: str) -> None:
     torch.manual_seed(0)
-    network = JudgeNetwork(small(trunk)).eval()
-    place = torch.rand(1, 1, 3, 64, 64, requires_grad=True)
-    network(place, torch.rand(1, 3, 64, 64)).faults.sum().backward()
-    assert place.grad is not None
-    assert (place.grad[0, 0].abs().amax(0) > 0).float().mean() > 0.99
+    trunk = Trunk(small(name)).eval()
+    view = torch.rand(1, 3, 64, 64, requires_grad=True)
+    trunk(view, SCENE).square().sum().backward()
+    assert view.grad is not None
+    assert (view.grad[0].abs().amax(0) > 0).float().mean() > 0.99
 
 
 def test_order_of_places_does_not_count() -> None:
     torch.manual_seed(0)
     network = JudgeNetwork(small("maxvit")).eval()
-    places, scene = torch.rand(1, 3, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    places, scene = torch.rand(1, 3, 3, 128, 128), torch.rand(1, 3, 128, 128)
     with torch.no_grad():
         one, other = network(places, scene), network(places.flip(1), scene)
     torch.testing.assert_close(one.faults, other.faults)
+
+
+def test_statistics_of_flat_and_odd_views_are_finite() -> None:
+    noise = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    views = torch.cat((torch.zeros_like(noise), torch.ones_like(noise), noise, noise.round()))
+    found = Statistics()(views)
+    assert found.shape == (4, Statistics().count)
+    assert found.isfinite().all()
+    assert found.abs().max() < 20
+
+
+def test_blockiness_and_rain_show_in_their_statistics() -> None:
+    noise = torch.rand(1, 1, 128, 128, generator=torch.Generator().manual_seed(0)) * 255
+    blocks = (
+        torch.nn.functional.avg_pool2d(noise, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    )
+    aligned, worst, *_ = blockiness(blocks)
+    moved, still_worst, *_ = blockiness(blocks.roll(3, 2))
+    assert aligned.item() > 1.5
+    assert aligned.item() == pytest.approx(worst.item())
+    assert moved.item() < 0
+    assert still_worst.item() > 1.5
+    streaks = noise[:, :, :1].expand_as(noise).contiguous()  # all vertical
+    assert directions(streaks)[1].item() > 0.9
+    assert directions(noise)[1].item() < 0.2
 
 
 def test_wrong_shapes_are_named() -> None:
@@ -71,6 +97,6 @@ def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ConfigError, match="no field depth"):
         JudgeConfig.from_dict({"depth": 3})
     with pytest.raises(SizeError, match="multiple of"):
-        JudgeNetwork(small("maxvit"))(torch.rand(1, 1, 3, 20, 20), torch.rand(1, 3, 20, 20))
+        JudgeNetwork(small("maxvit"))(torch.rand(1, 1, 3, 64, 64), torch.rand(1, 3, 64, 64))
     config = small("dualvit")
     assert JudgeConfig.from_dict(config.to_dict()) == config
