@@ -36,8 +36,8 @@ def test_heads_run_in_order_while_they_help(monkeypatch: pytest.MonkeyPatch) -> 
     script = use(
         monkeypatch,
         judgement(0.4, noise=0.9, rain=0.8, blur=0.7),
-        judgement(0.5, rain=0.8, blur=0.7),
-        judgement(0.45, rain=0.2, blur=0.7),  # of lower quality: undone
+        judgement(0.5, noise=0.9, blur=0.7),
+        judgement(0.45, noise=0.2, blur=0.7),  # of lower quality: undone
         judgement(0.6, blur=0.2, darkness=0.6),  # which shows darkness
         judgement(0.7, darkness=0.1),
     )
@@ -48,9 +48,9 @@ def test_heads_run_in_order_while_they_help(monkeypatch: pytest.MonkeyPatch) -> 
         on_start=lambda step, restorer: started.append(restorer.task),
         on_step=lambda step: finished.append(step.kept),
     )
-    assert started == ["denoise", "derain", "deblur", "enhance"]
+    assert started == ["derain", "denoise", "deblur", "enhance"]
     assert finished == [True, False, True, True]
-    assert [step.head for step in result.kept] == ["denoise", "deblur", "enhance"]
+    assert [step.head for step in result.kept] == ["derain", "deblur", "enhance"]
     assert [step.quality for step in result.steps] == [0.4, 0.5, 0.5, 0.6]
     assert result.judgement.quality == 0.4
     assert script.shown[0].dtype == np.uint8

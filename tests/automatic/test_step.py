@@ -31,7 +31,7 @@ def test_faults_with_a_head_are_listed_in_order(monkeypatch: pytest.MonkeyPatch)
     use(monkeypatch)
     found = judgement(0.5, darkness=0.9, noise=0.9, blur=0.9, rain=0.9, blocks=0.9, haze=0.4)
     heads = [head for _, head in remaining(found)]
-    assert heads == ["denoise", "derain", "deblur", "enhance"]
+    assert heads == ["derain", "denoise", "deblur", "enhance"]
     assert remaining(found, ["noise", "blur"]) == [("rain", "derain"), ("darkness", "enhance")]
     assert remaining(judgement(0.9)) == []
 
