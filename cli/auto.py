@@ -1,10 +1,11 @@
 """`restore auto IN OUT`: apply the heads that a picture needs."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore.cli import pipe
+from restore.cli import auto_folder, auto_output, pipe
 from restore.cli.console import Reporter
 from restore.cli.options import (
     BitDepth,
@@ -18,19 +19,20 @@ from restore.cli.options import (
     Precision,
     Quality,
     Quiet,
-    Source,
+    Recursive,
+    Sources,
     Stamp,
     Strength,
     Target,
     Tile,
 )
 from restore.cli.picture import open_any
-from restore.jobs.routing import PIPE
+from restore.errors import UsageError
+from restore.jobs.routing import PIPE, is_folder_run
 
 if TYPE_CHECKING:
     from restore.automatic import AutoRestorer
-    from restore.jobs.auto_job import AutoOutcome
-    from restore.media.picture import Picture
+    from restore.media.io_options import IoOptions
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan; load no head and write nothing.")
@@ -38,7 +40,7 @@ DryRun = Annotated[
 
 
 def auto(
-    source: Source,
+    sources: Sources,
     target: Target,
     strength: Strength = 1.0,
     bit_depth: BitDepth = "",
@@ -51,6 +53,7 @@ def auto(
     dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    recursive: Recursive = False,
     precision: Precision = "auto",
     tile: Tile = "auto",
     overlap: Overlap = None,
@@ -58,29 +61,43 @@ def auto(
 ) -> None:
     """Judge a picture and apply the heads that it needs, each while it helps.
 
-    A healthy picture is copied.
+    A healthy picture is copied. Of a folder, every picture; clips are skipped.
     """
     from restore.automatic import AutoRestorer
-    from restore.jobs.auto_job import auto_picture, refuse_moving
+    from restore.media.io_options import IoOptions
+
+    chosen = IoOptions(bit_depth, encode_quality, max_pixels, stamp)
+    reporter = Reporter(json, quiet)
+    options: dict[str, Any] = {"device": device, "precision": precision, "tile": tile}
+    options |= {"overlap": overlap, "max_memory": max_memory}
+    restorer = AutoRestorer(quality=quality, strength=strength, **options)
+    if is_folder_run(sources, target):
+        pipe.refuse([*sources, target])
+        auto_folder.run(sources, target, restorer, chosen, recursive, overwrite, dry_run, reporter)
+        return
+    if recursive:
+        raise UsageError("--recursive is for folders; IN is one file")
+    _one(sources[0], target, restorer, chosen, overwrite, dry_run, reporter)
+
+
+def _one(
+    source: Path,
+    target: Path,
+    restorer: "AutoRestorer",
+    chosen: "IoOptions",
+    overwrite: bool,
+    dry_run: bool,
+    reporter: Reporter,
+) -> None:
+    from restore.jobs.auto_job import auto_picture, plan_picture, refuse_moving
     from restore.media.io_options import IoOptions
 
     refuse_moving(source, target)
-    chosen = IoOptions(bit_depth, encode_quality, max_pixels, stamp)
-    reporter = Reporter(json, quiet)
     if target == PIPE and not dry_run:
         reporter = pipe.silent(reporter)
     picture, save = open_any(source, target, overwrite, chosen, reporter, by_rows=False)
-    restorer = AutoRestorer(
-        quality=quality,
-        strength=strength,
-        device=device,
-        precision=precision,
-        tile=tile,
-        overlap=overlap,
-        max_memory=max_memory,
-    )
     if dry_run:
-        _print_plan(restorer, picture, source, reporter)
+        auto_output.print_plan(plan_picture(picture, restorer), source, reporter)
         return
     with reporter.progress(f"auto {source.name}") as progress:
         outcome = auto_picture(
@@ -90,51 +107,4 @@ def auto(
             progress=progress,
             notify=None if reporter.quiet else reporter.note,
         )
-    _print_outcome(outcome, reporter)
-
-
-def _print_plan(
-    restorer: "AutoRestorer", picture: "Picture", source: Source, reporter: Reporter
-) -> None:
-    from dataclasses import asdict
-
-    from restore.automatic.auto_restorer import as_values
-    from restore.jobs.auto_job import plan_picture
-
-    planned = plan_picture(picture, restorer)
-    lines = [f"would apply {step}" for step in planned.steps]
-    reporter.result(
-        "\n".join(lines or [f"{source}: nothing to restore; would be copied as it is"]),
-        input=str(source),
-        steps=[as_values(step) for step in planned.steps],
-        judgement=asdict(planned.judgement),
-    )
-
-
-def _print_outcome(outcome: "AutoOutcome", reporter: Reporter) -> None:
-    from dataclasses import asdict
-
-    from restore.automatic.auto_restorer import as_values
-
-    height, width = outcome.size
-    heads = [step.head for step in outcome.kept]
-    if heads:
-        how = f"{', '.join(heads)}; {outcome.device} {outcome.precision}, {width} x {height}, "
-        how += f"{outcome.seconds:.1f} s"
-    else:
-        why = "no step helped" if outcome.steps else "nothing to restore"
-        how = f"{why}; copied as it is"
-    lines = [*map(str, outcome.steps), f"{outcome.source} -> {outcome.target} ({how})"]
-    reporter.result(
-        "\n".join(lines),
-        input=str(outcome.source),
-        output=str(outcome.target),
-        heads=heads,
-        steps=[as_values(step) for step in outcome.steps],
-        judgement=None if outcome.judgement is None else asdict(outcome.judgement),
-        device=outcome.device,
-        precision=outcome.precision,
-        width=width,
-        height=height,
-        seconds=round(outcome.seconds, 3),
-    )
+    auto_output.print_outcome(outcome, reporter)

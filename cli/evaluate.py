@@ -75,12 +75,10 @@ def evaluate(
         raise typer.BadParameter(f"--sigma is {sigma}; it must be a finite number")
     computing: dict[str, Any] = {"quality": quality, "stages": stages, "device": device}
     computing |= {"precision": precision, "tile": tile, "reduce": reduce}
-    of_pictures = {"methods": methods, "input_itself": input_itself}
     if video is not None:
         if source is not None or methods or input_itself or lpips or csv is not None:
-            raise typer.BadParameter(
-                "--video goes without --input, --methods, --input-itself, --lpips and --csv"
-            )
+            others = "--input, --methods, --input-itself, --lpips and --csv"
+            raise typer.BadParameter(f"--video goes without {others}")
         if target is not None and sigma is not None:
             raise typer.BadParameter("--video takes --target or --sigma, not both")
         _clip(task, video, target, sigma, model, json, **computing)
@@ -89,7 +87,7 @@ def evaluate(
         raise typer.BadParameter("give --target, or --video")
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
-    options = of_pictures | computing
+    options = {"methods": methods, "input_itself": input_itself} | computing
     _pictures(task, source, target, sigma, model, lpips or [], csv, json, quiet, **options)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from restore.automatic import AutoRestorer, auto, plan
     from restore.checkpoints.store import Entry
     from restore.engine.restorer import Restorer
+    from restore.jobs.auto_folder import auto_folder
     from restore.jobs.auto_job import auto_file
     from restore.jobs.clip_job import restore_clip
     from restore.jobs.file_job import restore_file
@@ -49,6 +50,7 @@ __all__ = [
     "__version__",
     "auto",
     "auto_file",
+    "auto_folder",
     "errors",
     "load_network",
     "models",
@@ -63,6 +65,7 @@ _IMPORTED_WHEN_USED = {
     "Restorer": "restore.engine.restorer",
     "auto": "restore.automatic",
     "auto_file": "restore.jobs.auto_job",
+    "auto_folder": "restore.jobs.auto_folder",
     "plan": "restore.automatic",
     "restore_clip": "restore.jobs.clip_job",
     "restore_file": "restore.jobs.file_job",

@@ -14,8 +14,9 @@ from restore.checkpoints import store
 from restore.engine import pixels as conversion
 from restore.engine.arrays import Image, convert
 from restore.engine.checks import checked_progress, checked_strength
-from restore.errors import ImageError, UsageError
-from restore.inspect import Judgement
+from restore.errors import ImageError, ModelNotFoundError, UsageError
+from restore.heads import HEADS
+from restore.inspect import Judgement, judge_model
 from restore.inspect import judge as shipped_judge
 from restore.spelling import did_you_mean
 
@@ -26,7 +27,7 @@ Progress = Callable[[float, int], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class AutoPlan:
     """What an image seems to need."""
 
     judgement: Judgement
@@ -78,7 +79,7 @@ class AutoRestorer:
         self._options = options
         self._restorers: dict[str, Restorer] = {}
 
-    def plan(self, image: Image) -> Plan:
+    def plan(self, image: Image) -> AutoPlan:
         """Judge an image of any kind that `Restorer` takes and list the heads to try, without
         loading any.
 
@@ -86,7 +87,7 @@ class AutoRestorer:
         `ModelNotFoundError` if a model of this quality is not.
         """
         judgement = self._judge(_single(image)[0])
-        return Plan(judgement, self._steps(judgement, ()))
+        return AutoPlan(judgement, self._steps(judgement, ()))
 
     def __call__(
         self,
@@ -132,6 +133,18 @@ class AutoRestorer:
         result = conversion.from_float(current, given, conversion.is_grey(given))
         return AutoResult(back([result]), first, tuple(tried))
 
+    def key(self) -> dict[str, Any]:
+        """Return everything about this restorer that decides the bytes of a result."""
+        models = {model.path.stem: model.card.sha256 for model in store.installed()}
+        named = {head: _name_of(head, self.quality) for head in HEADS}
+        return {
+            "task": "auto",
+            "judge_sha256": judge_model.card().sha256,
+            "models": {head: models.get(name) for head, name in named.items()},
+            "strength": self.strength,
+            "options": {name: str(value) for name, value in sorted(self._options.items())},
+        }
+
     def _steps(self, judgement: Judgement, tried: list[str] | tuple[()]) -> tuple[Step, ...]:
         if self.strength == 0:
             return ()
@@ -156,7 +169,7 @@ class AutoRestorer:
         return self._restorers[head]
 
 
-def plan(image: Image, *, quality: str | None = None, strength: float = 1.0) -> Plan:
+def plan(image: Image, *, quality: str | None = None, strength: float = 1.0) -> AutoPlan:
     """Judge an image and list the heads that it needs; see `AutoRestorer.plan`."""
     return AutoRestorer(quality=quality, strength=strength).plan(image)
 
@@ -178,6 +191,14 @@ def _check(options: Mapping[str, Any]) -> None:
             raise UsageError(f"{name} is chosen by the judge; use Restorer to choose it")
         if name not in known:
             raise UsageError(f"there is no option {name!r}{did_you_mean(name, known)}")
+
+
+def _name_of(head: str, quality: str | None) -> str:
+    """Name the model of a head; empty if none is installed, which matters once it is needed."""
+    try:
+        return store.find(head, quality=quality).path.stem
+    except ModelNotFoundError:
+        return ""
 
 
 def _finished(step: Step, judged: Judgement) -> Step:

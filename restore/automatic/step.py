@@ -11,8 +11,8 @@ from restore.inspect.suggestion import head_for
 ORDER = ("blocks", "rain", "noise", "haze", "blur", "darkness")
 """Faults in the order in which they are undone. The file and the sensor come last into a picture
 and leave first: other heads would amplify blocks and noise. Rain is the exception, because a
-denoised streak is no longer known as one: derain before denoise gains 1.6 dB over the other way
-round (weights/recipes/auto_gain.py, 3 images). Haze goes before blur, which it hides, and light
+denoised streak is no longer known as one: derain before denoise gains 0.5 dB over the other way
+round (weights/recipes/auto_gain.py --images 6). Haze goes before blur, which it hides, and light
 comes last, because brightening noise or blur makes both worse."""
 FULL_SEVERITY = 0.25
 """Severity from which a head has its full strength."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from restore.automatic import AutoRestorer, Plan, Step
+from restore.automatic import AutoPlan, AutoRestorer, Step
 from restore.errors import UsageError
 from restore.jobs.outcome import Outcome
 from restore.jobs.picture_job import with_losses
@@ -96,15 +96,20 @@ def auto_file(
 
 def refuse_moving(source: Path, target: Path) -> None:
     """Raise `UsageError` for a clip or an animation, and for a folder."""
-    if detect.is_clip(source) or detect.is_clip(target) or detect.is_animated(source):
+    if detect.is_clip(target) or is_moving_source(source):
         raise UsageError("auto restores pictures; name a head for a clip or an animation")
     if source.is_dir() or target.is_dir():
-        raise UsageError("auto restores one picture at a time; name a head for a folder")
+        raise UsageError("auto_file restores one picture; use auto_folder")
 
 
-def plan_picture(picture: Picture, auto: AutoRestorer) -> Plan:
+def is_moving_source(source: Path) -> bool:
+    """Whether a file is a clip or an animation."""
+    return detect.is_clip(source) or detect.is_animated(source)
+
+
+def plan_picture(picture: Picture, auto: AutoRestorer) -> AutoPlan:
     """Judge a picture as `auto_picture` does, and list the heads to try. Raises as `plan`."""
-    plans: list[Plan] = []
+    plans: list[AutoPlan] = []
 
     def look(pixels: np.ndarray) -> np.ndarray:
         plans.append(auto.plan(pixels))
@@ -122,6 +127,8 @@ def auto_picture(
     *,
     copies: bool = True,
     save: Callable[[Picture], object] | None = None,
+    mark: str = "",
+    ready: Callable[[Path], object] = lambda temporary: None,
     progress: Report | None = None,
     on_step: Callable[[Step], object] | None = None,
     notify: Notify | None = None,
@@ -131,6 +138,7 @@ def auto_picture(
     Args:
         copies: whether a healthy picture is copied as a file; otherwise it is encoded.
         save: writes the result; by default to ``target``.
+        mark, ready: as for `image.write`.
         progress, on_step, notify: as for `auto_file`.
 
     Raises as `auto_file` does.
@@ -152,11 +160,11 @@ def auto_picture(
         return result.image
 
     restored = picture.through(better)
-    write = save or partial(media.write, path=target)
+    write = save or partial(media.write, path=target, mark=mark, ready=ready)
     if found.kept:
         write(_recorded(restored, found, used))
     elif save is None and copies and source.is_file():
-        media.copy(picture, source, target)
+        media.copy(picture, source, target, mark, ready)
     else:
         write(picture)
     return replace(_described(found, used), seconds=time.perf_counter() - started)

@@ -68,8 +68,8 @@ def test_a_dry_run_writes_nothing(monkeypatch: pytest.MonkeyPatch, source: Path)
     out = source.with_name("out.png")
     lines = run(source, out, "--dry-run", "--quality", "fast").stdout.splitlines()
     assert [line.split(",")[0] for line in lines] == [
-        "would apply denoise (denoise-small",
-        "would apply deblur (deblur-small",
+        f"{source}: would apply denoise (denoise-small",
+        f"{source}: would apply deblur (deblur-small",
     ]
     values = json.loads(run(source, out, "--dry-run", "--json").stdout)
     assert [step["head"] for step in values["steps"]] == ["denoise", "deblur"]
@@ -89,9 +89,30 @@ def test_says_why_a_picture_was_copied(monkeypatch: pytest.MonkeyPatch, source: 
     assert out.read_bytes() == source.read_bytes()
 
 
+def test_a_folder_prints_every_picture_and_the_count(
+    monkeypatch: pytest.MonkeyPatch, source: Path
+) -> None:
+    healthy = judgement(0.95)
+    use(monkeypatch, SICK, healthy, *TWO_STEPS, healthy)
+    folder, out = source.parent / "photos", source.parent / "out"
+    folder.mkdir()
+    saved(folder / "a.png", smooth())
+    saved(folder / "b.png", smooth())
+    planned = run(folder, out, "--dry-run").stdout.splitlines()
+    assert planned[0].startswith(f"{folder / 'a.png'}: would apply denoise (denoise-s1, ")
+    assert planned[-1] == f"{folder / 'b.png'}: nothing to restore; would be copied as it is"
+    assert not out.exists()
+    lines = run(folder, out, *CPU).stdout.splitlines()
+    assert lines[2].startswith(f"{folder / 'a.png'} -> {out / 'a.png'} (denoise; cpu float32, ")
+    assert lines[3].endswith(" (nothing to restore; copied as it is)")
+    assert lines[4].startswith("2 done (")
+    assert run(folder, out, *CPU).stdout.startswith("2 skipped (")
+
+
 def test_wrong_input_is_one_line(tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    assert "name a head for a folder" in one_error_line(restore("auto", tmp_path, out), 2)
+    assert "no pictures" in one_error_line(restore("auto", tmp_path, tmp_path / "new"))
+    assert "name a head for a clip" in one_error_line(restore("auto", "clip.mp4", out), 2)
     assert "no such file" in one_error_line(restore("auto", tmp_path / "no.png", out))
     broken = tmp_path / "broken.png"
     broken.write_bytes(NOISY.read_bytes()[:99])

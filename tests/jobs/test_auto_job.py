@@ -96,7 +96,7 @@ def test_the_stamp_names_every_kept_step(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_refuses_what_is_no_picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use(monkeypatch, SICK)
     source = saved(tmp_path / "in.png", smooth())
-    with pytest.raises(UsageError, match="name a head for a folder"):
+    with pytest.raises(UsageError, match="use auto_folder"):
         restore.auto_file(tmp_path, tmp_path / "out")
     with pytest.raises(UsageError, match="name a head for a clip"):
         restore.auto_file("clip.mp4", tmp_path / "out.png")

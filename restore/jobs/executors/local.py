@@ -58,10 +58,12 @@ class MovingWork:
     ``restore``: maps source and target, with ``progress``, ``overwrite``, ``mark`` and ``ready``,
     to an `Outcome`.
     ``key``: maps a source to the options that decide the result besides those of pictures.
+    ``takes``: whether a source and its target are restored in this way, file to file.
     """
 
     restore: Callable[..., Outcome]
     key: Callable[[Path], Mapping[str, Any]]
+    takes: Callable[[Path, Path], bool] = is_moving
 
 
 _AS_IT_IS = IoOptions()
@@ -180,7 +182,7 @@ class _Stages:
         self.manifest.sweep(job.target.parent)
         if self._is_unchanged(job):
             return _skipped(underway, "done before")
-        if moving is not None and is_moving(job.source, job.target):
+        if moving is not None and moving.takes(job.source, job.target):
             key = {**self.key, **moving.key(job.source)}
             return self._checked(replace(underway, moving=True, key=key), None)
         opened = partial(self.open_picture, target=job.target if self.by_rows else None)
