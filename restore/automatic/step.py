@@ -16,6 +16,9 @@ round (weights/recipes/auto_gain.py --images 6). Haze goes before blur, which it
 comes last, because brightening noise or blur makes both worse."""
 FULL_SEVERITY = 0.25
 """Severity from which a head has its full strength."""
+FURTHER = 0.5
+"""Probability above which a fault of an image counts once another is sure. The judge's thresholds
+protect healthy images, and an image with one fault is none; a step that does not help is undone."""
 LEAST_STRENGTH = 0.5
 """Strength at severity 0: the judge was sure of the fault."""
 
@@ -74,7 +77,12 @@ def strength_for(severity: float) -> float:
 
 def remaining(judgement: Judgement, tried: Collection[str] = ()) -> list[tuple[str, str]]:
     """List (fault, head) of the faults that an image has, in `ORDER`, without the ``tried`` ones
-    and those that no head undoes."""
-    found = flagged(judgement)
+    and those that no head undoes.
+
+    Once a fault is sure, or was when it was tried, others count from `FURTHER` on.
+    """
+    found = set(flagged(judgement))
+    if found or tried:
+        found |= {fault for fault in ORDER if judgement.probabilities[fault] > FURTHER}
     pairs = ((fault, head_for(fault)) for fault in ORDER if fault in found and fault not in tried)
     return [(fault, head) for fault, head in pairs if head is not None]

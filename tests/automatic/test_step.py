@@ -36,6 +36,14 @@ def test_faults_with_a_head_are_listed_in_order(monkeypatch: pytest.MonkeyPatch)
     assert remaining(judgement(0.9)) == []
 
 
+def test_less_sure_faults_count_where_one_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, threshold=0.8)
+    assert remaining(judgement(0.5, noise=0.7, darkness=0.6)) == []
+    both = [("noise", "denoise"), ("darkness", "enhance")]
+    assert remaining(judgement(0.5, noise=0.9, darkness=0.6)) == both
+    assert remaining(judgement(0.5, darkness=0.6), ["noise"]) == both[1:]
+
+
 def test_strength_grows_with_the_severity_up_to_the_full_effect() -> None:
     values = [strength_for(severity) for severity in (0, 0.1, FULL_SEVERITY, 0.6, 1)]
     assert values == pytest.approx([0.5, 0.7, 1, 1, 1])

@@ -38,11 +38,11 @@ class Script:
         return next(self.left)
 
 
-def use(monkeypatch: pytest.MonkeyPatch, *judgements: Judgement) -> Script:
-    """Let `AutoRestorer` have these judgements, of a judge whose thresholds are 0.5."""
+def use(monkeypatch: pytest.MonkeyPatch, *judgements: Judgement, threshold: float = 0.5) -> Script:
+    """Let `AutoRestorer` have these judgements, of a judge with these thresholds."""
     script = Script(*judgements)
     same = dict.fromkeys(FAULTS, (1.0, 0.0))
-    card = JudgeCard(JudgeConfig(), "", same, same, dict.fromkeys(FAULTS, 0.5))
+    card = JudgeCard(JudgeConfig(), "", same, same, dict.fromkeys(FAULTS, threshold))
     monkeypatch.setattr("restore.automatic.auto_restorer.shipped_judge", script)
     monkeypatch.setattr(judge_model, "card", lambda: card)
     return script
