@@ -1,93 +1,110 @@
-"""`restore auto IN OUT`: do what `restore inspect` suggests."""
+"""`restore auto IN OUT`: apply the heads that a picture needs."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from restore.cli import pipe
+import typer
+
+from restore.cli import auto_folder, auto_output, pipe
 from restore.cli.console import Reporter
 from restore.cli.options import (
+    BitDepth,
     Device,
+    EncodeQuality,
     Json,
     MaxMemory,
+    MaxPixels,
     Overlap,
     Overwrite,
     Precision,
     Quality,
     Quiet,
-    Source,
+    Recursive,
+    Sources,
+    Stamp,
     Strength,
     Target,
     Tile,
 )
-from restore.cli.picture import described, open_any, restore
+from restore.cli.picture import open_any
 from restore.errors import UsageError
-from restore.jobs.routing import PIPE
-from restore.media.video import detect
+from restore.jobs.routing import PIPE, is_folder_run
 
 if TYPE_CHECKING:
-    from restore.cli.picture import Save
-    from restore.media.picture import Picture
+    from restore.automatic import AutoRestorer
+    from restore.media.io_options import IoOptions
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan; load no head and write nothing.")
+]
 
 
 def auto(
-    source: Source,
+    sources: Sources,
     target: Target,
     strength: Strength = 1.0,
+    bit_depth: BitDepth = "",
+    encode_quality: EncodeQuality = None,
+    stamp: Stamp = False,
     quality: Quality = None,
     device: Device = "auto",
     max_memory: MaxMemory = None,
     overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     json: Json = False,
     quiet: Quiet = False,
+    recursive: Recursive = False,
     precision: Precision = "auto",
     tile: Tile = "auto",
     overlap: Overlap = None,
+    max_pixels: MaxPixels = None,
 ) -> None:
-    """Inspect a picture and apply the head that it needs. A clean picture is copied."""
-    from dataclasses import asdict
+    """Judge a picture and apply the heads that it needs, each while it helps.
 
-    from restore.checkpoints import store
-    from restore.inspect import judge, suggest
+    A healthy picture is copied. Of a folder, every picture; clips are skipped.
+    """
+    from restore.automatic import AutoRestorer
     from restore.media.io_options import IoOptions
 
-    moving = detect.is_clip(source) or detect.is_clip(target) or detect.is_animated(source)
-    if moving or source.is_dir() or target.is_dir():
-        raise UsageError("auto takes one picture; name a head for a folder, clip or animation")
+    chosen = IoOptions(bit_depth, encode_quality, max_pixels, stamp)
     reporter = Reporter(json, quiet)
-    if target == PIPE:
+    options: dict[str, Any] = {"device": device, "precision": precision, "tile": tile}
+    options |= {"overlap": overlap, "max_memory": max_memory}
+    restorer = AutoRestorer(quality=quality, strength=strength, **options)
+    if is_folder_run(sources, target):
+        pipe.refuse([*sources, target])
+        auto_folder.run(sources, target, restorer, chosen, recursive, overwrite, dry_run, reporter)
+        return
+    if recursive:
+        raise UsageError("--recursive is for folders; IN is one file")
+    _one(sources[0], target, restorer, chosen, overwrite, dry_run, reporter)
+
+
+def _one(
+    source: Path,
+    target: Path,
+    restorer: "AutoRestorer",
+    chosen: "IoOptions",
+    overwrite: bool,
+    dry_run: bool,
+    reporter: Reporter,
+) -> None:
+    from restore.jobs.auto_job import auto_picture, plan_picture, refuse_moving
+    from restore.media.io_options import IoOptions
+
+    refuse_moving(source, target)
+    if target == PIPE and not dry_run:
         reporter = pipe.silent(reporter)
-    picture, save = open_any(source, target, overwrite, IoOptions(), reporter, by_rows=False)
-    judgement = judge(picture.in_8_bits().pixels)
-    task = suggest(judgement)
-    if task is None:
-        text, values = _copy(picture, save, source, target)
-    else:
-        store.find(task, quality=quality)  # raises for a missing model before torch is loaded
-        options = {
-            "quality": quality,
-            "device": device,
-            "precision": precision,
-            "tile": tile,
-            "overlap": overlap,
-            "max_memory": max_memory,
-            "strength": strength,
-        }
-        outcome = restore(picture, save, source, target, task, reporter, **options)
-        text, values = described(outcome, task, options)
-        text = f"{task}: {text}"
-    reporter.result(text, **values, judgement=asdict(judgement))
-
-
-def _copy(
-    picture: "Picture", save: "Save", source: Source, target: Target
-) -> tuple[str, dict[str, Any]]:
-    """Copy a picture that needs no restoration, and describe the outcome."""
-    from restore.media import image as media
-
-    if save is not None:
-        save(picture)
-    elif source == PIPE:
-        media.write(picture, target)
-    else:
-        media.copy(picture, source, target)
-    text = f"{source} -> {target} (nothing to restore; copied as it is)"
-    return text, {"input": str(source), "output": str(target), "task": None}
+    picture, save = open_any(source, target, overwrite, chosen, reporter, by_rows=False)
+    if dry_run:
+        auto_output.print_plan(plan_picture(picture, restorer), source, reporter)
+        return
+    with reporter.progress(f"auto {source.name}") as progress:
+        outcome = auto_picture(
+            *(picture, source, target, restorer),
+            copies=chosen == IoOptions(),
+            save=save,
+            progress=progress,
+            notify=None if reporter.quiet else reporter.note,
+        )
+    auto_output.print_outcome(outcome, reporter)

@@ -12,7 +12,9 @@ from restore.cli.evaluate_options import (
     InputItself,
     Json,
     Lpips,
+    Measure,
     Methods,
+    NoReference,
     Overwrite,
     Quiet,
     Sigma,
@@ -21,13 +23,14 @@ from restore.cli.evaluate_options import (
     Task,
     Video,
 )
+from restore.cli.no_reference import run as without_reference
 from restore.cli.options import Device, Model, Precision, Quality, Reduce, Stages, Tile
 from restore.errors import RestoreError
 from restore.files import check_target
 
 
 def evaluate(
-    task: Task,
+    task: Task = None,
     target: Target = None,
     source: Source = None,
     sigma: Sigma = None,
@@ -35,6 +38,8 @@ def evaluate(
     quality: Quality = None,
     model: Model = None,
     stages: Stages = None,
+    no_reference: NoReference = None,
+    measure: Measure = None,
     methods: Methods = False,
     input_itself: InputItself = False,
     lpips: Lpips = None,
@@ -54,23 +59,26 @@ def evaluate(
 
     Of a clip: how much it flickers as it is, restored, and restored with --temporal; against
     --target, or with --sigma against the clip itself, PSNR and SSIM as well.
+
+    With --no-reference: the quality that restore inspect estimates, 0 to 1.
     """
+    if csv is not None:
+        check_target(csv, overwrite, RestoreError)
+    if no_reference is not None:
+        if task or source or sigma is not None or video or methods or input_itself or lpips:
+            raise typer.BadParameter("--no-reference goes with --measure, --target and --csv only")
+        without_reference(no_reference, target, measure or [], csv, json, quiet)
+        return
+    if task is None or measure:
+        raise typer.BadParameter("name a task, or give --no-reference; --measure goes with that")
     if sigma is not None and not math.isfinite(sigma):
         raise typer.BadParameter(f"--sigma is {sigma}; it must be a finite number")
-    computing: dict[str, Any] = {
-        "quality": quality,
-        "stages": stages,
-        "device": device,
-        "precision": precision,
-        "tile": tile,
-        "reduce": reduce,
-    }
-    of_pictures = {"methods": methods, "input_itself": input_itself}
+    computing: dict[str, Any] = {"quality": quality, "stages": stages, "device": device}
+    computing |= {"precision": precision, "tile": tile, "reduce": reduce}
     if video is not None:
         if source is not None or methods or input_itself or lpips or csv is not None:
-            raise typer.BadParameter(
-                "--video goes without --input, --methods, --input-itself, --lpips and --csv"
-            )
+            others = "--input, --methods, --input-itself, --lpips and --csv"
+            raise typer.BadParameter(f"--video goes without {others}")
         if target is not None and sigma is not None:
             raise typer.BadParameter("--video takes --target or --sigma, not both")
         _clip(task, video, target, sigma, model, json, **computing)
@@ -79,9 +87,7 @@ def evaluate(
         raise typer.BadParameter("give --target, or --video")
     if (source is None) == (sigma is None):
         raise typer.BadParameter("give one of --input and --sigma")
-    if csv is not None:
-        check_target(csv, overwrite, RestoreError)
-    options = of_pictures | computing
+    options = {"methods": methods, "input_itself": input_itself} | computing
     _pictures(task, source, target, sigma, model, lpips or [], csv, json, quiet, **options)
 
 

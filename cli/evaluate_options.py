@@ -7,7 +7,10 @@ import typer
 
 from restore.heads import HEADS
 
-Task = Annotated[str, typer.Argument(help=f"One of {', '.join(HEADS)}.")]
+Task = Annotated[
+    str | None,
+    typer.Argument(help=f"One of {', '.join(HEADS)}; none with --no-reference."),
+]
 Target = Annotated[
     Path | None, typer.Option(help="Folder of the true pictures; of --video, the true clip.")
 ]
@@ -21,6 +24,14 @@ Sigma = Annotated[
 Video = Annotated[
     Path | None,
     typer.Option(help="Instead of pictures: a clip, or a folder of its frames; see below."),
+]
+NoReference = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Instead: the quality of a picture or a folder of them."),
+]
+Measure = Annotated[
+    list[str] | None,
+    typer.Option(help="With --no-reference: also niqe, musiq or dists; may be repeated."),
 ]
 Methods = Annotated[
     bool, typer.Option("--methods", help="Measure the task's classical methods as well.")

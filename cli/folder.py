@@ -31,7 +31,7 @@ def run(request: Request) -> None:
         check_page(request.report, request.overwrite)
     options = {**request.folders, **vars(request.pictures), **vars(request.clips)}
     with (
-        deferred(second=_end_at_once) as signalled,
+        deferred(second=end_at_once) as signalled,
         displayed(request.head, reporter.quiet, tally) as display,
     ):
         calls = _callbacks(tally, display, reporter, watching)
@@ -59,7 +59,7 @@ def run(request: Request) -> None:
         reporter.note(done.reason)
     if done is not None and request.report is not None:
         _write_report(request, done)
-    _conclude(tally, reporter, interrupted, watching)
+    conclude(tally, reporter, interrupted, watching)
 
 
 def _write_report(request: Request, done: "Outcome") -> None:
@@ -88,7 +88,7 @@ def _callbacks(
         if watching and outcome.status == "failed":  # at once: the end may be far
             print_failure(outcome)
         if reporter.as_json:
-            print(to_json(_values(outcome)), flush=True)
+            print_values(outcome)
 
     def set_total(done: int, total: int) -> None:
         tally.total = total
@@ -103,7 +103,13 @@ def _callbacks(
     }
 
 
-def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool) -> None:
+def print_values(outcome: "Outcome") -> None:
+    """Print an outcome as JSON."""
+    print(to_json(_values(outcome)), flush=True)
+
+
+def conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool = False) -> None:
+    """Print counts, notes and failures; exit with 1 if a file failed, or by the signal's code."""
     if not reporter.as_json:
         reporter.result(f"{tally} ({tally.speed()})")
     for note in tally.say_notes():
@@ -120,7 +126,7 @@ def _conclude(tally: Tally, reporter: Reporter, interrupted: int, watching: bool
         raise typer.Exit(1)
 
 
-def _end_at_once(number: int) -> None:
+def end_at_once(number: int) -> None:
     """End without waiting for the picture being restored: a folder run survives any end."""
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the cursor, which the bar has hidden

@@ -5,6 +5,7 @@
     out = fix(image)          # a numpy array, a torch tensor or a PIL image, and the same kind back
     restore.restore_file("in.jpg", "out.jpg", fix)          # also animations and clips
     restore.restore_folder("photos", "restored", "dehaze", recursive=True)
+    better = restore.auto(image)                            # by the heads that a judge suggests
 
 `restore.models()` lists the models, `restore.load_network(name)` returns the `torch.nn.Module` of
 one, and `restore.errors` holds every error that is raised on purpose. Importing this package
@@ -24,8 +25,11 @@ from restore.heads import HEADS as TASKS
 from restore.version import __version__
 
 if TYPE_CHECKING:
+    from restore.automatic import AutoRestorer, auto, plan
     from restore.checkpoints.store import Entry
     from restore.engine.restorer import Restorer
+    from restore.jobs.auto_folder import auto_folder
+    from restore.jobs.auto_job import auto_file
     from restore.jobs.clip_job import restore_clip
     from restore.jobs.file_job import restore_file
     from restore.jobs.folder_job import restore_folder
@@ -39,20 +43,30 @@ if not os.path.isdir(os.path.join(__path__[0], "cli")):
 
 __all__ = [
     "TASKS",
+    "AutoRestorer",
     "Outcome",
     "RestoreError",
     "Restorer",
     "__version__",
+    "auto",
+    "auto_file",
+    "auto_folder",
     "errors",
     "load_network",
     "models",
+    "plan",
     "restore_clip",
     "restore_file",
     "restore_folder",
 ]
 _IMPORTED_WHEN_USED = {
+    "AutoRestorer": "restore.automatic",
     "Outcome": "restore.jobs.outcome",
     "Restorer": "restore.engine.restorer",
+    "auto": "restore.automatic",
+    "auto_file": "restore.jobs.auto_job",
+    "auto_folder": "restore.jobs.auto_folder",
+    "plan": "restore.automatic",
     "restore_clip": "restore.jobs.clip_job",
     "restore_file": "restore.jobs.file_job",
     "restore_folder": "restore.jobs.folder_job",

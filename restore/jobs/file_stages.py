@@ -57,10 +57,12 @@ class MovingWork:
     ``restore``: maps source and target, with ``progress``, ``overwrite``, ``mark`` and ``ready``,
     to an `Outcome`.
     ``key``: maps a source to the options that decide the result besides those of pictures.
+    ``takes``: whether a source and its target are restored in this way, file to file.
     """
 
     restore: Callable[..., Outcome]
     key: MovingKey
+    takes: Callable[[Path, Path], bool] = is_moving
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class Stages:
         one."""
         self._stop()
         job, moving = underway.job, self.moving
-        if moving is not None and is_moving(job.source, job.target):
+        if moving is not None and moving.takes(job.source, job.target):
             key = {**self.key, **moving.key(job.source)}
             return self._checked(replace(underway, moving=True, key=key), None)
         opened = partial(self.open_picture, target=job.target if self.by_rows else None)

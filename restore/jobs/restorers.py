@@ -104,13 +104,13 @@ def with_borders(outcome: Outcome, restorer: Restorer) -> Outcome:
     return replace(outcome, borders=(tuple(rows), tuple(columns)))
 
 
-def stamp_of(restorer: Restorer) -> str:
-    """Describe a restoration for the history of a file."""
+def stamp_of(restorer: Restorer, strength: float | None = None) -> str:
+    """Describe a restoration for the history of a file; ``strength`` replaces the restorer's."""
     parts = (
         restorer.task,
         f"model {restorer.card.name}",
         f"SHA-256 {restorer.card.sha256}",
-        f"strength {restorer.strength:g}",
+        f"strength {restorer.strength if strength is None else strength:g}",
     )
     return "; ".join(parts)
 

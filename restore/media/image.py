@@ -216,18 +216,27 @@ def write(
         temporary.write_bytes(content)
 
 
-def copy(picture: Picture, source: str | Path, target: str | Path) -> None:
+def copy(
+    picture: Picture,
+    source: str | Path,
+    target: str | Path,
+    mark: str = "",
+    ready: Callable[[Path], object] = lambda temporary: None,
+) -> None:
     """Write the picture read from ``source`` to ``target``: the same bytes if both suffixes name
     one format, else encoded again.
+
+    Args:
+        mark, ready: as for `atomic_path`.
 
     Raises `ImageError` if it cannot be written. ``target`` is then unchanged.
     """
     source, target = Path(source), Path(target)
     format_ = BY_SUFFIX.get(source.suffix.lower())
     if format_ is None or format_ != BY_SUFFIX.get(target.suffix.lower()):
-        write(picture, target)
+        write(picture, target, mark, ready)
         return
-    with placed(target) as temporary, unwritable(target):
+    with placed(target, mark, ready) as temporary, unwritable(target):
         shutil.copyfile(source, temporary)
 
 

@@ -1,4 +1,4 @@
-"""`restore inspect` and `restore auto` as a person meets them: real processes, real files."""
+"""`restore inspect` as a person meets it: real processes, real files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 from command import one_error_line, restore
 from pictures import saved
 from PIL import Image
-
-from restore.checkpoints import store
 
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN = ROOT / "samples" / "cat-clean.png"
@@ -68,45 +66,3 @@ def test_inspect_draws_a_map_and_replaces_none_unasked(tmp_path: Path) -> None:
 
 def test_inspect_names_unreadable_files(tmp_path: Path) -> None:
     assert "no such file" in one_error_line(restore("inspect", tmp_path / "no.png"))
-
-
-def standard(head: str) -> str:
-    return store.find(head).card.name
-
-
-@pytest.mark.slow
-def test_auto_applies_the_head_and_says_so(tmp_path: Path) -> None:
-    by_hand, by_itself = tmp_path / "hand.png", tmp_path / "auto.png"
-    options = ("--precision", "float32", "--strength", "0.5")
-    assert restore("denoise", NOISY, by_hand, *options).code == 0
-    by_itself.write_bytes(b"precious")
-    assert "exists already" in one_error_line(restore("auto", NOISY, by_itself))
-    outcome = restore("auto", NOISY, by_itself, *options, "--overwrite")
-    assert outcome.stdout.startswith(f"denoise: {NOISY} -> {by_itself} ({standard('denoise')}, ")
-    assert by_itself.read_bytes() == by_hand.read_bytes()
-
-
-def test_auto_copies_a_clean_picture_byte_for_byte(tmp_path: Path) -> None:
-    out = tmp_path / "out.png"
-    outcome = restore("auto", CLEAN, out)
-    assert outcome.code == 0
-    assert outcome.stdout == f"{CLEAN} -> {out} (nothing to restore; copied as it is)\n"
-    assert out.read_bytes() == CLEAN.read_bytes()
-    # Also onto itself, which changes nothing.
-    assert restore("auto", out, out, "--overwrite", "--quiet").stdout == ""
-    assert out.read_bytes() == CLEAN.read_bytes()
-
-
-def test_auto_converts_a_clean_picture(tmp_path: Path) -> None:
-    out = tmp_path / "out.bmp"
-    values = json.loads(restore("auto", CLEAN, out, "--json").stdout)
-    assert values["task"] is None
-    with Image.open(CLEAN) as before, Image.open(out) as after:
-        assert after.format == "BMP"
-        np.testing.assert_array_equal(np.asarray(before.convert("RGB")), np.asarray(after))
-
-
-def test_auto_applies_the_head_that_is_suggested(hazy: Path) -> None:
-    out = hazy.with_name("out.png")
-    outcome = restore("auto", hazy, out)
-    assert outcome.stdout.startswith(f"dehaze: {hazy} -> {out} ({standard('dehaze')}, ")

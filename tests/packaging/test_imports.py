@@ -16,12 +16,16 @@ MAY_IMPORT = {
     "checkpoints": {"errors", "files", "networks", "heads", "checkpoints"},
     "export": {"errors", "files", "networks", "heads", "checkpoints", "export"},
     "engine": {"errors", "networks", "heads", "checkpoints", "export", "media", "engine"},
-    "jobs": {"errors", "files", "media", "engine", "jobs"},
+    "automatic": {
+        *("errors", "heads", "media", "checkpoints", "engine", "inspect"),
+        "automatic",
+    },
+    "jobs": {"errors", "files", "media", "engine", "inspect", "automatic", "jobs"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "heads", "media", "networks", "inspect"},
     "evaluate": {
         *("errors", "networks", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
-        "evaluate",
+        *("automatic", "evaluate"),
     },
     "serve": {
         *("errors", "files", "heads", "media", "checkpoints", "engine", "inspect", "jobs"),
