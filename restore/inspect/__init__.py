@@ -1,4 +1,4 @@
-"""Faults of a picture: the judgement of a small network, and measured numbers beside it.
+"""Faults of a picture: the judgement of a small network, and directly measured numbers.
 
 Importing this, and everything but `judge`, imports no torch.
 """

@@ -10,7 +10,7 @@ import numpy as np
 
 from restore.errors import ImageError, RestoreError
 from restore.inspect import judge_model
-from restore.inspect.views import Views, views
+from restore.inspect.judged_views import Views, views
 from restore.media.colour import rgb
 from restore.networks.judge.config import FAULTS, SIDE
 

@@ -32,7 +32,7 @@ from judge_samples import PER_SIDE
 from judge_sources import Sources
 from judge_training import Run, RunConfig
 
-from restore.inspect.views import PER_SIDE as AS_SHIPPED
+from restore.inspect.judged_views import PER_SIDE as AS_SHIPPED
 
 SEED, HELD_OUT_SEED = 1, 2
 

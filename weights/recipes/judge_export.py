@@ -1,4 +1,4 @@
-"""Write a trained judge: weights at 8 bits, and its card."""
+"""Write a trained judge: weights in float16, and its card."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from judge_features import Features, different
 from judge_training import OF_PLACES, QUALITY, SEVERITY, losses_of
 
 from restore.networks.judge import FAULTS
-from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, Verdict
+from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, JudgeOutput
 
-STEPS, BATCH, RATE, DECAY, WARM_UP = 4000, 128, 2e-3, 0.03, 100
+STEPS, BATCH, RATE, DECAY, WARM_UP = 1500, 128, 2e-3, 0.1, 100
 EMA = 0.998
 LEAST_SPREAD = 1e-3
 
@@ -73,7 +73,7 @@ def joined(network: JudgeNetwork, features: Features) -> tuple[torch.Tensor, tor
     return parts[0], parts[1]
 
 
-def verdicts(network: JudgeNetwork, features: Features) -> Verdict:
+def verdicts(network: JudgeNetwork, features: Features) -> JudgeOutput:
     """Judge all samples; places that repeat count once, as in inference."""
     near, whole = joined(network, features)
     count, most = near.shape[:2]
@@ -86,7 +86,7 @@ def verdicts(network: JudgeNetwork, features: Features) -> Verdict:
             said = network.decide(near[chosen, :number], whole[chosen])
             found[0][chosen], found[1][chosen], quality[chosen] = said[:3]
             of_places[chosen] = said.places[:, np.arange(most) % number]
-    return Verdict(found[0], found[1], quality, of_places)
+    return JudgeOutput(found[0], found[1], quality, of_places)
 
 
 def _standardise(network: JudgeNetwork, features: Features) -> None:

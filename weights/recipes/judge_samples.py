@@ -19,7 +19,7 @@ from restore.degrade.haze import Haze, haze
 from restore.degrade.lowlight import LowLight, lowlight, to_linear
 from restore.degrade.noise import CameraNoise, camera_noise, gaussian_noise
 from restore.degrade.rain import Rain, rain
-from restore.inspect.views import views
+from restore.inspect.judged_views import views
 from restore.networks.judge import FAULTS
 
 PER_SIDE = 2
@@ -53,7 +53,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Finished:
-    """``places`` and ``scene`` as of `restore.inspect.views`; labels in the order of `FAULTS`."""
+    """``places`` and ``scene`` as of `Views`; labels in the order of `FAULTS`."""
 
     places: np.ndarray
     scene: np.ndarray
@@ -182,7 +182,7 @@ def _real_blur(sources: Sources, draw: Draw) -> Sample:
     item = sources.draw("blur", draw.rng)
     healthy, blurred = map(_tensor, _window([pixels(item.healthy), pixels(item.other)], draw, 0.6))
     made = Sample(blurred, healthy, "real blur")
-    # Where little moved, or where there is nothing to see, nobody can tell.
+    # Without motion or texture the label is unknown.
     made.faults["blur"] = 1.0 if _sigma(blurred, healthy) > 4 else UNKNOWN
     made.severities["blur"] = UNKNOWN
     return made

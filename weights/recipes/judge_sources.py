@@ -16,7 +16,7 @@ from restore.media import image as media
 from restore.media.colour import rgb
 
 HELD_OUT = 16
-"""One picture of so many is kept for validation and calibration."""
+"""One in this number of pictures is held out for validation and calibration."""
 KINDS = ("clean", "realnoise", "blur", "lowlight", "haze")
 
 

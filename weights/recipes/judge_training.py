@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from restore.files import atomic_path
 from restore.networks.judge import FAULTS, JudgeConfig
-from restore.networks.judge.network import JudgeNetwork, Verdict, initialise
+from restore.networks.judge.network import JudgeNetwork, JudgeOutput, initialise
 
 PLACES = 4
 """Places of a sample, at most; a step sees any number of them, few more often than many."""
@@ -109,7 +109,7 @@ class Run:
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             verdict = self.network(places, scenes)
-        losses = losses_of(Verdict(*(x.float() for x in verdict)), labels, kinds)
+        losses = losses_of(JudgeOutput(*(x.float() for x in verdict)), labels, kinds)
         self.optimiser.zero_grad(set_to_none=True)
         total = losses["faults"] + OF_PLACES * losses["places"]
         (total + SEVERITY * losses["severity"] + QUALITY * losses["quality"]).backward()
@@ -125,7 +125,7 @@ class Run:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def losses_of(verdict: Verdict, labels: Tensor, kinds: np.ndarray) -> dict[str, Tensor]:
+def losses_of(verdict: JudgeOutput, labels: Tensor, kinds: np.ndarray) -> dict[str, Tensor]:
     """Losses by name; what is unknown (NaN) does not count."""
     count = len(FAULTS)
     faults, severities, quality = labels[:, :count], labels[:, count:-1], labels[:, -1]

@@ -33,7 +33,7 @@ class CrossAttention(nn.Module):
         return self.project(y.transpose(1, 2).flatten(2))
 
 
-class FeedForward(nn.Module):
+class TokenFeedForward(nn.Module):
     """Two matrices with GELU between, for tokens."""
 
     def __init__(self, channels: int, expansion: int):
@@ -69,7 +69,7 @@ class DualBlock(nn.Module):
     def __init__(self, channels: int, head: int, expansion: int):
         super().__init__()
         self.collect = CrossAttention(channels, head)
-        self.digest = FeedForward(channels, expansion)
+        self.digest = TokenFeedForward(channels, expansion)
         self.spread = CrossAttention(channels, head)
         self.feed_forward = PixelFeedForward(channels, expansion)
 
@@ -83,7 +83,7 @@ class DualBlock(nn.Module):
 
 
 class DualvitStages(nn.Module):
-    """Stages of dual blocks, each of which gives its map of pixels."""
+    """Stages of dual blocks; returns the pixel map of every stage."""
 
     def __init__(self, config: JudgeConfig):
         super().__init__()

@@ -38,7 +38,7 @@ class JudgeConfig:
     """Semantic tokens of Dual-ViT; a MaxViT has none."""
     hidden: int = 128
     """Channels of the layers that join features, and places with the scene."""
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Fraction of features that a training step does not see."""
 
     def __post_init__(self) -> None:

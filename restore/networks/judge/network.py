@@ -20,7 +20,7 @@ FARTHEST = 5.0
 """Deviations at which a statistic is cut."""
 
 
-class Verdict(NamedTuple):
+class JudgeOutput(NamedTuple):
     """Outputs for N pictures of P places; faults are in the order of `FAULTS`."""
 
     faults: Tensor
@@ -34,7 +34,7 @@ class Verdict(NamedTuple):
 
 
 class MaxvitStages(nn.Module):
-    """The stages of a MaxViT, each of which gives its map."""
+    """Stages of a MaxViT; returns the map of every stage."""
 
     def __init__(self, config: JudgeConfig):
         super().__init__()
@@ -42,7 +42,7 @@ class MaxvitStages(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return N x C x h x w of every stage, the first of them half as large as ``x``."""
-        maps = []
+        maps: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
@@ -100,7 +100,7 @@ class JudgeNetwork(nn.Module):
         )
         self.of_picture = nn.Linear(hidden, 2 * len(FAULTS) + 1)
 
-    def forward(self, places: Tensor, scenes: Tensor) -> Verdict:
+    def forward(self, places: Tensor, scenes: Tensor) -> JudgeOutput:
         """Judge N pictures.
 
         Args:
@@ -132,13 +132,13 @@ class JudgeNetwork(nn.Module):
         """Bring N x statistics to a common range, in which odd pictures stay near others."""
         return ((statistics - self.centre[kind]) / self.spread[kind]).clamp(-FARTHEST, FARTHEST)
 
-    def decide(self, near: Tensor, whole: Tensor) -> Verdict:
+    def decide(self, near: Tensor, whole: Tensor) -> JudgeOutput:
         """Judge by the features of N x P places and of N scenes."""
         places, scenes = self.embed[PLACE](near), self.embed[SCENE](whole)
         joined = self.join(torch.cat((places.mean(1), places.amax(1), scenes), dim=1))
         faults, figures = self.of_picture(joined).split((len(FAULTS), len(FAULTS) + 1), dim=1)
         figures = figures.sigmoid()
-        return Verdict(faults, figures[:, :-1], figures[:, -1], self.of_place(places))
+        return JudgeOutput(faults, figures[:, :-1], figures[:, -1], self.of_place(places))
 
 
 def initialise(network: JudgeNetwork) -> JudgeNetwork:

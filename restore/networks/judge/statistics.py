@@ -85,7 +85,7 @@ class Statistics(nn.Module):
 
 def sharpness(luma: Tensor, half: Tensor) -> list[Tensor]:
     """Steepest steps at both scales and their ratio: blurred edges are as steep at half size."""
-    found = []
+    found: list[Tensor] = []
     for axis in (2, 3):
         full, small, twice = (
             _some(x, axis).diff(n=order, dim=axis).abs().flatten(1)
@@ -105,7 +105,7 @@ def sharpness(luma: Tensor, half: Tensor) -> list[Tensor]:
 def blockiness(luma: Tensor) -> list[Tensor]:
     """Steps at every eighth pixel over the others, where blocks begin with the view and at the
     worst place (Wang, Sheikh and Bovik, ICIP 2002)."""
-    found = []
+    found: list[Tensor] = []
     for axis in (2, 3):
         steps = luma.diff(dim=axis).abs().mean(dim=(1, 5 - axis))  # N x places
         phases = F.pad(steps, (0, 1), value=math.nan).unflatten(1, (-1, BLOCK)).nanmean(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from restore.inspect.views import views
+from restore.inspect.judged_views import views
 from restore.networks.judge import SIDE
 
 
