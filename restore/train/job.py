@@ -34,7 +34,7 @@ Stepped = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a run computes: ``devices`` processes on devices of one kind, each with ``threads`` CPU
     threads (None: torch's default)."""
 
@@ -50,7 +50,7 @@ def run(
     out: Path | None = None,
     overwrite: bool = False,
     licence: str = "unknown",
-    place: Place = Place(),
+    place: Placement = Placement(),
     tensorboard: bool = False,
     say: Say = print,
     progress: Stepped = lambda done, total: None,
