@@ -175,7 +175,9 @@ def again(place: Placement, run: str, out: str, steps: int = 10) -> tuple[str, l
     said: list[str] = []
     sources = [Source(kind, place / kind) for kind in (CLEAN, PAIRS)]
     plan = planned("denoise", sources, place / "config.json", steps=steps)
-    summary = job.run(plan, place / run, out=place / out, place=job.Placement("cpu"), say=said.append)
+    summary = job.run(
+        plan, place / run, out=place / out, place=job.Placement("cpu"), say=said.append
+    )
     return summary, said
 
 
@@ -221,7 +223,9 @@ def test_a_run_rehearses_and_distils(tmp_path: Path) -> None:
             "denoise", sources, place / "config.json", target_model=str(teacher), steps=steps
         )
         out = place / f"{run}.safetensors"
-        job.run(plan, place / run, out=out, overwrite=True, place=job.Placement("cpu"), say=said.append)
+        job.run(
+            plan, place / run, out=out, overwrite=True, place=job.Placement("cpu"), say=said.append
+        )
         return said
 
     assert train("once", 4)[:4] == [
