@@ -14,10 +14,10 @@ import tifffile
 from browsing import browser, needs_browser, until
 from command import restore
 from pictures import ICC, smooth
-from PIL import Image
 from serving import Served, png, serving
 
 pytestmark = needs_browser
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 DROP = """
 const [files] = arguments;
 const transfer = new DataTransfer();
@@ -167,9 +167,7 @@ def test_all_results_come_in_one_archive(page: Page) -> None:
 
 
 def test_suggest_chooses_the_head(page: Page) -> None:
-    dark = Image.fromarray((smooth(200, 300) // 12).astype(np.uint8))
-    path = page.downloads / "dark.png"
-    dark.save(path)
+    path = SAMPLES / "coffee-dark.png"
     page.one("#picker").send_keys(str(path))
     until(lambda: page.states() == ["ready"])
     page.one(".suggest").click()

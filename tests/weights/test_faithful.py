@@ -15,7 +15,7 @@ from restore import Restorer
 from restore.heads import HEADS
 
 SHIPPED = list(HEADS)
-SIZES = [(17, 23), (64, 64), (321, 481)]
+SIZES = [(17, 23), (64, 64), (193, 289)]
 LARGE = (760, 1010)
 LEVELS = (0.1, 0.5, 0.9)
 LEVEL = 1 / 255
