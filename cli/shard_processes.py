@@ -1,6 +1,5 @@
 """Processes that restore shards, and their outcomes."""
 
-import json
 import os
 import subprocess
 import sys
@@ -64,6 +63,8 @@ def visible_gpus(environment: Mapping[str, str]) -> list[str]:
 def read_outcomes(process: "subprocess.Popen[str]", found: "Queue[Outcome | None]") -> None:
     assert process.stdout is not None
     for line in process.stdout:
+        import json
+
         row = json.loads(line)
         found.put(
             Outcome(

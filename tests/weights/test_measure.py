@@ -82,7 +82,7 @@ def test_official_models_get_a_file_of_their_own(
 ) -> None:
     """Under the name of an official model, by weights that are not: only where they go counts."""
     model = store.locate(tmp_path / "rainy.safetensors")
-    monkeypatch.setattr(measure.store, "locate", lambda name: model)
+    monkeypatch.setattr(measure.store, "locate", lambda name, with_exported=False: model)
     (tmp_path / "official").mkdir()
     measure.main(tmp_path, ["derain-rain13k"])
     values = json.loads((tmp_path / "official" / "derain-rain13k.json").read_text())
