@@ -117,7 +117,8 @@ class Manifest:
             return
         ours = {line.output_sha256 for line in self._index.find(line.output)}
         if not os.path.lexists(target) or sha256_of(target) in ours:
-            os.replace(temporary, target)
+            with suppress(FileNotFoundError):  # its worker, alive after all, has renamed it
+                os.replace(temporary, target)
 
     def sweep(self, folder: Path) -> None:
         """Remove incomplete outputs of killed runs in a folder that this run has not yet written

@@ -161,7 +161,7 @@ def test_a_killed_worker_loses_nothing(
     team = Team(2, third)
     assert set(statuses(run(photos, work, team)).values()) == {"done"}
     assert team.started == 3
-    check(photos, range(COUNT), repeated=3 if method == "finish" else 0)  # a worker holds three
+    check(photos, range(COUNT), repeated=3)  # as many as a worker holds
     assert set(statuses(run(photos, work, Team(1))).values()) == {"skipped"}
     assert not [*photos.with_name("out").glob(".*.part")]
 
@@ -174,7 +174,7 @@ def test_a_file_that_kills_workers_fails_alone(photos: Path, work: FolderWork) -
     reason = "3 workers have died with it, the last one of: was killed"
     assert outcomes.pop("0.png").reason == reason
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
-    check(photos, range(1, COUNT))
+    check(photos, range(1, COUNT), repeated=6)  # two each time
 
 
 def test_workers_that_all_die_end_the_run(photos: Path, work: FolderWork) -> None:
