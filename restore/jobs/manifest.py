@@ -117,7 +117,7 @@ class Manifest:
             return
         ours = {line.output_sha256 for line in self._index.find(line.output)}
         if not os.path.lexists(target) or sha256_of(target) in ours:
-            with contextlib.suppress(FileNotFoundError):  # its worker, alive after all, has renamed it
+            with contextlib.suppress(FileNotFoundError):  # its worker still lived
                 os.replace(temporary, target)
 
     def sweep(self, folder: Path) -> None:
