@@ -40,7 +40,7 @@ def train(
     from restore.train.planning import plan
 
     config = plan(task, (), devices=devices, pixels_per_step=batch * bench.SIDE**2).config
-    found = bench.measure(config, job.Placement(device, devices, threads), seconds)
+    found = bench.measure(config, job.Hardware(device, devices, threads), seconds)
     if found is None:  # of several processes only the first reports
         return
     Reporter(json).result(

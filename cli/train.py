@@ -82,7 +82,7 @@ def train(
             out=out,
             overwrite=overwrite,
             licence=licence,
-            place=job.Placement(device, devices, threads),
+            place=job.Hardware(device, devices, threads),
             tensorboard=tensorboard,
             say=say,
             progress=progress,

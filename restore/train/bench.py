@@ -19,7 +19,7 @@ from restore.networks import NetworkConfig, build
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import assemble
-from restore.train.job import Placement
+from restore.train.job import Hardware
 from restore.train.loop import Progress, Trainer
 from restore.train.sources import CLEAN, Pictures, Source
 
@@ -51,7 +51,7 @@ class Throughput:
     steps: int
 
 
-def measure(config: TrainConfig, place: Placement, seconds: float) -> Throughput | None:
+def measure(config: TrainConfig, place: Hardware, seconds: float) -> Throughput | None:
     """Train for about ``seconds`` and throw the result away; None in all processes but the first.
 
     The pictures are smoothed noise: what they show does not change the time.

@@ -34,7 +34,7 @@ Stepped = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Placement:
+class Hardware:
     """Where a run computes: ``devices`` processes on devices of one kind, each with ``threads`` CPU
     threads (None: torch's default)."""
 
@@ -50,7 +50,7 @@ def run(
     out: Path | None = None,
     overwrite: bool = False,
     licence: str = "unknown",
-    place: Placement = Placement(),
+    place: Hardware = Hardware(),
     tensorboard: bool = False,
     say: Say = print,
     progress: Stepped = lambda done, total: None,

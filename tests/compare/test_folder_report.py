@@ -37,7 +37,7 @@ def test_failures_and_suspicious_pictures_come_first(tmp_path: Path) -> None:
         "odd.png",
         "a <good>.png",
     ]
-    assert "hue turned" in [sign.name for sign in entries[1].signs]
+    assert [sign.name for sign in entries[1].signs] == ["hue turned", "brightness moved"]
     assert seen == [(1, 3), (2, 3), (3, 3)]
     text = page.read_text(encoding="utf-8")
     assert "3 files: 1 failed, 1 to look at" in text

@@ -5,12 +5,12 @@ from tiny_run import CONFIG, CPU
 
 from restore.engine.machine_peak import convolution_peak
 from restore.train.bench import measure
-from restore.train.job import Placement
+from restore.train.job import Hardware
 
 
 @pytest.mark.slow
 def test_throughput_agrees_with_itself() -> None:
-    found = measure(CONFIG, Placement("cpu"), seconds=1)
+    found = measure(CONFIG, Hardware("cpu"), seconds=1)
     assert found is not None
     assert found.patches_per_step == 1  # of 128 x 128, never less
     assert found.patches_per_second == pytest.approx(

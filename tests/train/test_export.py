@@ -28,7 +28,7 @@ def fine_tune(folder: Path, ancestor: Path) -> Card:
     (folder / "fine.json").write_text(json.dumps(short))
     sources = (Source(CLEAN, folder / "clean"),)
     planned = plan("denoise", sources, folder / "fine.json", init=str(ancestor))
-    job.run(planned, folder / "run", out=folder / "heir.safetensors", place=job.Placement("cpu"))
+    job.run(planned, folder / "run", out=folder / "heir.safetensors", place=job.Hardware("cpu"))
     return read_card(folder / "heir.safetensors")
 
 
