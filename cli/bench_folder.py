@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from restore.cli.bench_scaling import scaling
 from restore.cli.console import Reporter
 from restore.cli.machine_options import Executor, RayAddress
 from restore.cli.options import Device, Model, Precision
@@ -41,6 +40,8 @@ def folder(
 
     ending = checked_ending(format_)
     if shards > 1 or executor != LOCAL:
+        from restore.cli.bench_scaling import scaling
+
         options = {"model": model, "device": device, "precision": precision}
         count = shards if executor == LOCAL else workers
         shape = (height, width)

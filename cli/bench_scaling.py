@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.cli.console import Reporter
-from restore.cli.shard_processes import cores
+from restore.engine.threads import usable_cpus
 from restore.errors import UsageError
 from restore.jobs.executors import LOCAL
 
@@ -35,7 +35,7 @@ def scaling(
 
     if workers < 2:
         raise UsageError("efficiency is that of two workers or more")
-    threads = str(max(1, cores() // workers))
+    threads = str(max(1, usable_cpus() // workers))
     os.environ["OMP_NUM_THREADS"] = threads  # of each worker, in either way
     if executor == LOCAL:
         held: Any = nullcontext()

@@ -1,5 +1,6 @@
 """Processes that restore shards, and their outcomes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Queue
 
+from restore.engine.threads import usable_cpus
 from restore.jobs.outcome import Outcome
 from restore.jobs.shard import Shard
 
@@ -33,7 +35,7 @@ def start(words: list[str], shard: Shard, number: int, count: int) -> "subproces
     environment = dict(os.environ)
     if gpus := visible_gpus(environment):
         environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cpus() // count)))
     return subprocess.Popen(
         [sys.executable, "-m", "restore.cli", *words, *own],
         stdout=subprocess.PIPE,
@@ -42,13 +44,6 @@ def start(words: list[str], shard: Shard, number: int, count: int) -> "subproces
         env=environment,
         start_new_session=True,  # a terminal's Ctrl-C comes once, from this process
     )
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def visible_gpus(environment: Mapping[str, str]) -> list[str]:
@@ -63,8 +58,6 @@ def visible_gpus(environment: Mapping[str, str]) -> list[str]:
 def read_outcomes(process: "subprocess.Popen[str]", found: "Queue[Outcome | None]") -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        import json
-
         row = json.loads(line)
         found.put(
             Outcome(

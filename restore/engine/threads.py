@@ -35,7 +35,7 @@ def prepare(environment: MutableMapping[str, str] = os.environ, root: Path = _RO
     if WAIT not in environment:
         environment.setdefault(SPIN, _SPINS)
     granted = quota(root)
-    if granted is not None and granted < _usable_cpus():
+    if granted is not None and granted < usable_cpus():
         environment.setdefault(COUNT, str(granted))
 
 
@@ -65,7 +65,7 @@ def count_threads() -> int:
         return int(given)
     import psutil
 
-    return min(_usable_cpus(), psutil.cpu_count(logical=False) or 1, quota() or 1 << 30)
+    return min(usable_cpus(), psutil.cpu_count(logical=False) or 1, quota() or 1 << 30)
 
 
 @cache
@@ -78,7 +78,7 @@ def _throttle() -> None:
     import torch
 
     count = torch.get_num_threads()
-    teams = (_usable_cpus() - count) // max(1, count - 1) + 1
+    teams = (usable_cpus() - count) // max(1, count - 1) + 1
     if count == 1 or not 1 <= teams <= _MOST_TEAMS:
         return
 
@@ -103,8 +103,8 @@ def quota(root: Path = _ROOT) -> int | None:
     return max(1, ceil(min(granted))) if granted else None
 
 
-def _usable_cpus() -> int:
-    """CPUs that this process may run on."""
+def usable_cpus() -> int:
+    """Return the number of CPUs that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

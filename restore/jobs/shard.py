@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -42,8 +43,6 @@ class Shard:
         The name decides, not the position in a list: processes that start at different times may
         find different files, and must still agree about each one.
         """
-        import hashlib  # loads OpenSSL
-
         digest = hashlib.blake2b(os.fsencode(place), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index - 1
 

@@ -267,7 +267,7 @@ def imported(*command: str) -> set[str]:
 def test_help_imports_little_more_than_its_libraries(option: str) -> None:
     further = imported("-m", "restore.cli", option) - imported("-c", "import typer, rich")
     foreign = {name for name in further if name.split(".")[0] not in ("restore", "typer", "click")}
-    assert len(foreign) <= 10, sorted(foreign)
+    assert len(foreign) <= 8, sorted(foreign)
     assert not foreign & {"hashlib", "json", "random"}
     assert len(further) <= 80, sorted(further)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from restore.engine import threads
 
-CPUS = threads._usable_cpus()
+CPUS = threads.usable_cpus()
 
 
 def machine(root: Path, groups: str, **limits: str) -> Path:
