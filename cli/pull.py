@@ -63,7 +63,7 @@ def pull(
 def _pull(name: str, source: str, sha256: str | None, reporter: Reporter) -> None:
     from restore.checkpoints import acquire
     from restore.errors import RestoreError
-    from restore.export.pull import has_torch
+    from restore.export.onnx_files import has_torch
 
     if not has_torch():
         raise RestoreError(

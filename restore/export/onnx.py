@@ -1,8 +1,8 @@
 """Models as ONNX files, which run without torch and without this program.
 
 Networks write their graphs themselves, operator by operator (`restore.networks.graph`). That takes
-seconds, where tracing torch's network with `torch.onnx` took 15 minutes for an S-2; it gives graphs
-that know windows; and it requires no torch.
+seconds, where tracing torch's network with `torch.onnx` takes minutes; it gives graphs that know
+windows; and it requires no torch.
 """
 
 from __future__ import annotations

@@ -57,8 +57,18 @@ def _named(model: Model) -> tuple[Path, ...]:
 
 def can_export() -> bool:
     """Whether the package that writes ONNX files is installed."""
+    return _is_installed("onnx")
+
+
+def has_torch() -> bool:
+    """Whether torch is installed."""
+    return _is_installed("torch")
+
+
+def _is_installed(package: str) -> bool:
+    """Look for a package without importing it."""
     try:
-        return importlib.util.find_spec("onnx") is not None
+        return importlib.util.find_spec(package) is not None
     except ImportError:
         return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from restore.errors import (
     UsageError,
     pip_install,
 )
-from restore.export.onnx_files import can_export, check_metadata, read_metadata
+from restore.export.onnx_files import can_export, check_metadata, has_torch, read_metadata
 from restore.files import atomic_path, sha256_of
 from restore.heads import HEADS
 
@@ -71,14 +70,6 @@ def install(model: Model, progress: Callable[[int, int], None]) -> Path:
         raise CheckpointError(f"{target.parent}: cannot be written: {reason}") from error
     export(model, target, overwrite=True, progress=progress)
     return target
-
-
-def has_torch() -> bool:
-    """Whether torch is installed; it is not imported."""
-    try:
-        return importlib.util.find_spec("torch") is not None
-    except ImportError:
-        return False
 
 
 def _downloaded(name: str, sha256: str | None, progress: Progress) -> Model:

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import torch
+    from _typeshed import DataclassInstance
 
     from restore.networks.base import RestorationNetwork
     from restore.networks.graph import GraphBuilder
 
 Pair = tuple[int, int]
 """Height and width, or down and across."""
+
+
+def plain_values(config: DataclassInstance) -> dict[str, Any]:
+    """Return the fields of a configuration as JSON values: tuples as lists."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
 
 
 class NetworkConfig(Protocol):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from restore.errors import ConfigError
+from restore.networks.architecture import plain_values
 from restore.networks.maxvit.config import MaxvitConfig
 
 FAULTS = ("noise", "blur", "rain", "haze", "darkness", "blocks")
@@ -62,7 +63,7 @@ class JudgeConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return plain_values(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> JudgeConfig:
@@ -71,6 +72,6 @@ class JudgeConfig:
         if unknown := sorted(values.keys() - known):
             raise ConfigError(f"a judge has no field {', '.join(unknown)}")
         fixed: dict[str, Any] = {
-            n: tuple(v) if isinstance(v, list) else v for n, v in values.items()
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
         return cls(**fixed)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from restore.errors import ConfigError
-from restore.networks.architecture import Pair
+from restore.networks.architecture import Pair, plain_values
 
 _AT_LEAST_ONE = (
     "features",
@@ -130,8 +130,7 @@ class MaximConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values (pairs as lists); ``from_dict`` takes them back."""
-        values = asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return plain_values(self)
 
     def width(self, level: int) -> int:
         """Channels at a level."""

@@ -6,11 +6,11 @@ Source: "Simple Baselines for Image Restoration", ECCV 2022 (arXiv 2204.04676), 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from restore.errors import ConfigError
-from restore.networks.architecture import Pair
+from restore.networks.architecture import Pair, plain_values
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class NafnetConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return plain_values(self)
 
     @property
     def size_multiple(self) -> Pair:
