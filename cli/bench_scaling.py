@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from restore.cli.console import Reporter
 from restore.engine.threads import usable_cpus
 from restore.errors import UsageError
-from restore.jobs.executors import LOCAL
+from restore.jobs.executors import LOCAL, opener
 
 if TYPE_CHECKING:
     from restore.jobs.folder_scaling import Run
@@ -33,6 +33,7 @@ def scaling(
     """Measure and print. ``options``: model, device and precision."""
     from restore.jobs import folder_scaling
 
+    opener(executor)  # complains of a name that there is not
     if workers < 2:
         raise UsageError("efficiency is that of two workers or more")
     threads = str(max(1, usable_cpus() // workers))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import restore
+from command import one_error_line, restore
 from models import save_model
 
 from restore.errors import RestoreError
@@ -66,3 +66,8 @@ def test_the_command_states_the_efficiency_of_shards(tmp_path: Path) -> None:
     assert (found["workers"], found["executor"]) == (2, "local")
     assert found["efficiency"] == pytest.approx(found["together"] / (2 * found["one"]))
     assert found["one"] > 0
+
+
+def test_an_unknown_executor_is_named_with_the_known_ones() -> None:
+    done = restore("bench", "folder", "--executor", "nothing")
+    assert one_error_line(done, code=2) == "error: --executor is 'nothing'; use local, ray"
