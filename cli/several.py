@@ -89,6 +89,7 @@ def run_processes(
                 process.send_signal(signalled())
     codes = [process.wait() for process in processes]
     for code, lines, shard in zip(codes, errors, shards, strict=True):
-        if code not in (0, 1) and not signalled():
+        ended = lines[-1].startswith("error: ") if lines else False
+        if (ended or code not in (0, 1)) and not signalled():  # 1 is also that of failed files
             why = lines[-1].removeprefix("error: ") if lines else f"exit status {code}"
             raise RestoreError(f"shard {shard.index}/{shard.count} has ended: {why}")

@@ -17,6 +17,7 @@ from restore.errors import CheckpointError, ModelNotFoundError, UnavailableError
 from restore.files import atomic_path, sha256_of
 from restore.heads import HEADS
 from restore.networks.maxim import VARIANTS
+from restore.redaction import redacted
 
 if TYPE_CHECKING:
     from restore.networks.base import RestorationNetwork
@@ -245,7 +246,7 @@ def _fetched(request: _Request) -> Iterator[tuple[Path, Mapping[str, str]]]:
             yield fetched
     else:
         try:
-            yield archive, {"url": request.entry.url, "sha256": found}
+            yield archive, {"url": redacted(request.entry.url), "sha256": found}
         except _RefusedError:
             archive.unlink()
             raise

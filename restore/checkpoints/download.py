@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from restore.errors import DownloadError, UnavailableError
 from restore.files import sha256_of
+from restore.redaction import redacted
 
 if TYPE_CHECKING:
     import httpx
@@ -75,7 +76,7 @@ class _Part:
     """The file so far in ``NAME.part``; ``NAME.part.json`` says what it is the beginning of."""
 
     def __init__(self, url: str, target: Path) -> None:
-        self.url = url
+        self.url, self.shown = url, redacted(url)
         self.target = target
         self.path = target.with_name(f"{target.name}.part")
         self.notes = target.with_name(f"{target.name}.part.json")
@@ -88,7 +89,7 @@ class _Part:
             size = self.path.stat().st_size
         except (OSError, ValueError):
             return
-        if isinstance(notes, dict) and notes.get("url") == url:
+        if isinstance(notes, dict) and notes.get("url") == self.shown:
             self.size = size
             self.total = notes["total"] if type(notes.get("total")) is int else None
             self.validator = _sendable(notes.get("validator"))
@@ -104,7 +105,7 @@ class _Part:
             self.notes.unlink(missing_ok=True)
             self.path.write_bytes(b"")
             if validator is not None:
-                notes = {"url": self.url, "validator": validator, "total": total}
+                notes = {"url": self.shown, "validator": validator, "total": total}
                 self.notes.write_text(json.dumps(notes), "utf-8")
 
     def receive(self, chunks: Iterable[bytes], progress: Progress) -> None:
@@ -136,7 +137,7 @@ class _Part:
     def _append(self, file: BinaryIO, chunk: bytes) -> None:
         if self.total is not None and self.size + len(chunk) > self.total:
             self.validator = None
-            raise DownloadError(f"{self.url}: the server sent more than its {self.total} bytes")
+            raise DownloadError(f"{self.shown}: the server sent more than its {self.total} bytes")
         rest = memoryview(chunk)
         while rest:  # an unbuffered write may take only some of it
             with _disk(self.path, "; run again to resume" if self.resumable else ""):
@@ -174,7 +175,7 @@ class _Part:
                 os.fsync(file.fileno())
         if expected not in (None, found):
             self.discard()
-            raise DownloadError(f"{self.url}: has SHA-256 {found}, expected {expected}; removed")
+            raise DownloadError(f"{self.shown}: has SHA-256 {found}, expected {expected}; removed")
         with _disk(self.target, "; run again to finish"):
             os.replace(self.path, self.target)
             self.notes.unlink(missing_ok=True)
@@ -208,7 +209,7 @@ def _fetch(part: _Part, progress: Progress, hasty: bool) -> None:
             except (httpx.HTTPError, httpx.InvalidURL) as error:  # say, a redirect to ftp://
                 reason = _why(error)
                 break
-    raise UnavailableError(f"{part.url}: {reason}{part.arrived()}")
+    raise UnavailableError(f"{part.shown}: {reason}{part.arrived()}")
 
 
 def _client(hasty: bool) -> httpx.Client:
@@ -244,7 +245,7 @@ def _has_rest(response: httpx.Response, part: _Part, *, resuming: bool) -> bool:
     encoding = headers.get("content-encoding", "")
     if status in (200, 206) and encoding.lower() not in ("", "identity"):
         # Neither its length nor its bytes would be the file's.
-        raise DownloadError(f"{part.url}: the server only sends it encoded as {encoding}")
+        raise DownloadError(f"{part.shown}: the server only sends it encoded as {encoding}")
     if resuming and status in (206, 416):
         start, total = _content_range(headers, part.total)
         same = part.is_of(headers) and part.total in (None, total)
@@ -261,7 +262,7 @@ def _has_rest(response: httpx.Response, part: _Part, *, resuming: bool) -> bool:
         length = headers.get("content-length")
         part.begin(validator, None if length is None else int(length))
     else:
-        raise UnavailableError(f"{part.url}: {answer}")
+        raise UnavailableError(f"{part.shown}: {answer}")
     return True
 
 
@@ -282,7 +283,7 @@ def _check_url(url: str) -> None:
     except ValueError:  # a port or an address that is none
         usable = False
     if not usable:
-        raise DownloadError(f"{url!r}: only http:// and https:// addresses can be downloaded")
+        raise DownloadError(f"{redacted(url)!r}: only http:// and https:// addresses can be downloaded")
 
 
 def _present(target: Path, expected: str | None) -> str | None:
@@ -317,4 +318,4 @@ def _sendable(validator: object) -> str | None:
 
 
 def _why(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(redacted(str(error)).split()) or type(error).__name__

@@ -16,7 +16,6 @@ from restore.errors import (
     RestoreError,
     UnavailableError,
     UsageError,
-    pip_install,
 )
 from restore.export.onnx_files import can_export, check_metadata, has_torch, read_metadata
 from restore.files import atomic_path, sha256_of
@@ -33,8 +32,8 @@ def obtain(
     """Get a model, or a head's recommended official one: its weights, or its ONNX file.
 
     Weights that are not installed are pulled as `acquire.pull` does, where torch is installed.
-    Without torch, or without the package onnx, ``NAME.onnx`` is downloaded from the place of the
-    release (``RESTORE_WEIGHTS_URL``) to the cache folder, and the result has its path. ``sha256``
+    Without torch, or without the package onnx, ``NAME.onnx`` is downloaded from
+    ``RESTORE_WEIGHTS_URL`` to the cache folder, and the result has its path. ``sha256``
     is demanded of what is fetched. By default that of an ONNX file is the one of the first
     download, or the one in ``NAME.onnx.sha256`` at the same place, if there is either.
 
@@ -93,16 +92,18 @@ def _downloaded(name: str, sha256: str | None, progress: Progress) -> Model:
 
 def _fetch(model: Model, sha256: str | None, progress: Progress, record: Path) -> None:
     target = model.path
+    remedy = (
+        f"where torch is installed, run: restore weights pull {model.card.name} --onnx; and copy "
+        f"the file to {target.parent}"
+    )
+    if zoo.base_url() == zoo.BASE_URL:  # the release has checkpoints alone
+        raise UnavailableError(f"no public server has {target.name}; {remedy}")
     url = f"{zoo.base_url()}/{target.name}"
     arrived = store.home() / "downloads" / target.name
     try:
         found = download(url, arrived, sha256=sha256 or _listed(url, arrived), progress=progress)
     except UnavailableError as error:
-        name = model.card.name
-        raise UnavailableError(
-            f"{error}; on a machine with torch, {pip_install('onnx')} and restore weights pull "
-            f"{name} --onnx make {target.name}; copy it to {target.parent}"
-        ) from error
+        raise UnavailableError(f"{error}; {remedy}") from error
     try:
         check_metadata(target, read_metadata(arrived), model.card)
     except RestoreError:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from restore.errors import ImageError, RestoreError, UsageError, pip_install
+from restore.redaction import redacted
 
 T = TypeVar("T")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/")
 _ONE_SLASH = re.compile(r"^([a-z][a-z0-9+.-]+):/(?=[^/])")
-_SECRET = re.compile(r"(?<=://)[^/@\s]+@|\?[^\s'\"]*|\b(AKIA|ASIA)[A-Z0-9]{12,}\b")
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"}
 """Stores in which an object appears when all of it has arrived."""
 _TRIES = 5
@@ -55,11 +55,6 @@ def as_url(path: object) -> str:
     """Return a URL; `Path` makes one slash of two."""
     url = _ONE_SLASH.sub(r"\1://", str(path), count=1)
     return re.sub(r"^file://(?=[^/])", "file:///", url)
-
-
-def redacted(text: str) -> str:
-    """Return a text without passwords in URLs, signed queries and access keys."""
-    return _SECRET.sub("", text)
 
 
 class Store:

@@ -26,7 +26,6 @@ from restore.jobs.object_store import (
     StoredObject,
     as_url,
     is_remote,
-    redacted,
     store_of,
 )
 from restore.jobs.outcome import DONE, FAILED, PLANNED, SKIPPED, STOPPED, Outcome
@@ -34,6 +33,7 @@ from restore.jobs.shard import Shard
 from restore.media.formats import SUFFIXES
 from restore.media.video.detect import is_clip
 from restore.pipe import piped
+from restore.redaction import redacted
 
 if TYPE_CHECKING:
     from restore.jobs.folder_options import FolderOptions

@@ -66,14 +66,14 @@ def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard
 def _of_slurm(environment: Mapping[str, str]) -> Shard:
     """Return the task's position in its array, whose numbers may begin anywhere and have steps."""
     try:
-        task, count, first, last = (
-            int(environment[_TASK + name]) for name in ("ID", "COUNT", "MIN", "MAX")
-        )
+        task, count, first = (int(environment[_TASK + name]) for name in ("ID", "COUNT", "MIN"))
         step = int(environment.get(f"{_TASK}STEP", "1"))
-    except (KeyError, ValueError):
+        last = int(environment.get(f"{_TASK}MAX", first + (count - 1) * step))
+    except (KeyError, ValueError) as error:
+        why = f"{error.args[0]} is not set" if isinstance(error, KeyError) else error
         raise UsageError(
-            f'shard is "{SLURM}", but this is no task of a SLURM job array ({_TASK}ID is not set); '
-            'use "3/16", or sbatch --array=1-16'
+            f'shard is "{SLURM}", but this is no task of a SLURM job array ({why}); use "3/16", or '
+            "sbatch --array=1-16"
         ) from None
     place, between = divmod(task - first, step) if step > 0 else (0, 1)
     if between or (last - first) // max(step, 1) + 1 != count:

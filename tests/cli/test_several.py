@@ -52,6 +52,15 @@ def test_wrong_usage_is_refused_before_any_process(photos: Path, tmp_path: Path)
     assert not out.exists()
 
 
+@pytest.mark.slow
+def test_an_error_of_a_process_is_that_of_the_run(photos: Path, tmp_path: Path) -> None:
+    """Its exit code is 1, as that of failed files."""
+    model, out = save_model(tmp_path, identity=True), tmp_path / "out"
+    (out / ".restore-batch.lock").mkdir(parents=True)
+    done = restore("denoise", photos, out, "--model", model, "--device", "cpu", "--devices", "2")
+    assert "shard 1/2 has ended: " in one_error_line(done)
+
+
 def test_each_process_gets_its_own_words() -> None:
     words = ["denoise", "in", "out", "--devices", "2", "--shard=1/2", "-q", "--json", "--crf", "3"]
     assert [*shared_words(words)] == ["denoise", "in", "out", "--crf", "3"]

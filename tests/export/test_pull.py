@@ -138,7 +138,7 @@ def test_another_models_file_is_refused(
 
 
 def test_a_place_without_the_file_is_one_line_with_the_way_out(
-    bare: bytes, home: Path, server: Server
+    bare: bytes, home: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.serve(f"/{PINNED}.onnx", Answer(status=404))
     with pytest.raises(UnavailableError) as caught:
@@ -148,6 +148,11 @@ def test_a_place_without_the_file_is_one_line_with_the_way_out(
     assert "404" in message
     assert f"restore weights pull {PINNED} --onnx" in message
     assert str(home / "onnx") in message
+    before = len(server.requests)
+    monkeypatch.delenv("RESTORE_WEIGHTS_URL")
+    with pytest.raises(UnavailableError, match=rf"no public server has {PINNED}\.onnx; .* --onnx"):
+        obtain(PINNED)
+    assert len(server.requests) == before
     with pytest.raises(ModelNotFoundError, match="no model is called 'none'"):
         obtain("none")
 

@@ -21,7 +21,8 @@ from PIL import Image
 import restore
 from restore.errors import ImageError, RestoreError, UsageError
 from restore.jobs.object_records import FOLDER
-from restore.jobs.object_store import Store, as_url, is_remote, redacted, retried
+from restore.jobs.object_store import Store, as_url, is_remote, retried
+from restore.redaction import redacted
 
 COUNT = 7
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
@@ -234,6 +235,7 @@ def test_urls_survive_paths_and_lose_their_secrets() -> None:
     assert not any(map(is_remote, ("in/a:b.png", "C:/photos", "a.png", "/tmp/x")))
     text = f"https://user:{SECRET}@host/a.png?X-Amz-Signature={SECRET} AKIAIOSFODNN7EXAMPLE"
     assert redacted(text) == "https://host/a.png "
+    assert redacted(f"s3://key:p@{SECRET}@host/in") == "s3://host/in"
 
 
 def test_errors_that_may_pass_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
