@@ -25,6 +25,7 @@ from restore.cli import (
     weights,
 )
 from restore.cli.console import complain_in_one_line
+from restore.cli.missing import name_missing_packages
 from restore.cli.grouped_help import GroupedCommand
 from restore.engine import threads
 from restore.heads import HEADS
@@ -97,7 +98,7 @@ _add("export", export.export)
 def main() -> None:
     """The program `restore`, also `python -m restore.cli`."""
     threads.prepare()
-    with complain_in_one_line():
+    with complain_in_one_line(), name_missing_packages():
         app(_without_debug(sys.argv[1:]), prog_name="restore")
 
 

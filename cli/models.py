@@ -18,6 +18,7 @@ def models(
 ) -> None:
     """List all models: shipped, downloaded and available."""
     from restore.checkpoints import store
+    from restore.export.onnx_files import has_torch
 
     if name is None:
         listed = store.catalogue()
@@ -26,9 +27,13 @@ def models(
             return
         for line in _table(listed):
             typer.echo(line)
+        onnx = "" if has_torch() else " --onnx"
         typer.echo(
-            "\nA whole card: restore models NAME. A model not installed: restore weights pull NAME."
+            "\nA whole card: restore models NAME. A model not installed: restore weights pull "
+            f"NAME{onnx}."
         )
+        if onnx:
+            typer.echo("Without torch, models are used with --backend onnxruntime.")
         return
     entry = store.entry(name)
     if json:
@@ -55,7 +60,7 @@ def _table(listed: list[Any]) -> list[str]:
                 entry.card.task,
                 entry.quality,
                 f"{entry.size / 1e6:.1f} MB",
-                "no" if entry.state == "available" else entry.state,
+                _where(entry),
                 _figure(figures[0]) if figures else "",
             )
         )
@@ -69,6 +74,16 @@ def _table(listed: list[Any]) -> list[str]:
         line = "  ".join((*cells, row[5])).rstrip()
         lines.append(line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}...")
     return lines
+
+
+def _where(entry: Any) -> str:
+    from restore.checkpoints.store import Model
+    from restore.export.onnx_files import can_run
+
+    if entry.path is None:
+        return "no"
+    can = can_run(Model(entry.path, entry.card, entry.state))
+    return entry.state if can else "not exported"
 
 
 def _figure(figure: Any) -> str:

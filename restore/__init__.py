@@ -75,7 +75,7 @@ _IMPORTED_WHEN_USED = {
 
 
 def models() -> list[Entry]:
-    """List every model, head by head: shipped, downloaded, or available for download.
+    """List every model, head by head: shipped, downloaded, exported, or available for download.
 
     Each has ``name``, ``head``, ``quality`` ("fast", "standard", "best" or ""), ``installed`` and
     ``card``, which says what the model was trained on, its figures, licence and limits.

@@ -283,7 +283,9 @@ def _check_url(url: str) -> None:
     except ValueError:  # a port or an address that is none
         usable = False
     if not usable:
-        raise DownloadError(f"{redacted(url)!r}: only http:// and https:// addresses can be downloaded")
+        raise DownloadError(
+            f"{redacted(url)!r}: only http:// and https:// addresses can be downloaded"
+        )
 
 
 def _present(target: Path, expected: str | None) -> str | None:

@@ -148,7 +148,7 @@ def locate(model: str | Path, with_exported: bool = False) -> Model:
             return one
     if name in OFFICIAL:
         raise ModelNotFoundError(
-            f"{name} is not installed; get it with: restore weights pull {name}"
+            f"{name} is not installed; get it with: {_pull(name, with_exported)}"
         )
     raise ModelNotFoundError(f"no model is called {name!r}; see: restore models")
 
@@ -170,11 +170,16 @@ def _of_quality(task: str, quality: str, with_exported: bool) -> Model:
     if name in by_name:
         return by_name[name]
     help_ = (
-        f"get it with: restore weights pull {task}" if name in OFFICIAL else "see: restore models"
+        f"get it with: {_pull(task, with_exported)}" if name in OFFICIAL else "see: restore models"
     )
     raise ModelNotFoundError(
         f"{name}, the model of quality {quality} for {task}, is not installed; {help_}"
     )
+
+
+def _pull(name: str, exported: bool) -> str:
+    """Return the command that gets a model, as an ONNX file too where one is enough."""
+    return f"restore weights pull {name}{' --onnx' if exported else ''}"
 
 
 def _how_to_get_one(head: Head) -> str:
@@ -191,7 +196,7 @@ class Entry:
 
     card: Card
     state: str
-    """"shipped", "downloaded" or "available"."""
+    """"shipped", "downloaded", "exported" (an ONNX file without its weights) or "available"."""
     path: Path | None
     """None for a model that is not installed."""
     size: int
@@ -215,7 +220,7 @@ class Entry:
 
     @property
     def installed(self) -> bool:
-        """Whether the model is on this machine."""
+        """Whether the model is on this machine, if only for ``backend="onnxruntime"``."""
         return self.path is not None
 
     @property
@@ -248,9 +253,9 @@ def quantise(model: str | Path, target: Path, overwrite: bool = False) -> Card:
 
 
 def catalogue() -> list[Entry]:
-    """Every model, head by head: shipped, downloaded, or available."""
+    """Every model, head by head: shipped, downloaded, exported, or available."""
     entries: dict[str, Entry] = {}
-    for model in installed():
+    for model in (*installed(), *exported()):
         # A model goes by the name of its file, which is what `find` takes.
         card = replace(model.card, name=model.path.stem)
         size = model.path.stat().st_size

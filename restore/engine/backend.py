@@ -12,7 +12,7 @@ from restore.checkpoints.store import Model
 from restore.engine.precision import Compute
 from restore.engine.share import Share, ignore
 from restore.engine.tile_options import SOME
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
 from restore.networks import Pair
 
 TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
@@ -51,13 +51,21 @@ def load(name: str, model: Model, device: str, precision: str) -> Backend:
     """The backend of that name, "torch", "onnxruntime", "triton" or "plain", with the model.
 
     ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
-    not exist or lacks the precision, and as `Restorer` does.
+    not exist or lacks the precision, `RestoreError` where torch is missing, and as `Restorer` does.
     """
     if name not in BACKENDS:
         *names, last = BACKENDS
         raise UsageError(f"backend {name!r} is unknown; use {', '.join(names)} or {last}")
     module, _, kind = BACKENDS[name].rpartition(".")
-    return cast(Backend, getattr(import_module(module), kind)(model, device, precision))
+    try:
+        found = getattr(import_module(module), kind)
+    except ModuleNotFoundError as error:
+        if error.name != TORCH:
+            raise
+        raise RestoreError(
+            f"backend {name!r} requires torch: pip install torch; or use backend={ONNXRUNTIME!r}"
+        ) from None
+    return cast(Backend, found(model, device, precision))
 
 
 BACKENDS: Mapping[str, str] = {

@@ -55,6 +55,13 @@ def _named(model: Model) -> tuple[Path, ...]:
     return () if model.stored else (store.exported_folder() / name, model.path.with_name(name))
 
 
+def can_run(model: Model) -> bool:
+    """Whether the packages that are installed can run a model: torch or, for ONNX Runtime, a file
+    exported ahead or the package that makes one."""
+    made = store.exported_folder() / f"{_key(model.card)}.onnx"
+    return has_torch() or can_export() or any(p.is_file() for p in (*_named(model), made))
+
+
 def can_export() -> bool:
     """Whether the package that writes ONNX files is installed."""
     return _is_installed("onnx")

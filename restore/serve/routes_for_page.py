@@ -157,7 +157,7 @@ def _catalogue(service: Service) -> dict[str, Any]:
                 "name": entry.name,
                 "head": entry.head,
                 "quality": entry.quality,
-                "installed": entry.installed,
+                "installed": entry.state in ("shipped", "downloaded"),
                 "bytes": entry.size,
                 "licence": entry.card.licence,
                 "limits": entry.card.limits,

@@ -83,6 +83,18 @@ def test_the_catalogue_goes_head_by_head_and_names_qualities(home: Path) -> None
     assert entries["derain-raindrop"].quality == ""
 
 
+def test_an_onnx_file_without_weights_is_in_the_catalogue(home: Path) -> None:
+    (home / "onnx").mkdir()
+    path = home / "onnx" / "deblur-gopro.onnx"
+    path.write_bytes(b"graph")
+    entry = store.entry("deblur-gopro")
+    assert (entry.state, entry.path, entry.size) == ("exported", path, 5)
+    assert entry.installed
+    (home / "models").mkdir()
+    save_model(home / "models", name="deblur-gopro", task="deblur")
+    assert store.entry("deblur-gopro").state == "downloaded"  # the weights come first
+
+
 def test_an_entry_is_found_by_name_or_by_file(home: Path, tmp_path: Path) -> None:
     assert store.entry("deblur-gopro").state == "available"
     path = save_model(tmp_path, name="mine", task="derain")

@@ -82,6 +82,43 @@ def run(
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("denoise", "IN", "OUT"), "backend 'torch' requires torch: pip install torch; or use "),
+        (("degrade", "noise", "IN", "OUT"), "this requires torch: pip install torch"),
+        (("bench", "speed"), "this requires torch: pip install torch"),
+    ],
+)
+def test_commands_that_require_torch_say_so_in_one_line(
+    tmp_path: Path, words: tuple[str, ...], remedy: str
+) -> None:
+    paths = {"IN": saved(tmp_path / "in.png", smooth()), "OUT": tmp_path / "out.png"}
+    done = run(COMMAND, *(paths.get(word, word) for word in words), home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {remedy}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_models_are_listed_by_what_can_run_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "onnx").mkdir()
+    for name in ("derain-rain13k", "enhance-small"):
+        (tmp_path / "onnx" / f"{name}.onnx").write_bytes(b"graph")
+
+    def states(*without: str) -> dict[str, str]:
+        done = run(COMMAND, "models", home=tmp_path, without=without)
+        assert done.returncode == 0, done.stderr
+        assert ("--backend onnxruntime" in done.stdout) == ("torch" in without)
+        rows = [line.split("  ") for line in done.stdout.splitlines()[1:22]]
+        cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+        return {row[0]: row[next(i for i, c in enumerate(row) if "MB" in c) + 1] for row in cells}
+
+    bare = states("torch", "onnx")
+    assert (bare["derain-rain13k"], bare["derain-raindrop"]) == ("exported", "no")
+    assert (bare["enhance-small"], bare["denoise-small"]) == ("shipped", "not exported")
+    assert states("torch")["denoise-small"] == states()["denoise-small"] == "shipped"
+
+
 def test_restores_as_torch_does_in_the_same_tiles(exported: Exported, tmp_path: Path) -> None:
     image = np.random.default_rng(0).random((100, 150, 3), dtype=np.float32)
     np.save(tmp_path / "in.npy", image)

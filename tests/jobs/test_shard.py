@@ -42,7 +42,9 @@ def test_a_task_of_a_job_array_knows_its_position() -> None:
     assert parse_shard("slurm", plain) == Shard(1, 16)
     with pytest.raises(UsageError, match="no task of a SLURM job array"):
         parse_shard("slurm", {})
-    bare = {name: value for name, value in slurm(STEP="1").items() if name[-3:] not in ("MAX", "MIN")}
+    bare = {
+        name: value for name, value in slurm(STEP="1").items() if name[-3:] not in ("MAX", "MIN")
+    }
     with pytest.raises(UsageError, match=r"SLURM_ARRAY_TASK_MIN is not set"):
         parse_shard("slurm", bare)
     assert parse_shard("slurm", bare | {"SLURM_ARRAY_TASK_MIN": "5"}) == Shard(3, 4)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from restore.cli.missing import LEFT_OUT
+
 ROOT = Path(__file__).resolve().parents[2]
-ONLY_WITH_TORCH = {"torch", "kornia", "lpips"}
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib")
@@ -16,7 +17,7 @@ def test_requirements_without_torch_are_those_of_the_package() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    own = [one for one in project["dependencies"] if one.split(">")[0] not in ONLY_WITH_TORCH]
+    own = [one for one in project["dependencies"] if one.split(">")[0] not in LEFT_OUT]
     extra = project["optional-dependencies"]["onnx"]
     lines = (ROOT / "docs" / "requirements-onnx.txt").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == own + extra
