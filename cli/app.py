@@ -25,8 +25,8 @@ from restore.cli import (
     weights,
 )
 from restore.cli.console import complain_in_one_line
-from restore.cli.missing import name_missing_packages
 from restore.cli.grouped_help import GroupedCommand
+from restore.cli.missing import name_missing_packages
 from restore.engine import threads
 from restore.heads import HEADS
 

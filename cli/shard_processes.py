@@ -9,6 +9,7 @@ from pathlib import Path
 from queue import Queue
 
 from restore.engine.threads import usable_cpus
+from restore.jobs.object_store import as_path
 from restore.jobs.outcome import Outcome
 from restore.jobs.shard import Shard
 
@@ -61,8 +62,8 @@ def read_outcomes(process: "subprocess.Popen[str]", found: "Queue[Outcome | None
         row = json.loads(line)
         found.put(
             Outcome(
-                Path(row["input"]),
-                Path(row["output"]),
+                as_path(row["input"]),
+                as_path(row["output"]),
                 row["status"],
                 row["reason"],
                 tuple(row["notes"]),

@@ -8,8 +8,10 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from restore.errors import ImageError, RestoreError, UsageError, pip_install
 from restore.redaction import redacted
@@ -35,11 +37,12 @@ class RemotePath(type(Path())):  # type: ignore[misc]
 @dataclass(frozen=True)
 class StoredObject:
     """``place``: below the folder that was listed. ``version``: size in bytes, and the ETag or what
-    the store has in its place; equal for unchanged objects."""
+    the store has in its place; equal for unchanged objects. ``is_named``: by the URL itself."""
 
     url: str
     place: str
     version: list[Any]
+    is_named: bool = False
 
     @property
     def size(self) -> int:
@@ -77,36 +80,59 @@ class Store:
             raise UsageError(f"{redacted(self.url)}: {error}") from None
         self._protocol = self.url.partition("://")[0]
 
-    def objects(self, recursive: bool) -> Iterator[StoredObject]:
-        """Yield the objects below the URL, or the one that it names, folder by folder. Raises
-        `ImageError` if there are none, and `RestoreError` if they cannot be listed."""
+    @property
+    def address(self) -> str:
+        """The URL in the form of `StoredObject.url`."""
+        return str(self._files.unstrip_protocol(self._root)).rstrip("/")
+
+    def objects(self, recursive: bool, without: str = "") -> Iterator[StoredObject]:
+        """Yield the objects below the URL, or the one that it names, folder by folder. Hidden
+        folders and the one of the address ``without`` are left out. Raises `ImageError` if there is
+        no such object or folder, and `RestoreError` if they cannot be listed."""
         try:
-            yield from self._objects(recursive)
+            yield from self._objects(recursive, without)
         except RestoreError:
             raise
+        except FileNotFoundError:
+            raise ImageError(f"{redacted(self.url)}: no such object or folder") from None
         except Exception as error:  # stores' clients have no class in common
             reason = redacted(str(error) or type(error).__name__)
             raise RestoreError(f"{redacted(self.url)}: cannot be listed: {reason}") from error
 
-    def _objects(self, recursive: bool) -> Iterator[StoredObject]:
-        root, found = str(self._root), False
-        for folder, _, files in self._walk(recursive):
-            for name in sorted(files):
-                found = True
-                path = f"{folder.rstrip('/')}/{name}" if name else folder
-                place = path[len(root) :].lstrip("/") or path.rpartition("/")[2]
-                yield StoredObject(
-                    self._files.unstrip_protocol(path), place, version_in(files[name])
-                )
-        if not found and not retried(lambda: self._files.exists(self._root)):
-            raise ImageError(f"{redacted(self.url)}: no such object or folder")
-
-    def _walk(self, recursive: bool) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-        if self._protocol in ("http", "https") or retried(lambda: self._files.isfile(self._root)):
-            yield str(self._root), {}, {"": retried(lambda: self._files.info(self._root))}
+    def _objects(self, recursive: bool, without: str) -> Iterator[StoredObject]:
+        root, url_of = str(self._root), self._files.unstrip_protocol
+        is_web = self._protocol in ("http", "https")
+        if is_web or retried(lambda: self._files.isfile(root)):
+            version = version_in(retried(lambda: self._files.info(root)))
+            name = unquote(urlsplit(root).path) if is_web else root  # a signed query is no name
+            yield StoredObject(url_of(root), name.rpartition("/")[2], version, is_named=True)
             return
-        depth = None if recursive else 1
-        yield from self._files.walk(self._root, maxdepth=depth, detail=True)
+        for path, version in self._walk(recursive, without):
+            yield StoredObject(url_of(path), path[len(root) :].lstrip("/"), version)
+
+    def _walk(self, recursive: bool, without: str) -> Iterator[tuple[str, list[Any]]]:
+        """Yield path and version of each object. fsspec's own walk leaves out folders that cannot
+        be listed, without a word."""
+        waiting = [str(self._root)]
+        while waiting:
+            folder = waiting.pop()
+            # Without the cache, listings of all folders would stay in memory.
+            self._files.invalidate_cache()
+            listed = retried(partial(self._files.ls, folder, detail=True))
+            files: dict[str, list[Any]] = {}
+            within: list[str] = []
+            for one in listed:
+                path = str(one["name"]).rstrip("/")
+                if path == folder.rstrip("/"):  # an object that stands for the folder
+                    continue
+                if one["type"] != "directory":
+                    files[path] = version_in(one)
+                elif not path.rpartition("/")[2].startswith("."):
+                    within.append(path)
+            yield from sorted(files.items())
+            if recursive:
+                kept = [one for one in within if self._files.unstrip_protocol(one) != without]
+                waiting += sorted(kept, reverse=True)
 
     def folder(self, place: str) -> dict[str, list[Any]]:
         """Return the versions of the objects in a folder below the URL, by name."""
@@ -173,6 +199,14 @@ def retried(call: Callable[[], T]) -> T:
                 raise
             time.sleep(_FIRST_PAUSE * 2**attempt)
     raise AssertionError
+
+
+def as_path(path: object) -> Path:
+    """Return a local path, or a URL as a path that is shown without its secrets."""
+    url = as_url(path)
+    if url.startswith("file://"):
+        return Path(unquote(urlsplit(url).path))
+    return RemotePath(url) if is_remote(url) else Path(url)
 
 
 def store_of(path: str | os.PathLike[str]) -> Store:

@@ -21,9 +21,9 @@ from restore.jobs.folder_plan import Naming
 from restore.jobs.folder_sums import FolderSums
 from restore.jobs.object_records import ObjectRecords
 from restore.jobs.object_store import (
-    RemotePath,
     Store,
     StoredObject,
+    as_path,
     as_url,
     is_remote,
     store_of,
@@ -42,6 +42,7 @@ _FILES, _BYTES = 16, 256 << 20
 """Most of a batch; a larger file is a batch of its own."""
 _DOWNLOADS = 8
 """Objects of a batch that are downloaded at a time."""
+_NO_PICTURE = "not a picture or a clip by its name"
 Restore = Callable[[Path, Path, Callable[[Outcome], object]], object]
 
 
@@ -84,7 +85,7 @@ class RemoteRun:
         except Exception as error:  # stores' clients have no class in common
             raise RestoreError(f"{redacted(as_url(self.target))}: {_reason(error)}") from error
         status = PLANNED if self.how.dry_run else self.sums.status
-        ends = _shown(self.sources[0]), _shown(self.target)
+        ends = as_path(self.sources[0]), as_path(self.target)
         return Outcome(*ends, status, seconds=self.sums.seconds, files=tuple(self.sums.kept))
 
     def _run(self) -> None:
@@ -104,30 +105,49 @@ class RemoteRun:
         folder: str | None = None
         there: dict[str, list[Any]] = {}
         inputs: dict[str, str] = {}  # of outputs: of one folder, or of all that several fill
+        for store, found in self._found(output):
+            above, name = posixpath.split(found.place)
+            place = posixpath.join(above, naming(Path(name)))
+            if not self.shard.holds(place):
+                continue
+            if found.url == f"{output.address}/{place}":
+                raise ImageError(
+                    f"{redacted(found.url)}: would replace the input; choose another folder, "
+                    "suffix or format"
+                )
+            if above != folder:
+                folder, there = above, output.folder(above)
+                inputs = inputs if len(self.sources) > 1 else {}
+            if inputs.setdefault(place, found.url) != found.url:
+                raise ImageError(
+                    f"{redacted(inputs[place])} and {redacted(found.url)} would both become "
+                    f"{redacted(output.url_of(place))}"
+                )
+            item = _Item(found, store, place)
+            settled = self._settled(item, there.get(posixpath.basename(place)), records)
+            if settled is None:
+                yield item
+            else:
+                self._end(item, *settled)
+
+    def _found(self, output: Store) -> Iterator[tuple[Store, StoredObject]]:
+        """Yield all pictures and clips with their stores. What the output holds is no input. Raises
+        `ImageError` if there are none."""
+        is_empty = True
         for source in self.sources:
             store = store_of(source)
-            for found in store.objects(self.how.recursive):
-                if not _is_picture(found.place):
-                    continue
-                above, name = posixpath.split(found.place)
-                place = posixpath.join(above, naming(Path(name)))
-                if not self.shard.holds(place):
-                    continue
-                if above != folder:
-                    folder, there = above, output.folder(above)
-                    inputs = inputs if len(self.sources) > 1 else {}
-                if inputs.setdefault(place, found.url) != found.url:
-                    raise ImageError(
-                        f"{redacted(inputs[place])} and {redacted(found.url)} would both become "
-                        f"{redacted(output.url_of(place))}"
-                    )
-                item = _Item(found, store, place)
-                settled = self._settled(item, there.get(posixpath.basename(place)), records)
-                if settled is None:
-                    yield item
-                else:
-                    status, reason = settled
-                    self._note(replace(self._outcome(item), status=status, reason=reason))
+            for found in store.objects(self.how.recursive, without=output.address):
+                if _is_picture(found.place):
+                    is_empty = False
+                    yield store, found
+                elif found.is_named:
+                    is_empty = False
+                    if self.shard.holds(found.place):
+                        self._end(_Item(found, store, found.place), FAILED, _NO_PICTURE)
+        if is_empty:
+            named = ", ".join(redacted(as_url(source)) for source in self.sources)
+            hint = "" if self.how.recursive else "; recursive=True includes the folders within"
+            raise ImageError(f"{named}: no pictures{hint}")
 
     def _settled(
         self, item: _Item, there: list[Any] | None, records: ObjectRecords
@@ -165,7 +185,7 @@ class RemoteRun:
         made: list[tuple[_Item, Outcome]] = []
         for item in batch:
             if item.failure:
-                self._note(replace(self._outcome(item), status=FAILED, reason=item.failure))
+                self._end(item, FAILED, item.failure)
 
         def take(outcome: Outcome) -> None:
             item = by_place[outcome.source.relative_to(folder / "in").as_posix()]
@@ -191,12 +211,15 @@ class RemoteRun:
             (folder / "in" / item.object.place).unlink(missing_ok=True)
 
     def _outcome(self, item: _Item) -> Outcome:
-        return Outcome(_shown(item.object.url), _shown(os.path.join(self.target, item.output)))
+        return Outcome(as_path(item.object.url), as_path(os.path.join(self.target, item.output)))
+
+    def _end(self, item: _Item, status: str, reason: str) -> None:
+        self._note(replace(self._outcome(item), status=status, reason=reason))
 
     def _note(self, outcome: Outcome) -> None:
         self.sums.add(outcome)
-        self.on_outcome(outcome)
         self.progress(len(self.sums), len(self.sums))
+        self.on_outcome(outcome)
 
     def _stops(self) -> bool:
         return self.should_stop() or (self.how.fail_fast and self.sums.has_failed)
@@ -219,15 +242,6 @@ def _is_picture(place: str) -> bool:
     path = Path(place)
     hidden = any(part.startswith(".") for part in path.parts)
     return not hidden and (path.suffix.lower() in SUFFIXES or is_clip(path))
-
-
-def _shown(path: object) -> Path:
-    url = as_url(path)
-    if url.startswith("file://"):
-        from urllib.parse import unquote, urlsplit
-
-        return Path(unquote(urlsplit(url).path))
-    return RemotePath(url) if is_remote(url) else Path(url)
 
 
 def _reason(error: Exception) -> str:

@@ -200,6 +200,45 @@ def test_stores_and_local_folders_may_be_mixed(
     np.testing.assert_array_equal(get(f"{place}/copy/2.png"), colours(2))
 
 
+def test_results_within_the_input_are_no_inputs(place: str, restorer: restore.Restorer) -> None:
+    fill(place)
+    ends = f"{place}/in", f"{place}/in/out"
+    for status in ("done", "skipped"):
+        done = restore.restore_folder(*ends, restorer, recursive=True)
+        assert [file.status for file in done.files] == [status] * COUNT
+    with pytest.raises(ImageError, match=r"in/0\.png: would replace the input"):
+        restore.restore_folder(ends[0], ends[0], restorer, overwrite=True)
+    np.testing.assert_array_equal(get(f"{place}/in/0.png"), colours(0))
+
+
+def test_a_folder_that_cannot_be_listed_ends_the_run(
+    place: str, restorer: restore.Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pictures would be missing, without a word."""
+    fill(place)
+    files = Store(f"{place}/in")._files
+    original = files.ls
+
+    def refuse(path: str, **options: Any) -> Any:
+        if path.endswith("/sub"):
+            raise PermissionError("denied")
+        return original(path, **options)
+
+    monkeypatch.setattr(files, "ls", refuse)
+    with pytest.raises(RestoreError, match="/in: cannot be listed: denied"):
+        run(place, restorer)
+
+
+def test_a_run_without_pictures_is_an_error(place: str, restorer: restore.Restorer) -> None:
+    put(f"{place}/in/sub/notes.txt", b"text")
+    put(f"{place}/in/sub/.hidden/a.png", png(1))
+    for options, hint in (({"recursive": True}, "$"), ({}, "; recursive=True includes")):
+        with pytest.raises(ImageError, match=f"/in: no pictures{hint}"):
+            restore.restore_folder(f"{place}/in", f"{place}/out", restorer, **options)
+    named = restore.restore_folder(f"{place}/in/sub/notes.txt", f"{place}/out", restorer)
+    assert named.files[0].reason == "not a picture or a clip by its name"
+
+
 def test_pictures_come_from_the_web(
     restorer: restore.Restorer, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +254,13 @@ def test_pictures_come_from_the_web(
         done = restore.restore_folder(url, tmp_path / "out", restorer)
         assert [(str(file.source), file.status) for file in done.files] == [(url, expected)]
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), colours(3))
+    signed = restore.restore_folder(files.url("web/a.png"), tmp_path / "signed", restorer)
+    assert [str(file.target) for file in signed.files] == [str(tmp_path / "signed" / "a.png")]
+    assert (str(signed.files[0].source), signed.status) == (url, "done")
+    for path in (tmp_path / "signed").rglob("*.jsonl"):
+        assert "Signature" not in path.read_text()
+    with pytest.raises(ImageError, match=r"web/none\.png: no such object or folder$"):
+        restore.restore_folder(f"{server}/web/none.png", tmp_path / "out", restorer)
 
 
 def test_wrong_usage_is_refused(restorer: restore.Restorer, tmp_path: Path) -> None:
