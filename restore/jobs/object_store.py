@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from restore.errors import ImageError, RestoreError, UsageError, pip_install
+from restore.files import is_full_disk
 from restore.redaction import redacted
 
 T = TypeVar("T")
@@ -144,9 +145,13 @@ class Store:
         return {str(one["name"]).rpartition("/")[2]: version_in(one) for one in found}
 
     def get(self, url: str, target: Path) -> None:
-        """Download an object. Raises `OSError`."""
+        """Download an object, whole or not at all. Raises `OSError`."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        retried(lambda: self._files.get_file(self._files._strip_protocol(url), str(target)))
+        try:
+            retried(lambda: self._files.get_file(self._files._strip_protocol(url), str(target)))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
     def put(self, source: Path, place: str) -> None:
         """Upload a file, whole or not at all. Raises `OSError`."""
@@ -194,8 +199,8 @@ def retried(call: Callable[[], T]) -> T:
             return call()
         except _FINAL:
             raise
-        except Exception:  # stores' clients have no class in common
-            if attempt + 1 == _TRIES:
+        except Exception as error:  # stores' clients have no class in common
+            if attempt + 1 == _TRIES or is_full_disk(error):
                 raise
             time.sleep(_FIRST_PAUSE * 2**attempt)
     raise AssertionError

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError, RestoreError, UsageError
+from restore.files import is_full_disk
 from restore.jobs.executors import LOCAL
 from restore.jobs.folder_plan import Naming
 from restore.jobs.folder_sums import FolderSums
@@ -28,7 +29,7 @@ from restore.jobs.object_store import (
     is_remote,
     store_of,
 )
-from restore.jobs.outcome import DONE, FAILED, PLANNED, SKIPPED, STOPPED, Outcome
+from restore.jobs.outcome import DISK_FULL, DONE, FAILED, PLANNED, SKIPPED, STOPPED, Outcome
 from restore.jobs.shard import Shard
 from restore.media.formats import SUFFIXES
 from restore.media.video.detect import is_clip
@@ -86,7 +87,10 @@ class RemoteRun:
             raise RestoreError(f"{redacted(as_url(self.target))}: {_reason(error)}") from error
         status = PLANNED if self.how.dry_run else self.sums.status
         ends = as_path(self.sources[0]), as_path(self.target)
-        return Outcome(*ends, status, seconds=self.sums.seconds, files=tuple(self.sums.kept))
+        sums = self.sums
+        return Outcome(
+            *ends, status, sums.why_ended(), seconds=sums.seconds, files=tuple(sums.kept)
+        )
 
     def _run(self) -> None:
         output = store_of(self.target)
@@ -245,7 +249,8 @@ def _is_picture(place: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(redacted(f"{type(error).__name__}: {error}").split())
+    kind = DISK_FULL if is_full_disk(error) else type(error).__name__
+    text = " ".join(redacted(f"{kind}: {error}").split())
     return text if len(text) < 300 else f"{text[:300]} ..."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -20,7 +21,7 @@ from PIL import Image
 
 import restore
 from restore.errors import ImageError, RestoreError, UsageError
-from restore.jobs.object_records import FOLDER
+from restore.jobs.object_records import FOLDER, ObjectRecords
 from restore.jobs.object_store import Store, as_url, is_remote, retried
 from restore.redaction import redacted
 
@@ -185,6 +186,35 @@ def test_failures_are_of_one_object(
     assert files["2.png"].status == "failed"
     assert SECRET not in files["2.png"].reason
     assert [file.status for file in files.values()].count("done") == COUNT - 2
+
+
+@pytest.mark.parametrize("method", ["get", "put"])
+def test_a_full_disk_ends_the_run(
+    place: str, restorer: restore.Restorer, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """What arrived before the disk was full is no input."""
+    fill(place)
+
+    def full(source: str, target: str, **options: Any) -> None:
+        Path(target).write_bytes(png(3)[:-20])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def refuse(self: Store, *ends: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("restore.jobs.remote_folder._FILES", 1)
+    if method == "get":
+        monkeypatch.setattr(Store(f"{place}/in")._files, "get_file", full)
+        monkeypatch.setattr("restore.jobs.object_store._FIRST_PAUSE", 60)  # it is not tried again
+    else:
+        monkeypatch.setattr(ObjectRecords, "write", lambda *given: None)
+        monkeypatch.setattr(Store, "put", refuse)
+    done = run(place, restorer)
+    assert len(done.files) == COUNT
+    statuses = [file.status for file in done.files]
+    assert 0 < statuses.count("failed") <= 3  # batches that were ahead
+    assert statuses.count("stopped") == COUNT - statuses.count("failed")
+    assert done.reason.startswith(f"the disk is full: {COUNT} files are left; make room")
 
 
 def test_stores_and_local_folders_may_be_mixed(
