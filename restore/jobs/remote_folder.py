@@ -93,6 +93,8 @@ class RemoteRun:
         )
 
     def _run(self) -> None:
+        for path in filter(is_remote, self.sources):  # names the package that a store lacks
+            store_of(path)
         output = store_of(self.target)
         records = ObjectRecords(output)
         pending = self._pending(output, records)

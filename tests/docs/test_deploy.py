@@ -41,11 +41,23 @@ def test_the_build_sees_all_that_an_installation_needs() -> None:
         "LICENSE",
         "README.md",
         "cli",
+        "docs/requirements-onnx.txt",
         "pyproject.toml",
         "restore",
         "setup.py",
         "weights",
     }
+
+
+def test_the_image_without_torch_copies_what_the_build_sees() -> None:
+    (text,) = re.findall(
+        r"```dockerfile\n(.*?)```", (ROOT / "docs/scale.md").read_text(), re.DOTALL
+    )
+    seen = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE)
+    assert copied[0] == "."
+    assert [f"!{name}" in seen for name in copied[1:]] == [True]
+    assert "-r requirements-onnx.txt" in text
 
 
 def test_modules_compiled_for_the_image_exist() -> None:
