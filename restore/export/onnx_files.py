@@ -42,9 +42,8 @@ def cached(model: Model) -> Path:
     if not can_export():
         name = model.card.name
         raise CheckpointError(
-            f"{name} is not exported, which requires the package onnx; get it with: pip install "
-            f"onnx; or on another machine: restore export {name} {name}.onnx, and copy the file to "
-            f"{store.exported_folder()}"
+            f"{name} is not exported to ONNX; pip install onnx, or run elsewhere: restore export "
+            f"{name} {name}.onnx; and copy the file to {store.exported_folder()}"
         )
     return _exported(model, made)
 
