@@ -235,7 +235,7 @@ def test_a_file_exported_ahead_is_found_by_the_name_of_its_model(
     missing = run(COMMAND, *words, home=tmp_path)
     assert missing.returncode == 1
     (line,) = missing.stderr.strip().splitlines()
-    assert "pip install onnx; or on another machine: restore export tiny tiny.onnx" in line
+    assert "pip install onnx, or run elsewhere: restore export tiny tiny.onnx; and copy" in line
     (tmp_path / "onnx").mkdir()
     (tmp_path / "onnx" / "tiny.onnx").write_bytes(exported.file.read_bytes())
     done = run(COMMAND, *words, home=tmp_path)
