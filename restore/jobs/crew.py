@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from restore.errors import RestoreError
+from restore.jobs.executors import StoppedError
 from restore.jobs.file_worker import Order, WorkerState
 from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_work import FolderWork
@@ -105,13 +106,14 @@ class Crew:
         return self._state
 
     def open(self) -> None:
-        """Start all workers and wait for the first one. Raises `RestoreError`."""
+        """Start all workers and wait for the first one. Raises `RestoreError`, and `StoppedError`
+        when ``should_stop`` comes first."""
         for _ in range(self.pool.count):
             self._hire()
         while self._state is None:
             self.handle()
             if self.calls.should_stop():
-                raise RestoreError("stopped before a worker had started")
+                raise StoppedError("stopped before a worker had started")
 
     def close(self) -> None:
         """Kill all workers."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from restore.errors import ImageError, UsageError
 from restore.jobs import arrivals, manifest
 from restore.jobs.clip_options import ClipOptions
-from restore.jobs.executors import LOCAL, RAY, Executor, opener
+from restore.jobs.executors import LOCAL, RAY, Executor, StoppedError, opener
 from restore.jobs.file_stages import JobCallbacks, OutputPolicy
 from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_options import FolderOptions
@@ -22,7 +22,7 @@ from restore.jobs.folder_work import FolderWork, changed_options
 from restore.jobs.frame_count import FrameCount
 from restore.jobs.job_table import Jobs
 from restore.jobs.object_store import is_remote
-from restore.jobs.outcome import PLANNED, Outcome
+from restore.jobs.outcome import PLANNED, STOPPED, Outcome
 from restore.jobs.restorers import Notify, key_options, used
 from restore.jobs.routing import is_clip_target, is_moving
 from restore.jobs.shard import parse_shard
@@ -138,9 +138,13 @@ class _FolderRun:
         self._refuse_useless(jobs)
         self._say_passed_over(jobs)
         if self.how.dry_run:
-            for job in jobs:
-                self._note(Outcome(job.source, job.target, PLANNED))
-            return self._outcome(PLANNED, jobs)
+            return self._none_done(jobs, PLANNED)
+        try:
+            return self._carry_out(jobs, naming)
+        except StoppedError:
+            return self._none_done(jobs, STOPPED)
+
+    def _carry_out(self, jobs: JobTable, naming: Naming) -> Outcome:
         counted = FrameCount(self.calls.on_all_frames)
         calls = replace(self.calls, should_stop=self._should_stop)
         with opener(self.how.executor)(self._work, self.how, self.sources, calls) as executor:
@@ -150,6 +154,11 @@ class _FolderRun:
                 for some in self._rounds(jobs, naming):
                     self._round(some, executor, made, counted)
             return replace(self._outcome(self.sums.status, jobs), **executor.used)
+
+    def _none_done(self, jobs: JobTable, status: str) -> Outcome:
+        for job in jobs:
+            self._note(Outcome(job.source, job.target, status))
+        return self._outcome(status, jobs)
 
     @property
     def _work(self) -> FolderWork:

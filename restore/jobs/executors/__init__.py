@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from restore.errors import UsageError
+from restore.errors import RestoreError, UsageError
 from restore.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -50,13 +50,17 @@ class Executor(Protocol):
         ...
 
 
+class StoppedError(RestoreError):
+    """A run was stopped before its executor could work."""
+
+
 Opener = Callable[
     ["FolderWork", "FolderOptions", "Sequence[Path]", "FolderCallbacks"],
     "AbstractContextManager[Executor]",
 ]
 """Maps the work, the options and the inputs of a folder run, and what it calls, to an `Executor`.
-Raises `RestoreError` if the model cannot be loaded, and `UsageError` for options that have no
-effect."""
+Raises `RestoreError` if the model cannot be loaded, `StoppedError` if ``should_stop`` comes first,
+and `UsageError` for options that have no effect."""
 
 
 def opener(name: str) -> Opener:

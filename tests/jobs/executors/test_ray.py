@@ -92,6 +92,16 @@ def test_two_workers_restore_a_folder(connected: None, tmp_path: Path) -> None:
     assert {file.status for file in again.files[1:]} == {"skipped"}
 
 
+def test_a_run_that_stops_before_a_worker_has_started_is_no_failure(
+    connected: None, tmp_path: Path
+) -> None:
+    photos, model = make_photos(tmp_path / "photos", 3), save_model(tmp_path, identity=True)
+    options = {"model": model, "device": "cpu", "executor": "ray", "workers": 1}
+    out = tmp_path / "out"
+    done = restore.restore_folder(photos, out, "denoise", should_stop=lambda: True, **options)
+    assert (done.status, [file.status for file in done.files]) == ("stopped", ["stopped"] * 3)
+
+
 def test_the_command_uses_a_cluster_that_is_there(cluster: Any, tmp_path: Path) -> None:
     """As a driver that is submitted as a job: without a terminal, by RAY_ADDRESS."""
     model, out = save_model(tmp_path, identity=True), tmp_path / "out"
