@@ -125,6 +125,7 @@ def _run(head: str, given: dict[str, Any]) -> None:
     pipe.refuse_clips([*sources, target])
     if any(map(is_remote, (*sources, target))):
         request.refuse_report_of_remote()
+        pipe.refuse([*sources, target])
         folder.run(request)
     elif is_clip_run(sources, target):
         clip.run(request)

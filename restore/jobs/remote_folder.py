@@ -246,8 +246,11 @@ def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
 
 def _is_picture(place: str) -> bool:
     path = Path(place)
-    hidden = any(part.startswith(".") for part in path.parts)
-    return not hidden and (path.suffix.lower() in SUFFIXES or is_clip(path))
+    return _has_known_suffix(path) and not any(part.startswith(".") for part in path.parts)
+
+
+def _has_known_suffix(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES or is_clip(path)
 
 
 def _reason(error: Exception) -> str:
@@ -256,7 +259,9 @@ def _reason(error: Exception) -> str:
     return text if len(text) < 300 else f"{text[:300]} ..."
 
 
-def refuse_remote(sources: Sequence[object], target: object, how: FolderOptions) -> None:
+def refuse_remote(
+    sources: Sequence[object], target: str | os.PathLike[str], how: FolderOptions
+) -> None:
     """Raise `UsageError` or `ImageError` for what stores cannot do."""
     if as_url(target).startswith(("http://", "https://")):
         raise ImageError(f"{redacted(as_url(target))}: can only be read; name another store")
@@ -264,5 +269,5 @@ def refuse_remote(sources: Sequence[object], target: object, how: FolderOptions)
         raise UsageError(f"executor={how.executor!r} is for local folders; use shard for stores")
     if how.watch:
         raise UsageError("watch is for local folders; run again for what has arrived")
-    if Path(str(target)).suffix.lower() in SUFFIXES and is_remote(target):
-        raise ImageError(f"{redacted(as_url(target))}: name a folder of the store for the results")
+    if _has_known_suffix(Path(target)) and not Path(target).is_dir():
+        raise ImageError(f"{redacted(as_url(target))}: name a folder for the results")

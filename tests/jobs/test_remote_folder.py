@@ -299,6 +299,9 @@ def test_wrong_usage_is_refused(restorer: restore.Restorer, tmp_path: Path) -> N
         ("memory://none", "https://h/out", {}, ImageError, "can only be read"),
         ("memory://none", "memory://out", {"watch": True}, UsageError, "watch is for local"),
         ("nostore://x", "memory://out", {}, RestoreError, "nostore"),
+        ("memory://in", "memory://out/a.png", {}, ImageError, "a.png: name a folder"),
+        ("memory://in", tmp_path / "a.png", {}, ImageError, "a.png: name a folder"),
+        ("memory://in", tmp_path / "a.mp4", {}, ImageError, "a.mp4: name a folder"),
     ):
         with pytest.raises(error, match=complaint):
             restore.restore_folder(source, target, restorer, **options)
@@ -359,6 +362,8 @@ def test_the_command_shows_urls(tmp_path: Path) -> None:
     assert again.stdout.startswith("1 skipped (")
     report = one_error_line(command(*words, "--report", tmp_path / "r.html"), code=2)
     assert "--report is for local folders" in report
+    pipe = command("denoise", words[1], "-", "--model", model)
+    assert "- is for one picture" in one_error_line(pipe, code=2)
 
 
 def test_a_missing_package_is_named_in_the_words_of_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
