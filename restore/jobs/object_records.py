@@ -35,7 +35,7 @@ class ObjectRecords:
         self._database.execute("CREATE TABLE done (hash BLOB PRIMARY KEY) WITHOUT ROWID")
         for name in sorted(store.folder(FOLDER)):
             if name.endswith(".jsonl"):
-                for line in store.read(f"{FOLDER}/{name}").splitlines():
+                for line in store.lines(f"{FOLDER}/{name}"):
                     self._add(line)
 
     def _add(self, line: bytes) -> None:
@@ -78,14 +78,16 @@ class ObjectRecords:
         """Replace the parts of this run by one. Raises `OSError`."""
         if len(self._parts) < 2:
             return
-        self._put([self._store.read(part).strip() for part in self._parts], self._parts[-1])
+        lines = (line.strip() for part in self._parts for line in self._store.lines(part))
+        self._put(lines, self._parts[-1])
         for part in self._parts[:-1]:
             self._store.remove(part)
 
-    def _put(self, lines: list[bytes], place: str) -> None:
+    def _put(self, lines: Iterable[bytes], place: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "part")
-            path.write_bytes(b"\n".join(lines) + b"\n")
+            with open(path, "wb") as file:
+                file.writelines(line + b"\n" for line in lines)
             self._store.put(path, place)
 
 

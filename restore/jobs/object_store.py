@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -169,9 +170,13 @@ class Store:
             if self._files.exists(temporary):
                 self._files.rm_file(temporary)
 
-    def read(self, place: str) -> bytes:
-        """Return the content of an object. Raises `OSError`."""
-        return bytes(retried(lambda: self._files.cat_file(self._path(place))))
+    def lines(self, place: str) -> Iterator[bytes]:
+        """Yield the lines of an object, which is not held in memory. Raises `OSError`."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "copy")
+            self.get(self.url_of(place), copy)
+            with open(copy, "rb") as file:
+                yield from file
 
     def remove(self, place: str) -> None:
         """Remove an object, if it is there."""
@@ -210,10 +215,11 @@ def as_path(path: object) -> Path:
     """Return a local path, or a URL as a path that is shown without its secrets."""
     url = as_url(path)
     if url.startswith("file://"):
-        return Path(unquote(urlsplit(url).path))
+        return Path(url.removeprefix("file://"))
     return RemotePath(url) if is_remote(url) else Path(url)
 
 
 def store_of(path: str | os.PathLike[str]) -> Store:
     """Return the store of a URL, or of a local folder."""
-    return Store(as_url(path) if is_remote(path) else Path(path).resolve().as_uri())
+    # fsspec takes a file URL as it stands: no character of it is quoted.
+    return Store(as_url(path) if is_remote(path) else f"file://{Path(path).resolve().as_posix()}")

@@ -33,6 +33,14 @@ def test_a_refusal_is_one_line_and_not_retried(server: Server, target: Path, sta
     assert beside(target) == set()
 
 
+def test_no_message_and_no_note_shows_credentials(server: Server, target: Path) -> None:
+    refused = server.serve("/m", Answer(status=403)).replace("://", "://user:hidden@")
+    assert fails(refused, target).startswith(f"{server.url}/m: ")
+    cut = server.serve("/n", Answer(body=BODY, cut=9)).replace("://", "://user:hidden@")
+    assert "hidden" not in fails(cut, target)
+    assert "hidden" not in part(target).with_name(f"{part(target).name}.json").read_text()
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_busy_server_is_asked_again(server: Server, target: Path, status: int) -> None:
     url = server.serve("/m", *[Answer(status=status)] * RETRIES, Answer(body=BODY))

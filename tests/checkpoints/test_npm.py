@@ -84,7 +84,8 @@ def test_both_sources_install_the_same_file(
     first.unlink()
     with Server() as server:
         url = server.serve(PATH, Answer(body=release.npz))
-        monkeypatch.setenv("RESTORE_WEIGHTS_URL", url.removesuffix(PATH))
+        place = url.removesuffix(PATH).replace("://", "://user:hidden@")
+        monkeypatch.setenv("RESTORE_WEIGHTS_URL", place)
         model = acquire.pull(PINNED, source="bucket")
     assert model.path.read_bytes() == content
     assert model.card.source["url"] == url

@@ -124,7 +124,7 @@ def test_a_folder_is_restored_once(place: str, restorer: restore.Restorer) -> No
         patch.setattr(Store, "get", listen)
         again = statuses(run(place, restorer))
     assert [name for name, status in again.items() if status == "done"] == ["2.png"]
-    assert len(fetched) == 1
+    assert [url for url in fetched if FOLDER not in url] == [f"{place}/in/2.png"]
     assert set(again.values()) == {"done", "skipped"}
 
 
@@ -241,6 +241,18 @@ def test_results_within_the_input_are_no_inputs(place: str, restorer: restore.Re
     np.testing.assert_array_equal(get(f"{place}/in/0.png"), colours(0))
 
 
+def test_names_stay_as_they_are(place: str, restorer: restore.Restorer, tmp_path: Path) -> None:
+    """Spaces, characters beyond ASCII, and what has a meaning in URLs."""
+    local, back = tmp_path / "in é 100%", tmp_path / "out #1"
+    local.mkdir()
+    (local / "a b#%20é.png").write_bytes(png(5))
+    up = restore.restore_folder(local, f"{place}/copy é", restorer)
+    assert [str(file.source) for file in up.files] == [str(local / "a b#%20é.png")]
+    down = restore.restore_folder(f"{place}/copy é", back, restorer)
+    assert [str(file.target) for file in down.files] == [str(back / "a b#%20é.png")]
+    assert np.array_equal(np.asarray(Image.open(back / "a b#%20é.png")), colours(5))
+
+
 def test_a_folder_that_cannot_be_listed_ends_the_run(
     place: str, restorer: restore.Restorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,8 +357,8 @@ def test_records_of_others_are_no_records(restorer: restore.Restorer) -> None:
     assert run(place, restorer).status == "done"
     put(f"{place}/in/0.png", png(7))
     out = Store(f"{place}/out")
-    rows = out.read(f"{FOLDER}/{max(out.folder(FOLDER))}")
-    assert {json.loads(row)["output"] for row in rows.splitlines()} >= {"0.png", "sub/1.png"}
+    rows = out.lines(f"{FOLDER}/{max(out.folder(FOLDER))}")
+    assert {json.loads(row)["output"] for row in rows} >= {"0.png", "sub/1.png"}
 
 
 def test_the_command_shows_urls(tmp_path: Path) -> None:
