@@ -78,14 +78,13 @@ def verify(
 ) -> None:
     """Check model files: "official" proves an official model, "ok" a file against its card."""
     from restore.checkpoints import store, verdict
+    from restore.inspect import judge_model
 
-    paths = files or [path for path, _ in store.files()]
+    judge = judge_model.path_of_weights()
     bad = 0
-    for path in paths:
-        found = verdict.examine(path)
+    for path in files or [*(path for path, _ in store.files()), judge]:
+        found = judge_model.examine() if path == judge else verdict.examine(path)
         typer.echo(f"{found.word:8} {found.problem or path}")
         bad += found.problem is not None
-    if not paths:
-        typer.echo("no models are installed")
     if bad:
         raise typer.Exit(COULD_NOT_RESTORE)

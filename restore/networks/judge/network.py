@@ -16,6 +16,8 @@ from restore.networks.maxvit.layers import LAYER_NORM_EPS
 from restore.networks.maxvit.network import Stem, stages_of
 
 PLACE, SCENE = 0, 1
+SEEN = SIDE // 2
+"""Side of what the trunk sees at once."""
 FARTHEST = 5.0
 """Deviations at which a statistic is cut."""
 
@@ -116,21 +118,22 @@ class JudgeNetwork(nn.Module):
     def features(self, views: Tensor, kind: int) -> Tensor:
         """Return N x features of views, which decisions rest on. Raises `SizeError`."""
         check_size(views, (SIDE, SIDE))
-        return torch.cat((self.learned(views, kind), self.standard(views, kind)), dim=1)
+        return self.joined(self.learned(views, kind), self.statistics(views), kind)
 
     def learned(self, views: Tensor, kind: int) -> Tensor:
-        """The trunk's share of the features: of the middle of a place, of all of a scene."""
-        quarter = SIDE // 4
-        middle = views[:, :, quarter:-quarter, quarter:-quarter]
-        return self.trunk(middle if kind == PLACE else F.avg_pool2d(views, 2), kind)
+        """The trunk's share of the features: the mean over the quarters of a place, or a scene at
+        half its size; the trunk sees squares of `SEEN` pixels."""
+        if kind == SCENE:
+            return self.trunk(F.avg_pool2d(views, SIDE // SEEN), kind)
+        quarters = views.unfold(2, SEEN, SEEN).unfold(3, SEEN, SEEN).permute(0, 2, 3, 1, 4, 5)
+        several = quarters.shape[1] * quarters.shape[2]
+        return self.trunk(quarters.flatten(0, 2), kind).unflatten(0, (-1, several)).mean(1)
 
-    def standard(self, views: Tensor, kind: int) -> Tensor:
-        """The share of the statistics, in deviations from the mean of training pictures."""
-        return self.standardised(self.statistics(views), kind)
-
-    def standardised(self, statistics: Tensor, kind: int) -> Tensor:
-        """Bring N x statistics to a common range, in which odd pictures stay near others."""
-        return ((statistics - self.centre[kind]) / self.spread[kind]).clamp(-FARTHEST, FARTHEST)
+    def joined(self, learned: Tensor, statistics: Tensor, kind: int) -> Tensor:
+        """Join ... x learned features and ... x statistics, brought to a common range, in which odd
+        pictures stay near others."""
+        apart = (statistics - self.centre[kind]) / self.spread[kind]
+        return torch.cat((learned, apart.clamp(-FARTHEST, FARTHEST)), dim=-1)
 
     def decide(self, near: Tensor, whole: Tensor) -> JudgeOutput:
         """Judge by the features of N x P places and of N scenes."""

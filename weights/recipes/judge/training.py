@@ -7,19 +7,30 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from judge_bank import Bank
+from sample_bank import Bank
 from torch import Tensor
 from torch.nn import functional as F
+from view_features import centre_and_spread, tensor
 
 from restore.files import atomic_path
-from restore.networks.judge import FAULTS, JudgeConfig
-from restore.networks.judge.network import JudgeNetwork, JudgeOutput, initialise
+from restore.networks.judge import FAULTS, SIDE, JudgeConfig
+from restore.networks.judge.network import (
+    PLACE,
+    SCENE,
+    SEEN,
+    JudgeNetwork,
+    JudgeOutput,
+    initialise,
+)
 
 PLACES = 4
 """Places of a sample, at most; a step sees any number of them, few more often than many."""
+STEP = 8
+"""Squares begin at multiples of this, as blocks of JPEG do."""
 BLUR = FAULTS.index("blur")
 SEVERITY, QUALITY, OF_PLACES = 2.0, 2.0, 0.5
 """Weights of the losses, relative to that of the picture's faults."""
@@ -62,11 +73,16 @@ class Run:
         if (folder / "state.pt").exists():
             self._resume()
 
-    def train(self, bank: Bank, stop_at: int | None = None) -> None:
-        """Train to the end, or to a step."""
+    def train(self, bank: Bank, statistics: np.ndarray, stop_at: int | None = None) -> None:
+        """Train to the end, or to a step; statistics are samples x views x features."""
+        if self.step == 0:
+            centre, spread = centre_and_spread(statistics)
+            for state in (self.network.state_dict(), self.average):
+                state["centre"].copy_(centre)
+                state["spread"].copy_(spread)
         began, used, seen = time.perf_counter(), time.process_time(), []
         while self.step < min(self.config.steps, stop_at or self.config.steps):
-            seen.append(self._step(bank))
+            seen.append(self._step(bank, statistics))
             if self.step % 20 == 0:
                 losses = {k: round(float(np.mean([s[k] for s in seen])), 4) for k in seen[0]}
                 spent = time.perf_counter() - began, time.process_time() - used
@@ -101,15 +117,12 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step = state["average"], state["step"]
 
-    def _step(self, bank: Bank) -> dict[str, float]:
+    def _step(self, bank: Bank, statistics: np.ndarray) -> dict[str, float]:
         config = self.config
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(config, self.step)
-        places, scenes, labels, kinds = _batch(bank, config, self.step)
-        self.network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            verdict = self.network(places, scenes)
-        losses = losses_of(JudgeOutput(*(x.float() for x in verdict)), labels, kinds)
+        batch = _batch(bank, statistics, config, self.step)
+        losses = losses_of(self._verdict(batch), batch.labels, batch.kinds)
         self.optimiser.zero_grad(set_to_none=True)
         total = losses["faults"] + OF_PLACES * losses["places"]
         (total + SEVERITY * losses["severity"] + QUALITY * losses["quality"]).backward()
@@ -123,6 +136,27 @@ class Run:
             else:
                 self.average[name].copy_(value)
         return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _verdict(self, batch: Batch) -> JudgeOutput:
+        network = self.network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            seen = network.trunk(batch.places.flatten(0, 1), PLACE).float()
+            whole = network.learned(batch.scenes, SCENE).float()
+        near = seen.unflatten(0, batch.places.shape[:2])
+        near = network.joined(near, batch.statistics[:, :-1], PLACE)
+        return network.decide(near, network.joined(whole, batch.statistics[:, -1], SCENE))
+
+
+class Batch(NamedTuple):
+    """N samples with P places each."""
+
+    places: Tensor
+    """Squares of what the trunk sees at once, from anywhere in a place: N x P x 3 x side x side."""
+    scenes: Tensor
+    statistics: Tensor
+    """N x P + 1 x features, of the scene last."""
+    labels: Tensor
+    kinds: np.ndarray
 
 
 def losses_of(verdict: JudgeOutput, labels: Tensor, kinds: np.ndarray) -> dict[str, Tensor]:
@@ -151,7 +185,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return (loss * known).sum() / known.sum()
 
 
-def _batch(bank: Bank, config: RunConfig, step: int) -> tuple[Tensor, Tensor, Tensor, np.ndarray]:
+def _batch(bank: Bank, statistics: np.ndarray, config: RunConfig, step: int) -> Batch:
     """Samples of a step: every one once an epoch, in an order of the seed's."""
     count = len(bank.labels)
     per_epoch = count // config.batch
@@ -159,19 +193,22 @@ def _batch(bank: Bank, config: RunConfig, step: int) -> tuple[Tensor, Tensor, Te
     order = np.random.default_rng((config.seed, epoch)).permutation(count)
     chosen = order[within * config.batch : (within + 1) * config.batch]
     rng = np.random.default_rng((config.seed, epoch, within))
-    views = bank.views[chosen].copy()
-    for index in np.flatnonzero(rng.random(len(views)) < 0.5):
-        views[index] = views[index, :, :, ::-1].copy()
     seen = min(PLACES, int(rng.geometric(0.5)))
-    which = np.argsort(rng.random((len(views), views.shape[1] - 1)), axis=1)[:, :seen]
-    chosen_places = np.take_along_axis(views, which[:, :, None, None, None], axis=1)
-    scenes, labels = tensor(views[:, -1]), torch.from_numpy(bank.labels[chosen])
-    return tensor(chosen_places), scenes, labels, bank.kinds[chosen]
-
-
-def tensor(views: np.ndarray) -> Tensor:
-    """... x H x W x 3 uint8 -> ... x 3 x H x W in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(views, -1, -3))).float() / 255
+    views = [bank.views(index) for index in chosen]
+    which = np.argsort(rng.random((len(views), len(views[0]) - 1)), axis=1)[:, :seen]
+    corners = STEP * rng.integers((SIDE - SEEN) // STEP + 1, size=(*which.shape, 2))
+    squares = [
+        [of[k, top : top + SEEN, left : left + SEEN] for k, (top, left) in zip(ks, at, strict=True)]
+        for of, ks, at in zip(views, which, corners, strict=True)
+    ]
+    with_scene = np.concatenate((which, np.full((len(views), 1), -1)), axis=1)
+    return Batch(
+        tensor(np.array(squares)),
+        tensor(np.stack([of[-1] for of in views])),
+        torch.from_numpy(statistics[chosen[:, None], with_scene]),
+        torch.from_numpy(bank.labels[chosen]),
+        bank.kinds[chosen],
+    )
 
 
 def _rate(config: RunConfig, step: int) -> float:

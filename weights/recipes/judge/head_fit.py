@@ -6,21 +6,19 @@ import math
 
 import numpy as np
 import torch
-from judge_features import Features, different
-from judge_training import OF_PLACES, QUALITY, SEVERITY, losses_of
+from training import OF_PLACES, QUALITY, SEVERITY, losses_of
+from view_features import Features, different
 
 from restore.networks.judge import FAULTS
 from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, JudgeOutput
 
 STEPS, BATCH, RATE, DECAY, WARM_UP = 1500, 128, 2e-3, 0.1, 100
 EMA = 0.998
-LEAST_SPREAD = 1e-3
 
 
 def fit(network: JudgeNetwork, features: Features, seed: int, steps: int = STEPS) -> None:
     """Train ``embed``, ``of_place``, ``join`` and ``of_picture`` in place; the trunk stays."""
     torch.manual_seed(seed)
-    _standardise(network, features)
     near, whole = joined(network, features)
     labels = torch.from_numpy(features.labels)
     learning = [
@@ -69,7 +67,7 @@ def joined(network: JudgeNetwork, features: Features) -> tuple[torch.Tensor, tor
         learned, statistics = (
             torch.from_numpy(array[of]) for array in (features.learned, features.statistics)
         )
-        parts.append(torch.cat((learned, network.standardised(statistics, kind)), dim=-1))
+        parts.append(network.joined(learned, statistics, kind))
     return parts[0], parts[1]
 
 
@@ -87,10 +85,3 @@ def verdicts(network: JudgeNetwork, features: Features) -> JudgeOutput:
             found[0][chosen], found[1][chosen], quality[chosen] = said[:3]
             of_places[chosen] = said.places[:, np.arange(most) % number]
     return JudgeOutput(found[0], found[1], quality, of_places)
-
-
-def _standardise(network: JudgeNetwork, features: Features) -> None:
-    for kind, of in ((PLACE, features.statistics[:, :-1]), (SCENE, features.statistics[:, -1:])):
-        flat = of.reshape(-1, of.shape[-1])
-        network.centre[kind] = torch.from_numpy(flat.mean(0))
-        network.spread[kind] = torch.from_numpy(flat.std(0).clip(LEAST_SPREAD))

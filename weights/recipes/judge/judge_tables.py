@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from evaluation import SETS
-from judge_features import Features
+from view_features import Features
 
 from restore.heads import HEADS
 from restore.inspect import judge, suggest

@@ -6,14 +6,14 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import judge_calibration as calibration
-import judge_head
+import calibration
+import head_fit
 import numpy as np
 import torch
 from evaluation import DEPTH, GOPRO, PHOTOGRAPHS, POLYU, SICE
-from judge_features import Features
-from judge_training import Run, described
 from safetensors.torch import save_file
+from training import Run, described
+from view_features import Features
 
 from restore.files import atomic_path, sha256_of
 from restore.networks.judge import FAULTS
@@ -36,9 +36,9 @@ def write(run: Run, features: Features, held_out: Features, path: Path) -> np.nd
     Returns which faults of the held-out samples pass their thresholds, samples x faults.
     """
     network = run.averaged()
-    judge_head.fit(network, features, run.config.seed)
+    head_fit.fit(network, features, run.config.seed)
     network = as_stored(network)
-    found = judge_head.verdicts(network, held_out)
+    found = head_fit.verdicts(network, held_out)
     faults, places = found.faults.numpy(), found.places.numpy()
     labels = held_out.labels[:, : len(FAULTS)]
     pairs = {n: calibration.fitted(faults[:, i], labels[:, i]) for i, n in enumerate(FAULTS)}
