@@ -29,7 +29,7 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media import large
-from restore.media.formats.png_chunks import chunk
+from restore.media.formats.png.chunks import chunk
 from restore.media.image import encoded, read, size
 from restore.media.picture import Picture
 

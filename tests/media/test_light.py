@@ -20,9 +20,9 @@ from pictures import copied, smooth
 from PIL import Image
 
 from restore.media import formats, light
+from restore.media.hidden_colours import filled
 from restore.media.image import check_fits, read, write
 from restore.media.picture import DEPTHS, FULL, ICC, LINEAR, Picture
-from restore.media.transparency import filled
 
 LEVELS = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 LINEAR_GAMMA = chunk(b"gAMA", struct.pack(">I", 100_000))

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from restore.media.code_points import LINEAR as LINEAR_TRANSFER
 from restore.media.code_points import CodePoints
-from restore.media.formats.png_chunks import chunks
+from restore.media.formats.png.chunks import chunks
 from restore.media.picture import CICP, DPI, EXIF, ICC, LIGHT, LINEAR, MASTERING, XMP
 
 CHUNKS = "png_chunks"

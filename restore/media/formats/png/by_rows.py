@@ -10,19 +10,32 @@ import struct
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from restore.media.file_rows import FileRows
+from restore.media.file_rows import FileRows, pictured, probe
 from restore.media.file_sink import FileSink
-from restore.media.formats.png_chunks import BLOCK, Header, chunk, inflated
-from restore.media.formats.png_metadata import described
+from restore.media.formats.png.chunks import (
+    BLOCK,
+    Header,
+    chunk,
+    chunks,
+    header,
+    inflated,
+    repixelled,
+)
+from restore.media.formats.png.decoding import decode
+from restore.media.formats.png.descriptive_chunks import described
+from restore.media.picture import Picture
 
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """By colour type, without palettes."""
 _COLOURS = {channels: colour for colour, channels in CHANNELS.items()}
+_NOT_BY_ROWS = (b"tRNS", b"acTL")
+"""Chunks with a transparent colour, and with an animation."""
 _COPIES = 10
 """Copies of a block of lines that exist at once while it is decoded."""
 _LEVEL = 6
@@ -30,6 +43,23 @@ _PACKED = 1 << 18
 """Bytes compressed at a time."""
 _ZLIB, _LAST_BLOCK = b"\x78\x9c", b"\x03\x00"
 """The header of a zlib stream (RFC 1950), and an empty final block."""
+
+
+def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
+    """Open a PNG of 8 or 16 bits as rows, unless it is interlaced or has a palette, a transparent
+    colour or an animation."""
+    head = header(stream)
+    if head is None or head.interlaced or not least <= head.width * head.height <= most:
+        return None
+    if head.depth not in (8, 16) or head.colour not in CHANNELS:
+        return None
+    if any(name in _NOT_BY_ROWS for name, _ in chunks(stream)):
+        return None
+    channels, dtype = CHANNELS[head.colour], np.dtype(f"u{head.depth // 8}")
+    lines = probe(channels, dtype).astype(dtype.newbyteorder(">")).reshape(2, -1).view(np.uint8)
+    unfiltered = np.pad(lines, ((0, 0), (1, 0))).tobytes()
+    small = repixelled(stream, head._replace(width=2, height=2), unfiltered)
+    return pictured(decode(BytesIO(small), most), PngRows(path, stream, head))
 
 
 class PngRows(FileRows):

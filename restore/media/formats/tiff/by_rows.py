@@ -10,12 +10,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from restore.media.file_rows import FileRows
+from restore.media.file_rows import FileRows, pictured, probe
 from restore.media.file_sink import FileSink
-from restore.media.formats.tiff_tags import byte_order, put_exif, write_options
+from restore.media.formats.tiff.decoding import (
+    LARGEST_TILE,
+    decode_by_tifffile,
+    is_of_tifffile,
+    pillow_can,
+)
+from restore.media.formats.tiff.tags import byte_order, put_exif, write_options
+from restore.media.picture import Picture
 
-LARGEST_TILE = 1 << 26
-"""Samples of a tile in images smaller than that; other tiles need not exceed their image."""
 _JPEG = (6, 7, 34892, 33007)
 """Compressions whose tables are stored apart from the pixels."""
 _TOGETHER = 64
@@ -29,7 +34,19 @@ _LARGEST_CLASSIC = (1 << 32) - (1 << 25)
 """Bytes of pixels above which offsets may not fit into 32 bits."""
 
 
-def rows_of(path: Path, stream: BinaryIO, least: int, most: int) -> FileRows | None:
+def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
+    """Open a TIFF of 8 or 16 bits as rows if its strips or tiles are small enough and its pixels
+    need no conversion."""
+    if not is_of_tifffile(stream) or pillow_can(stream):
+        return None
+    rows = _rows_of(path, stream, least, most)
+    if rows is None:
+        return None
+    channels = rows.shape[2]
+    return pictured(decode_by_tifffile(stream, lambda page: probe(channels, rows.dtype)), rows)
+
+
+def _rows_of(path: Path, stream: BinaryIO, least: int, most: int) -> FileRows | None:
     """Open the stored pixels of a TIFF; None if it has not ``least`` to ``most`` pixels of 8 or 16
     bits in strips or tiles that are small enough."""
     from tifffile import PLANARCONFIG, TiffFile

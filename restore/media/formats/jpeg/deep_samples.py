@@ -11,7 +11,7 @@ from PIL import Image
 
 from restore.errors import ImageError
 from restore.media.file_errors import line
-from restore.media.formats.jpeg_segments import APPLICATION, COMMENT, segment, segments
+from restore.media.formats.jpeg.marker_segments import APPLICATION, COMMENT, segment, segments
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the frame header. The others in this range are tables."""

@@ -1,16 +1,10 @@
-"""TIFF: 8, 16 and 32 bits, as scanners, cameras and scientific programs write it.
-
-tifffile reads plain files, Pillow the others. `tiff_rows` reads and writes by rows, `tiff_tags`
-reads and writes tags.
-"""
+"""Reading of TIFF: plain files by tifffile, the others by Pillow."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,17 +13,15 @@ from PIL import ImageFile
 from restore.errors import ImageError
 from restore.media import assembly, metadata, photoshop
 from restore.media.colour import srgb_of_cmyk
-from restore.media.file_rows import pictured, probe
 from restore.media.formats import pillow_helpers
-from restore.media.formats.format import Format, check_size
-from restore.media.formats.tiff_rows import LARGEST_TILE, TiffSink, rows_of
-from restore.media.formats.tiff_tags import XMP_TAG, put_exif, read_exif, write_options
-from restore.media.picture import DPI, EXIF, ICC, IPTC, XMP, Picture, only_first
+from restore.media.formats.format import check_size
+from restore.media.formats.tiff.tags import XMP_TAG, read_exif
+from restore.media.picture import DPI, ICC, IPTC, XMP, Picture, only_first
 from restore.media.silence_stderr import silence_stderr
 
-_NAME = "TIFF"
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_MAGIC_OF_PILLOW = (b"MM*\0", b"II\0*")
+NAME = "TIFF"
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MAGIC_OF_PILLOW = (b"MM*\0", b"II\0*")
 """Invalid signatures that Pillow accepts."""
 _INCHES = {2: 1.0, 3: 2.54}
 """Factor from the unit of resolution (inch, centimetre) to dots per inch."""
@@ -37,22 +29,20 @@ _KINDS = ("MINISBLACK", "MINISWHITE", "RGB", "SEPARATED")
 _BITS_OF_PILLOW = (1, 2, 4)
 """Bits per pixel, below 8, that Pillow reads."""
 _MOST_CHANNELS = 64
+LARGEST_TILE = 1 << 26
+"""Samples of a tile in images smaller than that; other tiles need not exceed their image."""
 
 
-def recognises(head: bytes) -> bool:
-    return head.startswith(_MAGIC + _MAGIC_OF_PILLOW)
-
-
-def _is_of_tifffile(stream: BinaryIO) -> bool:
+def is_of_tifffile(stream: BinaryIO) -> bool:
     stream.seek(0)
-    return stream.read(4) in _MAGIC
+    return stream.read(4) in MAGIC
 
 
 def size(stream: BinaryIO, max_pixels: int) -> tuple[int, int]:
     from tifffile import TiffFile
 
-    if not _is_of_tifffile(stream):
-        return pillow_helpers.sizer(_NAME)(stream, max_pixels)
+    if not is_of_tifffile(stream):
+        return pillow_helpers.sizer(NAME)(stream, max_pixels)
     stream.seek(0)
     with TiffFile(stream) as file:
         page = file.pages.first
@@ -79,11 +69,11 @@ def _of_photoshop(stream: BinaryIO) -> Iterator[str]:
 
 
 def _decoded(stream: BinaryIO, max_pixels: int) -> Picture:
-    if _is_of_tifffile(stream):
+    if is_of_tifffile(stream):
         check_size(*size(stream, max_pixels), max_pixels)
-        if not _pillow_can(stream):
-            return _decode_by_tifffile(stream)
-    with pillow_helpers.identified(stream, _NAME) as file:
+        if not pillow_can(stream):
+            return decode_by_tifffile(stream)
+    with pillow_helpers.identified(stream, NAME) as file:
         check_size(file.height, file.width, max_pixels)
         return _decode_by_pillow(stream, file)
 
@@ -101,7 +91,7 @@ def _orientation(page: Any) -> int:
     return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
 
 
-def _pillow_can(stream: BinaryIO) -> bool:
+def pillow_can(stream: BinaryIO) -> bool:
     """Whether Pillow reads the first page without loss and tifffile may not: 1, 2 or 4 bits, a
     palette, JPEG or fax compression."""
     from tifffile import EXTRASAMPLE, TiffFile
@@ -146,7 +136,7 @@ def _pixels_of(page: Any) -> np.ndarray:
     )
 
 
-def _decode_by_tifffile(
+def decode_by_tifffile(
     stream: BinaryIO, pixels: Callable[[Any], np.ndarray] = _pixels_of
 ) -> Picture:
     """Read the first page; ``pixels`` returns the stored pixels of a page."""
@@ -235,39 +225,3 @@ def _coloured(
         notes.append(note)
         return data, 3
     raise ImageError(f"holds {kind} pixels of {data.dtype}; grey, RGB and CMYK are supported")
-
-
-def encode(picture: Picture) -> bytes:
-    import tifffile
-
-    data = assembly.stacked(picture)
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, data, **write_options(picture.info, data.shape, data.dtype))
-    put_exif(buffer, picture.info)
-    return buffer.getvalue()
-
-
-def by_rows(path: Path, stream: BinaryIO, least: int, most: int) -> Picture | None:
-    """Open a TIFF of 8 or 16 bits as rows if its strips or tiles are small enough and its pixels
-    need no conversion."""
-    if not _is_of_tifffile(stream) or _pillow_can(stream):
-        return None
-    rows = rows_of(path, stream, least, most)
-    if rows is None:
-        return None
-    channels = rows.shape[2]
-    return pictured(_decode_by_tifffile(stream, lambda page: probe(channels, rows.dtype)), rows)
-
-
-TIFF = Format(
-    _NAME,
-    (".tif", ".tiff"),
-    recognises,
-    decode,
-    encode,
-    size=size,
-    depths=("8", "16", "32f"),
-    keeps=(ICC, EXIF, XMP, DPI, IPTC),
-    by_rows=by_rows,
-    sink=TiffSink,
-)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from restore.media.formats import pillow_helpers
-from restore.media.formats.jpeg_segments import (
+from restore.media.formats.jpeg.marker_segments import (
     APPLICATION,
     COMMENT,
     place_for_more,

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from restore.media import metadata, xmp
 from restore.media.exif_block import PREFIX as EXIF_PREFIX
-from restore.media.formats import mpf
-from restore.media.formats.jpeg_segments import (
+from restore.media.formats.jpeg import mpf
+from restore.media.formats.jpeg.marker_segments import (
     APP0,
     APP1,
     APP2,
