@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from restore.networks.architecture import Pair
+from restore.networks.fast.layer_norm import FastLayerNorm
 from restore.networks.fast.layers import (
     FastChannelAttention,
     FastConv,
     FastDense,
     FastGrow,
-    FastLayerNorm,
 )
 from restore.networks.fast.mixing import FastAxisGmlp, FastMultiAxisGating
 from restore.networks.fast.operators import GELU, Activation, usable

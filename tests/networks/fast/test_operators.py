@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.networks.fast import operators as fused
+from restore.networks.fast.layer_norm import FastLayerNorm, normalised
 from restore.networks.fast.layers import (
     FastConv,
     FastDense,
     FastGrow,
-    FastLayerNorm,
     WeightKeeper,
     keep_weights,
 )
@@ -106,10 +106,10 @@ def test_products_and_norms_are_the_plain_ones(bias: bool, dtype: torch.dtype) -
     near = {"rtol": NEAR[dtype], "atol": 4 * NEAR[dtype]}
     with torch.inference_mode():
         torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)
-        found = fused.normalised(5 + 3 * x, 1e-6)
+        found = normalised(5 + 3 * x, 1e-6)
         expected = F.layer_norm(5 + 3 * x, (32,), eps=1e-6)
         torch.testing.assert_close(found, expected, **near)
-        turned = fused.normalised(5 + 3 * x, 1e-6, lambda t: t.permute(2, 0, 1, 3))
+        turned = normalised(5 + 3 * x, 1e-6, lambda t: t.permute(2, 0, 1, 3))
         assert turned.is_contiguous()
         torch.testing.assert_close(turned, expected.permute(2, 0, 1, 3), **near)
     torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)  # with gradients
