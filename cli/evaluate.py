@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from restore.cli.console import Reporter
+from restore.cli.evaluate_no_reference import run as without_reference
 from restore.cli.evaluate_options import (
     Csv,
     InputItself,
@@ -23,7 +24,6 @@ from restore.cli.evaluate_options import (
     Task,
     Video,
 )
-from restore.cli.no_reference import run as without_reference
 from restore.cli.options import Device, Model, Precision, Quality, Reduce, Stages, Tile
 from restore.errors import RestoreError
 from restore.files import check_target

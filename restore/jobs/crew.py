@@ -18,7 +18,7 @@ from restore.jobs.job_table import Job
 from restore.version import __version__
 
 if TYPE_CHECKING:
-    from restore.jobs.manifest_lines import ManifestLine
+    from restore.jobs.manifest_line import ManifestLine
 
 _TICK = 0.2
 """Seconds between two looks at a signal."""

@@ -24,7 +24,8 @@ from typing import Any
 from restore.errors import RestoreError
 from restore.files import claimed, sha256_of
 from restore.jobs.file_version import version_of
-from restore.jobs.manifest_lines import MARK, LineIndex, ManifestLine, OutputState, tail
+from restore.jobs.manifest_index import LineIndex, tail
+from restore.jobs.manifest_line import MARK, ManifestLine, OutputState
 from restore.jobs.shard import WHOLE, Shard
 
 _STEM = ".restore-batch"

@@ -23,7 +23,7 @@ from restore.jobs.executors.local import run
 from restore.jobs.file_stages import Stages
 from restore.jobs.file_version import version_of
 from restore.jobs.folder_plan import plan
-from restore.jobs.manifest_lines import MARK, ManifestLine
+from restore.jobs.manifest_line import MARK, ManifestLine
 from restore.jobs.outcome import SKIPPED
 
 _IN_A_FOLDER = 10_000

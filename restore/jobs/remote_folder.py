@@ -19,7 +19,7 @@ from restore.errors import ImageError, RestoreError, UsageError
 from restore.jobs.executors import LOCAL
 from restore.jobs.folder_plan import Naming
 from restore.jobs.folder_sums import FolderSums
-from restore.jobs.object_records import ObjectRecords
+from restore.jobs.object_manifest import ObjectManifest
 from restore.jobs.object_store import (
     RemotePath,
     Store,
@@ -89,7 +89,7 @@ class RemoteRun:
 
     def _run(self) -> None:
         output = store_of(self.target)
-        records = ObjectRecords(output)
+        records = ObjectManifest(output)
         pending = self._pending(output, records)
         with tempfile.TemporaryDirectory() as place:
             numbered = enumerate(_batches(pending))
@@ -98,7 +98,7 @@ class RemoteRun:
                 self._restore(folder, batch, output, records)
         records.merge()
 
-    def _pending(self, output: Store, records: ObjectRecords) -> Iterator[_Item]:
+    def _pending(self, output: Store, records: ObjectManifest) -> Iterator[_Item]:
         """Yield what is left to do; report all other outcomes. Each store is listed once."""
         naming = Naming(self.how.suffix, self.how.format)
         folder: str | None = None
@@ -130,7 +130,7 @@ class RemoteRun:
                     self._note(replace(self._outcome(item), status=status, reason=reason))
 
     def _settled(
-        self, item: _Item, there: list[Any] | None, records: ObjectRecords
+        self, item: _Item, there: list[Any] | None, records: ObjectManifest
     ) -> tuple[str, str] | None:
         """Return status and reason of an object that needs no work."""
         if self._stops():
@@ -159,7 +159,7 @@ class RemoteRun:
         return folder, [*piped(batch, get, threads=_DOWNLOADS, ahead=_DOWNLOADS)]
 
     def _restore(
-        self, folder: Path, batch: list[_Item], output: Store, records: ObjectRecords
+        self, folder: Path, batch: list[_Item], output: Store, records: ObjectManifest
     ) -> None:
         by_place = {item.object.place: item for item in batch}
         made: list[tuple[_Item, Outcome]] = []

@@ -20,7 +20,7 @@ from PIL import Image
 
 import restore
 from restore.errors import ImageError, RestoreError, UsageError
-from restore.jobs.object_records import FOLDER
+from restore.jobs.object_manifest import FOLDER
 from restore.jobs.object_store import Store, as_url, is_remote, redacted, retried
 
 COUNT = 7

@@ -77,7 +77,7 @@ class Missing:
             raise ImportError(f"{name} is not here")
 
 sys.meta_path.insert(0, Missing())
-import restore.train.job, restore.train.bench, restore.train.state
+import restore.train.job, restore.train.training_speed, restore.train.state
 """
 
 

@@ -38,7 +38,7 @@ from restore.engine import footprint
 from restore.engine.precision import PRECISIONS
 from restore.evaluate import protocol, report, subjects
 from restore.files import atomic_path
-from restore.train.export import variant_of
+from restore.train.model_export import variant_of
 
 WEIGHTS = Path(__file__).parents[1]
 LICENCE = "Apache-2.0; trained in part on pictures licensed for research"

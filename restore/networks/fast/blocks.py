@@ -19,7 +19,7 @@ from restore.networks.fast.layers import (
     FastGrow,
 )
 from restore.networks.fast.mixing import FastAxisGmlp, FastMultiAxisGating
-from restore.networks.fast.operators import GELU, Activation, usable
+from restore.networks.fast.onednn import GELU, Activation, usable
 from restore.networks.fast.pending import PendingInput
 from restore.networks.fast.strips import WholeMaps
 from restore.networks.maxim.blocks import (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restore.networks.fast.operators import Arrange, usable
+from restore.networks.fast.onednn import Arrange, usable
 from restore.networks.maxim.layers import LayerNorm
 
 

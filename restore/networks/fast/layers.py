@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restore.networks.fast.layer_norm import FastLayerNorm, is_normalised_fast, normalised
-from restore.networks.fast.operators import (
+from restore.networks.fast.onednn import (
     Activation,
     convolution,
     dense,

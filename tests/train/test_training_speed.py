@@ -4,8 +4,8 @@ import pytest
 from tiny_run import CONFIG, CPU
 
 from restore.engine.machine_peak import convolution_peak
-from restore.train.bench import measure
 from restore.train.job import Hardware
+from restore.train.training_speed import measure
 
 
 @pytest.mark.slow

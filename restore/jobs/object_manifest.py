@@ -1,4 +1,4 @@
-"""Records of folder runs in an object store: which outputs are done, and with which inputs.
+"""The manifest of folder runs in an object store: which outputs are done, from which inputs.
 
 Objects cannot be appended to. A run writes a part for each batch, before the outputs of the batch:
 a kill leaves a record without its output, which is restored again, never an output without record.
@@ -23,8 +23,8 @@ from restore.jobs.object_store import Store
 FOLDER = ".restore-batch"
 
 
-class ObjectRecords:
-    """The records below a URL, indexed in SQLite's temporary file."""
+class ObjectManifest:
+    """The records of all runs below a URL, indexed in SQLite's temporary file."""
 
     def __init__(self, store: Store):
         self._store = store

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.networks.fast import operators as fused
+from restore.networks.fast import onednn as fused
 from restore.networks.fast.layer_norm import FastLayerNorm, normalised
 from restore.networks.fast.layers import (
     FastConv,
@@ -19,7 +19,7 @@ from restore.networks.fast.layers import (
     WeightKeeper,
     keep_weights,
 )
-from restore.networks.fast.operators import GELU, Activation
+from restore.networks.fast.onednn import GELU, Activation
 from restore.networks.maxim.layers import Conv, Dense, Grow, LayerNorm
 
 Layer = TypeVar("Layer", bound=torch.nn.Module)

@@ -14,7 +14,7 @@ from restore.files import sha256_of
 from restore.networks.maxim import VARIANTS, MaximConfig
 from restore.train import job
 from restore.train.config import SMALL
-from restore.train.export import variant_of
+from restore.train.model_export import variant_of
 from restore.train.planning import plan
 from restore.train.sources import CLEAN, Source
 

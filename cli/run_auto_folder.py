@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restore.cli import auto_output, folder
+from restore.cli import auto_output, run_folder
 from restore.cli.console import Reporter
 from restore.cli.folder_display import displayed
 from restore.cli.tally import Tally
@@ -34,7 +34,7 @@ def run(
         return
     tally = Tally()
     with (
-        deferred(second=folder.end_at_once) as signalled,
+        deferred(second=run_folder.end_at_once) as signalled,
         displayed("auto", reporter.quiet, tally) as display,
     ):
 
@@ -44,7 +44,7 @@ def run(
             if isinstance(outcome, AutoOutcome):
                 auto_output.print_outcome(outcome, reporter)
             elif reporter.as_json:
-                folder.print_values(outcome)
+                run_folder.print_values(outcome)
 
         def set_total(done: int, total: int) -> None:
             tally.total = total
@@ -62,7 +62,7 @@ def run(
             **vars(chosen),
         )
         interrupted = signalled()
-    folder.conclude(tally, reporter, interrupted)
+    run_folder.conclude(tally, reporter, interrupted)
 
 
 def _print_plans(

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.cli import pipe
+from restore.cli import standard_streams
 from restore.cli.console import Reporter
 from restore.cli.request import Request
 from restore.jobs.routing import PIPE
@@ -25,8 +25,8 @@ def run(request: Request) -> None:
     request.clips.refuse(what=f"for clips; {source} is a picture")
     request.refuse_folder_options(but="format" if target == PIPE else "")
     if target == PIPE:
-        ending = pipe.ending(request.given["format"])
-        reporter = pipe.silent(reporter)
+        ending = standard_streams.ending(request.given["format"])
+        reporter = standard_streams.silent(reporter)
     opened, save = open_any(source, target, request.overwrite, request.pictures, reporter, ending)
     outcome = restore(opened, save, source, target, request.head, reporter, **request.restorer)
     text, values = described(outcome, request.head, request.restorer)
@@ -51,12 +51,12 @@ def open_any(
     if not to_pipe:
         media.check_target(target, overwrite)
     if source == PIPE:
-        picture = pipe.read(chosen)
+        picture = standard_streams.read(chosen)
     else:
         picture = chosen.read(source, target=target if by_rows and not to_pipe else None)
-    name = pipe.named(picture, ending) if to_pipe else target
+    name = standard_streams.named(picture, ending) if to_pipe else target
     picture = with_losses(picture, source, name, reporter.note)
-    return picture, partial(pipe.write, name=name) if to_pipe else None
+    return picture, partial(standard_streams.write, name=name) if to_pipe else None
 
 
 def restore(
