@@ -117,18 +117,21 @@ def find(
 
     Raises `UsageError` for an unknown task or quality and for a model and a quality together,
     `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that has no
-    card or is for another task.
+    card, is for another task, or does not restore RGB images.
     """
     check_task(task)
     if quality is not None and quality not in QUALITIES:
         raise UsageError(f"quality is {quality!r}; use one of {', '.join(QUALITIES)}")
-    if model is None:
-        return _of_quality(task, quality or STANDARD, with_exported)
-    if quality is not None:
+    if model is not None and quality is not None:
         raise UsageError("model and quality both choose a model; give one of the two")
-    found = locate(model, with_exported)
+    if model is None:
+        found = _of_quality(task, quality or STANDARD, with_exported)
+    else:
+        found = locate(model, with_exported)
     if found.card.task != task:
         raise CheckpointError(f"{model} is a model for {found.card.task}, not for {task}")
+    if found.card.network.num_outputs != 3:
+        raise CheckpointError(f"{found.path}: is not a network from RGB to RGB images")
     return found
 
 
