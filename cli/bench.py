@@ -36,7 +36,8 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
     """Time training: forward, backward, optimizer and degradation, on made-up pictures."""
-    from restore.train import job, training_speed
+    from restore.benchmark import training_speed
+    from restore.train import job
     from restore.train.planning import plan
 
     config = plan(task, (), devices=devices, pixels_per_step=batch * training_speed.SIDE**2).config
@@ -94,7 +95,7 @@ def speed(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
     """Time models on one picture: seconds a megapixel, fractions of the machine's best, memory."""
-    from restore.evaluate import speed as bench
+    from restore.benchmark import model_speed as bench
 
     width, height = picture_size(size)
     reporter = Reporter(json)

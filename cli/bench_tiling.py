@@ -37,7 +37,8 @@ def tiling(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
     """Compare ways of cutting large pictures: PSNR, seams, seconds a megapixel, memory."""
-    from restore.evaluate import protocol, report, tilings
+    from restore.benchmark import tilings
+    from restore.evaluate import protocol, report
 
     width, height = picture_size(size)
     if pairs is not None and clean is None and sigma is None:

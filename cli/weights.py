@@ -57,9 +57,9 @@ def measure(
     """Find out how much memory a model takes and write it on its card, for --max-memory."""
     from dataclasses import replace
 
+    from restore.benchmark import footprint
     from restore.checkpoints import store
     from restore.checkpoints.weights import write_card
-    from restore.engine import footprint
     from restore.engine.precision import PRECISIONS
 
     found = store.find(task, model)

@@ -85,7 +85,7 @@ class Card:
     ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
     SHA-256 of a download, or the run that trained them). ``limits`` is what it cannot do.
     ``memory`` is the peak of a computation in bytes a pixel, by device ("cpu") and precision, as
-    `restore.engine.footprint` measures it. ``keeps_drawings``: what is drawn in an image (see
+    `restore.benchmark.footprint` measures it. ``keeps_drawings``: what is drawn in an image (see
     `restore.engine.drawings`) is left as it was.
     """
 

@@ -14,8 +14,9 @@ import torch
 from few_tiles import FEW_TILES
 from models import save_model
 
+from restore.benchmark import footprint
 from restore.checkpoints.card import TilePolicy
-from restore.engine import budget, footprint
+from restore.engine import budget
 from restore.engine.restorer import Restorer
 from restore.errors import RestoreError, UsageError
 from restore.networks.fast import FastMaxim

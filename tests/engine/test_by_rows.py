@@ -14,8 +14,8 @@ import torch
 from few_tiles import FEW_TILES
 from models import save_model
 
+from restore.benchmark.footprint import PEAK
 from restore.checkpoints.card import TilePolicy
-from restore.engine.footprint import PEAK
 from restore.engine.restorer import Restorer
 from restore.media import image as media
 from restore.media import large

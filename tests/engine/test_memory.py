@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from models import save_model
 
 from restore import Restorer
+from restore.benchmark import footprint
 from restore.checkpoints.card import Card, TilePolicy
-from restore.engine import budget, footprint
+from restore.engine import budget
 from restore.engine.memory import ASIDE, WITHOUT_STRIPS, Memory
 from restore.engine.precision import Compute
 from restore.engine.tile_options import ALL, LEAST, SOME, TileOptions, uncut, windowed

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore.benchmark import tilings
+from restore.benchmark.tilings import Quality, Way
 from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32
-from restore.evaluate import tilings
 from restore.evaluate.report import Case, gaussian_cases, paired_cases
-from restore.evaluate.tilings import Quality, Way
 
 ROOT = Path(__file__).resolve().parents[2]
 EVAL = ROOT.parent / "shared" / "data" / "eval"

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from tiny_run import CONFIG, CPU
 
-from restore.engine.machine_peak import convolution_peak
+from restore.benchmark.machine_peak import convolution_peak
+from restore.benchmark.training_speed import measure
 from restore.train.job import Hardware
-from restore.train.training_speed import measure
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from restore.benchmark.machine_peak import convolution_peak
 from restore.degrade.recipes import RECIPES
-from restore.engine.machine_peak import convolution_peak
 from restore.heads import HEADS
 from restore.networks import NetworkConfig, build
 from restore.train.config import TrainConfig
@@ -34,8 +34,8 @@ BACKWARD = 3
 class Throughput:
     """Patches are 128 x 128. ``spread`` is the interquartile range over the median of the times of
     the steps; ``of_peak`` the fraction of this machine's convolution peak (see
-    `restore.engine.machine_peak`) that the network's operations reach, data and optimizer included
-    in the time."""
+    `restore.benchmark.machine_peak`) that the network's operations reach. The time includes data
+    and optimizer."""
 
     task: str
     device: str

@@ -20,14 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from restore.checkpoints import store, weights
-from restore.checkpoints.card import FLOAT32, Card
-from restore.engine.backend import ONNXRUNTIME, TORCH
-from restore.engine.machine_peak import convolution_peak, memory_bandwidth
-from restore.engine.precision import dtype_of
-from restore.engine.tile_options import AUTO, resolve_policy
-from restore.errors import UsageError
-from restore.evaluate.timed import (
+from restore.benchmark.machine_peak import convolution_peak, memory_bandwidth
+from restore.benchmark.timed_processes import (
     HERE,
     BusyProcesses,
     Setting,
@@ -35,6 +29,12 @@ from restore.evaluate.timed import (
     first_picture,
     version_told,
 )
+from restore.checkpoints import store, weights
+from restore.checkpoints.card import FLOAT32, Card
+from restore.engine.backend import ONNXRUNTIME, TORCH
+from restore.engine.precision import dtype_of
+from restore.engine.tile_options import AUTO, resolve_policy
+from restore.errors import UsageError
 from restore.heads import HEADS
 from restore.networks import build, initialise, variants
 

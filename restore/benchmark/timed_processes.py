@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from restore.benchmark.footprint import PEAK
 from restore.checkpoints import store
-from restore.engine.footprint import PEAK
 from restore.errors import RestoreError, reason_of
 
 HERE = "this"

@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
+from restore.benchmark.folder_overhead import made_up_picture
 from restore.errors import RestoreError
-from restore.jobs.folder_overhead import made_up_picture
 from restore.jobs.outcome import DONE, Outcome
 from restore.jobs.shard import Shard
 from restore.media import image as media

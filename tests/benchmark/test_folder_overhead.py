@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from restore.benchmark.folder_overhead import measure
 from restore.errors import RestoreError
-from restore.jobs.folder_overhead import measure
 
 
 def test_a_folder_costs_its_network_and_a_little() -> None:

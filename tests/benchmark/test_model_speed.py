@@ -17,10 +17,10 @@ from command import one_error_line, restore
 from models import save_model
 
 from restore import Restorer
+from restore.benchmark import model_speed, timed_processes
 from restore.checkpoints.card import TilePolicy
 from restore.checkpoints.store import locate
 from restore.errors import RestoreError, UsageError
-from restore.evaluate import speed, timed
 from restore.networks.maxim import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,16 +28,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_settings_are_timed_in_turns_and_stated_as_fractions(tmp_path: Path) -> None:
     model = locate(save_model(tmp_path))
-    settings = speed.settings_for(
+    settings = model_speed.settings_for(
         [model], (64, 96), "cpu", ["float32", "bfloat16"], ["torch"], against=ROOT
     )
     assert [(s.options["precision"], s.version) for s in settings] == [
         (precision, version)
         for precision in ("float32", "bfloat16")
-        for version in (timed.HERE, str(ROOT))
+        for version in (timed_processes.HERE, str(ROOT))
     ]
     counts: list[tuple[int, int]] = []
-    rows = speed.measure(settings[:2], 2, lambda *count: counts.append(count))
+    rows = model_speed.measure(settings[:2], 2, lambda *count: counts.append(count))
     assert counts == [(1, 3), (2, 3), (3, 3)]
     for row in rows:
         assert (row.device, row.precision) == ("cpu", "float32")
@@ -47,7 +47,7 @@ def test_settings_are_timed_in_turns_and_stated_as_fractions(tmp_path: Path) -> 
         assert 2**26 < row.memory < 2**34
         assert 0 < row.above_start < row.memory - 2**26
         assert row.start_up > row.seconds
-    lines = speed.table(rows).splitlines()
+    lines = model_speed.table(rows).splitlines()
     assert len(lines) == 4
     assert lines[2].startswith(f"tiny ({ROOT})")
 
@@ -94,7 +94,7 @@ def test_another_version_runs_its_own_code_with_its_own_model(
     assert outcome.code == 0, outcome.stderr
     rows = json.loads(outcome.stdout)["rows"]
     assert [(row["model"], row["version"]) for row in rows] == [
-        ("denoise-small", timed.HERE),
+        ("denoise-small", timed_processes.HERE),
         ("older", str(older)),
     ]
 
@@ -104,9 +104,9 @@ def test_who_cannot_run_in_another_version_is_named_with_it(
 ) -> None:
     monkeypatch.chdir(ROOT)
     ours = ROOT / "weights" / "denoise-small.safetensors"
-    setting = timed.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
+    setting = timed_processes.Setting("denoise", str(ours), 32, 32, {"device": "cpu"}, str(older))
     with pytest.raises(RestoreError) as raised:
-        speed.measure([setting], 1, lambda done, total: None)
+        model_speed.measure([setting], 1, lambda done, total: None)
     assert f"{ours} ({older}): " in str(raised.value)
     assert "no window is known here" in str(raised.value)
 
@@ -114,7 +114,7 @@ def test_who_cannot_run_in_another_version_is_named_with_it(
 def test_a_model_that_the_other_version_lacks_is_ours(older: Path, tmp_path: Path) -> None:
     names = ["denoise-small", "deblur-small", str(save_model(tmp_path, name="denoise-small"))]
     models = [locate(name) for name in names]
-    found = speed.settings_for(models, (64, 64), "cpu", ["float32"], ["torch"], older)
+    found = model_speed.settings_for(models, (64, 64), "cpu", ["float32"], ["torch"], older)
     ours = [str(model.path) for model in models]
     own = str(older / "weights" / "denoise-small.safetensors")
     assert [setting.model for setting in found] == [ours[0], own, ours[1], ours[1], *ours[2:] * 2]
@@ -123,7 +123,7 @@ def test_a_model_that_the_other_version_lacks_is_ours(older: Path, tmp_path: Pat
 def test_backends_are_timed_in_the_precisions_they_have(tmp_path: Path) -> None:
     precisions, backends = ["float32", "bfloat16"], ["torch", "onnxruntime", "triton"]
     models = [locate(save_model(tmp_path))]
-    found = speed.settings_for(models, (64, 64), "cpu", precisions, backends, None)
+    found = model_speed.settings_for(models, (64, 64), "cpu", precisions, backends, None)
     options = [(s.options.get("backend", "torch"), s.options["precision"]) for s in found]
     assert options == [
         *(("torch", precision) for precision in precisions),
@@ -134,7 +134,7 @@ def test_backends_are_timed_in_the_precisions_they_have(tmp_path: Path) -> None:
 
 def test_where_there_is_no_other_version_none_is_timed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no version"):
-        speed.settings_for([], (64, 64), "cpu", ["float32"], ["torch"], tmp_path)
+        model_speed.settings_for([], (64, 64), "cpu", ["float32"], ["torch"], tmp_path)
     line = one_error_line(restore("bench", "speed", "--against", tmp_path), code=2)
     assert "holds no version" in line
 
@@ -144,7 +144,9 @@ def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> Non
     card = locate(path).card
 
     def sees_all(height: int, width: int, **options: object) -> bool:
-        return speed._sees_all(timed.Setting("denoise", str(path), height, width, options), card)
+        return model_speed._sees_all(
+            timed_processes.Setting("denoise", str(path), height, width, options), card
+        )
 
     assert not sees_all(96, 128)
     assert not sees_all(96, 128, tile="auto", overlap=8)
@@ -157,10 +159,10 @@ def test_only_a_picture_that_is_reduced_is_not_seen_whole(tmp_path: Path) -> Non
 def test_a_reduced_picture_has_no_fractions(tmp_path: Path) -> None:
     path = save_model(tmp_path, tile=TilePolicy(64, 16, 64 * 64, reduce_to=64))
     settings = [
-        timed.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
+        timed_processes.Setting("denoise", str(path), 96, 128, {"device": "cpu", "tile": tile})
         for tile in ("off", "auto")
     ]
-    off, auto = speed.measure(settings, 1, lambda done, total: None)
+    off, auto = model_speed.measure(settings, 1, lambda done, total: None)
     assert 0 < (off.of_peak or 0) < 1
     assert 0 < (off.of_bandwidth or 0) < 1
     assert (auto.of_peak, auto.of_bandwidth) == (None, None)
@@ -170,16 +172,16 @@ def test_operations_and_bytes_do_not_depend_on_the_machine(tmp_path: Path) -> No
     import torch
 
     card = locate(save_model(tmp_path)).card
-    operations, moved = speed._demand(card, torch.float32)
-    assert speed._demand(card, torch.bfloat16)[0] == operations
+    operations, moved = model_speed._demand(card, torch.float32)
+    assert model_speed._demand(card, torch.bfloat16)[0] == operations
     assert operations > 100
-    assert 1.5 < moved / speed._demand(card, torch.bfloat16)[1] <= 2
+    assert 1.5 < moved / model_speed._demand(card, torch.bfloat16)[1] <= 2
 
 
 def test_who_cannot_run_is_named(tmp_path: Path) -> None:
-    settings = [timed.Setting("denoise", "none", 32, 32, {"device": "cpu"})]
+    settings = [timed_processes.Setting("denoise", "none", 32, 32, {"device": "cpu"})]
     with pytest.raises(RestoreError, match=r"none: .*none"):
-        speed.measure(settings, 1, lambda done, total: None)
+        model_speed.measure(settings, 1, lambda done, total: None)
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -194,14 +196,14 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_official_shapes_are_timed_without_their_weights() -> None:
-    with speed.located(["S-1"]) as (model,):
+    with model_speed.located(["S-1"]) as (model,):
         found = Restorer(model.card.task, model.path, device="cpu")
         assert found.card.network == VARIANTS["S-1"]
     assert not model.path.exists()
 
 
 def test_busy_processes_compute_until_the_context_closes() -> None:
-    with timed.BusyProcesses(2) as busy:
+    with timed_processes.BusyProcesses(2) as busy:
         processes = [psutil.Process(process.pid) for process in busy._processes]
         begun = [sum(process.cpu_times()[:2]) for process in processes]
         time.sleep(1)
@@ -212,7 +214,7 @@ def test_busy_processes_compute_until_the_context_closes() -> None:
 
 PARENT = """
 import time
-from restore.evaluate.timed import BusyProcesses
+from restore.benchmark.timed_processes import BusyProcesses
 with BusyProcesses(2) as busy:
     print(*(process.pid for process in busy._processes), flush=True)
     time.sleep(60)
@@ -249,11 +251,11 @@ def test_busy_and_first_pictures_are_timed_in_the_same_run(tmp_path: Path) -> No
 
 
 def test_columns_appear_only_where_something_was_measured() -> None:
-    row = speed.Speed(
-        *("tiny", timed.HERE, "cpu", "float32", "torch", "auto"),
+    row = model_speed.Speed(
+        *("tiny", timed_processes.HERE, "cpu", "float32", "torch", "auto"),
         *(64, 32, 0.5, 250.0, 0.1, 1.0, 2**27, 2**20, 0.4, None),
     )
-    plain, measured = speed.table([row]), speed.table([replace(row, busy_ratio=2.25)])
+    plain, measured = model_speed.table([row]), model_speed.table([replace(row, busy_ratio=2.25)])
     assert "busy" not in plain
     assert "first picture" not in measured
     assert measured.splitlines()[0].endswith("busy / quiet")

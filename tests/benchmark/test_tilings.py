@@ -13,12 +13,12 @@ from models import MULTIPLE, save_model
 from PIL import Image
 
 from restore import Restorer
+from restore.benchmark import tilings
+from restore.benchmark.tilings import Way
 from restore.checkpoints.card import TilePolicy
 from restore.errors import UsageError
-from restore.evaluate import tilings
 from restore.evaluate.metrics import psnr
 from restore.evaluate.report import Case, gaussian_cases
-from restore.evaluate.tilings import Way
 
 CUT = Way(str(2 * MULTIPLE), 16)
 

@@ -12,8 +12,8 @@ import pytest
 from command import one_error_line, restore
 from models import save_model
 
+from restore.benchmark.folder_scaling import even_names, measure, steady_rate
 from restore.errors import RestoreError
-from restore.jobs.folder_scaling import even_names, measure, steady_rate
 from restore.jobs.outcome import FAILED, Outcome
 from restore.jobs.shard import Shard
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from restore.benchmark import model_speed, timed_processes
 from restore.checkpoints import store
 from restore.engine import pixels
 from restore.engine.restorer import Restorer
 from restore.engine.tile_options import EXACT, OFF
-from restore.evaluate import seams, speed, timed
+from restore.evaluate import seams
 from restore.evaluate.metrics import PEAK
 from restore.evaluate.protocol import BASIC
 from restore.evaluate.report import Case, to_uint8
@@ -62,7 +63,7 @@ class Tiling:
 
     way: Way
     quality: Quality
-    speed: speed.Speed
+    speed: model_speed.Speed
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self.way) | asdict(self.quality) | asdict(self.speed)
@@ -115,15 +116,15 @@ def speeds(
     rounds: int,
     progress: Progress,
     **options: Any,
-) -> list[speed.Speed]:
+) -> list[model_speed.Speed]:
     """Time and memory of every way on one made-up picture of ``size`` (height and width); see
-    `restore.evaluate.speed.measure`."""
+    `restore.benchmark.model_speed.measure`."""
     found = store.locate(model)
     settings = [
-        timed.Setting(found.card.task, str(found.path), *size, {**options, **way.options})
+        timed_processes.Setting(found.card.task, str(found.path), *size, {**options, **way.options})
         for way in compared
     ]
-    return speed.measure(settings, rounds, progress)
+    return model_speed.measure(settings, rounds, progress)
 
 
 def _quality(figures: Sequence[float], differences: Sequence[Seams]) -> Quality:
