@@ -1,4 +1,4 @@
-"""What a folder costs beyond the network: reading, writing, hashing, the manifest."""
+"""Time of a folder run beyond that of the network: reading, writing, hashing, the manifest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUNDS = 4
 
 @dataclass(frozen=True)
 class Overhead:
-    """``network`` and ``folder``: seconds for the same ``pictures``, of ``megapixels`` in all."""
+    """Seconds of ``network`` and ``folder`` for the same ``pictures``, of ``megapixels`` in all."""
 
     pictures: int
     megapixels: float
@@ -47,11 +47,11 @@ def measure(
     suffix: str,
     progress: Callable[[int, int], None],
 ) -> Overhead:
-    """Time ``restore`` on ``pictures`` made-up pictures of ``shape`` (height, width) in memory, and
-    `run` on the same in a folder. Raises `RestoreError` where one fails."""
+    """Time ``restore`` on ``pictures`` synthetic images of ``shape`` (height, width) in memory, and
+    `run` on the same images in a folder. Raises `RestoreError` if an image fails."""
     each = max(1, pictures // ROUNDS)
     spent = {"network": 0.0, "folder": 0.0}
-    restore(made_up_picture(shape, 0), _ignore)  # what happens once, at the first
+    restore(made_up_picture(shape, 0), _ignore)  # first-call initialisation is not timed
     with tempfile.TemporaryDirectory() as place:
         for done in range(ROUNDS):
             source, target = Path(place, f"in{done}"), Path(place, f"out{done}")
@@ -81,7 +81,7 @@ def _run(source: Path, target: Path, restore: Restore, key: Mapping[str, Any]) -
 
 
 def made_up_picture(shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Blocks of colour with some noise: about as hard to compress as a photograph."""
+    """Return blocks of colour with some noise, which compress about as well as a photograph."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 240, (-(-shape[0] // 16), -(-shape[1] // 16), 3), np.uint8)
     blocks = coarse.repeat(16, axis=0).repeat(16, axis=1)[: shape[0], : shape[1]]

@@ -1,4 +1,4 @@
-"""Efficiency of several workers that share a folder, measured."""
+"""Efficiency of several workers that share a folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Run = Callable[[Path, Path, Callable[[Outcome], object]], object]
 
 @dataclass(frozen=True)
 class Scaling:
-    """``one``, ``together``: pictures a second of one worker and of all ``workers`` at the same
-    time, medians over ``rounds``."""
+    """Images per second of one worker (``one``) and of all ``workers`` at the same time
+    (``together``), medians over ``rounds``."""
 
     workers: int
     rounds: int
@@ -35,7 +35,7 @@ class Scaling:
 
     @property
     def efficiency(self) -> float:
-        """Throughput of all over that of one, times their number."""
+        """Throughput of all workers, divided by that of one times their number."""
         return self.together / (self.workers * self.one)
 
 
@@ -49,14 +49,14 @@ def measure(
     rounds: int,
     progress: Callable[[int, int], None],
 ) -> Scaling:
-    """Time both ways in turns, so that a machine that slows down slows both.
+    """Time one worker and several in turns, so that a machine that slows down slows both.
 
     Args:
-        one: with one worker, which has as many threads as each of the others.
-        together: with ``workers`` workers.
-        pictures: restored by each worker, of ``shape`` (height, width).
+        one: runs one worker, which has as many threads as each of the others.
+        together: runs ``workers`` workers.
+        pictures: images restored by each worker, of ``shape`` (height, width).
 
-    Raises `RestoreError` where a picture fails.
+    Raises `RestoreError` if an image fails.
     """
     rates: tuple[list[float], list[float]] = ([], [])
     with tempfile.TemporaryDirectory() as place:
@@ -73,7 +73,7 @@ def measure(
 
 
 def even_names(number: int, shards: int, suffix: str) -> Iterator[str]:
-    """Yield names of files that are divided evenly among the shards."""
+    """Yield file names that are divided evenly among the shards."""
     room = [math.ceil(number / shards)] * shards
     names = (f"{each}{suffix}" for each in count())
     for _ in range(number):
@@ -86,8 +86,8 @@ def even_names(number: int, shards: int, suffix: str) -> Iterator[str]:
 
 
 def steady_rate(times: list[float]) -> float:
-    """Return outcomes a second by their times, without the first quarter, in which workers still
-    start, and the last eighth, in which some have nothing left."""
+    """Return outcomes per second from their times. Excludes the first quarter, in which workers
+    still start, and the last eighth, in which some have no files left."""
     first, last = len(times) // 4, len(times) - 1 - len(times) // 8
     if first >= last or times[last] <= times[first]:
         raise RestoreError(f"{len(times)} pictures are too few to be timed")

@@ -1,4 +1,4 @@
-"""How much memory a model takes, measured: in processes of their own, as their peak shows it."""
+"""Memory of a model: the peak of a process of its own."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ print(peak() - before)
 
 
 def on_cpu(task: str, model: str | Path, precisions: Sequence[str]) -> dict[str, float]:
-    """Bytes a pixel at the peak of a computation, by precision, for a model's name or file: of a
-    tile as the card has it, whatever memory there is.
+    """Return the peak memory of a computation in bytes per pixel, by precision.
 
-    Raises `RestoreError` where the model cannot be run.
+    Args:
+        model: name or file. It restores one tile as its card states, regardless of free memory.
+
+    Raises `RestoreError` if the model cannot be run.
     """
     return {precision: _bytes_a_pixel(task, str(model), precision) for precision in precisions}
 

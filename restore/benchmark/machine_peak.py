@@ -1,4 +1,4 @@
-"""What this machine can do at best, to state speeds as fractions of."""
+"""Peak performance of this machine, as the reference for speeds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _COPIED = 2**28
 
 
 def convolution_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """Floating point operations a second of a 3 x 3 convolution of 32 to 32 channels at 256 x 256.
+    """Return floating point operations per second of a 3 x 3 convolution of 32 to 32 channels at
+    256 x 256.
 
-    A multiplication and an addition count as two. The median of as many runs as fit into
-    ``seconds``, channels last, without gradients; on a GPU, of as many pictures as fill it.
+    A multiplication and an addition count as two. The figure is the median of the runs that fit
+    into ``seconds``, channels last, without gradients; on a GPU, of as many images as fill it.
     """
     pictures = 1 if device.type == "cpu" else 64
     picture, kernel = (
@@ -42,8 +43,8 @@ def convolution_peak(device: torch.device, dtype: torch.dtype, seconds: float = 
 
 
 def memory_bandwidth(device: torch.device, seconds: float = 0.3) -> float:
-    """Bytes a second of a copy that no cache holds: what is read and what is written count. The
-    median of as many as fit into ``seconds``."""
+    """Return bytes per second of a copy that exceeds all caches; bytes read and bytes written both
+    count. The figure is the median of the runs that fit into ``seconds``."""
     source = torch.ones(_COPIED // 4, device=device)
     target = torch.empty_like(source)
     times: list[float] = []

@@ -1,7 +1,7 @@
-"""How fast and how large the models are here, as fractions of what the machine can do at best.
+"""Speed and memory of models on this machine, as fractions of its peak.
 
-Every setting runs in a process of its own, round after round in turns, so that a machine that slows
-down slows all alike; also that of another version of this program.
+Each setting runs in a process of its own. All settings, and those of another version of this
+program, take turns in each round, so that a machine that slows down slows all of them equally.
 """
 
 from __future__ import annotations
@@ -44,14 +44,17 @@ _COUNTED = 256
 
 @dataclass(frozen=True)
 class Speed:
-    """``seconds`` is the median of the turns but the first, ``spread`` their interquartile range
-    over it; ``start_up`` the seconds from nothing to a model ready to run; ``memory`` the peak of
-    the process in bytes, and ``above_start`` how much of it came after the program, the model and
-    the picture were there. ``of_peak`` and ``of_bandwidth`` are how near it comes to the machine's
-    convolution peak, and to moving every layer's inputs and outputs once at the rate of a copy;
-    None where the network does not see the whole picture. ``first_picture`` is the seconds from
-    nothing to the first restored picture, ``busy_ratio`` the time among busy processes over
-    ``seconds``; None where not measured."""
+    """The figures of one setting.
+
+    ``seconds``: median of all rounds except the first; ``spread``: their interquartile range
+    divided by it. ``start_up``: seconds from starting Python to a loaded model. ``memory``: peak of
+    the process in bytes; ``above_start``: the part of it above program, model and input.
+    ``of_peak``: fraction of the machine's convolution peak. ``of_bandwidth``: fraction of the copy
+    bandwidth, if the inputs and outputs of every layer are moved once. Both are None if the network
+    does not see the whole image. ``first_picture``: seconds from starting Python to the first
+    restored image. ``busy_ratio``: time among busy processes divided by ``seconds``. Both are None
+    if not measured.
+    """
 
     model: str
     version: str
@@ -75,7 +78,7 @@ class Speed:
 
 @dataclass
 class _Times:
-    """Seconds of every round: alone, with other processes, and of a first picture."""
+    """Seconds of every round: alone, among busy processes, and to the first image."""
 
     worker: Worker
     quiet: list[float] = field(default_factory=list)
@@ -91,11 +94,11 @@ def measure(
     busy: int = 0,
     first: bool = False,
 ) -> list[Speed]:
-    """Run every setting ``rounds`` times after a first that does not count.
+    """Run every setting ``rounds`` times, after a first round that does not count.
 
     With ``busy``, every round has a second part in which that many other processes compute. With
-    ``first``, every round also starts a process for each setting and times its first picture.
-    Raises `RestoreError` for a setting that cannot run.
+    ``first``, every round also starts a process for each setting and times its first image. Raises
+    `RestoreError` for a setting that cannot run.
     """
     with ExitStack() as stack:
         times = [_Times(stack.enter_context(Worker(setting))) for setting in settings]
@@ -150,14 +153,14 @@ def _speed(times: _Times, best: np.ndarray) -> Speed:
 
 
 def _sees_all(setting: Setting, card: Card) -> bool:
-    """Whether every pixel goes through the network, not a reduced picture."""
+    """Whether every pixel goes through the network, rather than a reduced image."""
     options = setting.options
     reduce_to = resolve_policy(options.get("tile", AUTO), options.get("overlap"), card).reduce_to
     return not reduce_to or min(setting.height, setting.width) <= reduce_to
 
 
 def _demand(card: Card, dtype: torch.dtype) -> tuple[float, float]:
-    """Operations, and bytes read and written, for a pixel."""
+    """Return operations, and bytes read and written, per pixel."""
     with torch.device("meta"):
         network = build(card.network).to(dtype).requires_grad_(False)
         picture = torch.empty(1, 3, _COUNTED, _COUNTED)
@@ -168,7 +171,7 @@ def _demand(card: Card, dtype: torch.dtype) -> tuple[float, float]:
 
 
 class _Moved(TorchDispatchMode):
-    """Adds up the bytes of what every operation reads and writes; views move nothing."""
+    """Adds up the bytes that every operation reads and writes; views count as none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,8 +190,9 @@ class _Moved(TorchDispatchMode):
 
 @contextmanager
 def located(names: Sequence[str]) -> Iterator[list[store.Model]]:
-    """Models by name or file, by default every head's own. A variant's name, such as S-2, stands
-    for a network of that shape with random weights, which takes as long as a trained one."""
+    """Provide models by name or file, by default the standard one of every head. A variant's name,
+    such as S-2, stands for a network of that shape with random weights, which has the speed of a
+    trained one."""
     with TemporaryDirectory() as folder:
         yield [
             _untrained(name, Path(folder)) if name in variants() else store.locate(name)
@@ -212,8 +216,9 @@ def settings_for(
     against: Path | None,
     tiles: Sequence[str] = (AUTO,),
 ) -> list[Setting]:
-    """Every combination; those of the version in the folder ``against`` next to ours. Raises
-    `UsageError` where that holds none."""
+    """Return every combination of the arguments. With ``against``, the folder of another version,
+    each setting is followed by that version's. Raises `UsageError` if the folder holds no version.
+    """
     if against and not (against / "restore" / "__init__.py").is_file():
         raise UsageError(f"{against}: holds no version of restore; name a checkout's folder")
     versions = [HERE, *([str(against.resolve())] if against else [])]
@@ -234,8 +239,8 @@ def settings_for(
 
 
 def _file(model: store.Model, version: str) -> str:
-    """Of a model that ships with both versions, the one's own: it may not know what stands on the
-    other's card."""
+    """Return the model file for a version. A shipped model is taken from that version's own files,
+    since it may not read newer cards."""
     if version != HERE and model.origin == "shipped":
         for folder in ("restore/weights", "weights"):  # installed, and in a checkout
             own = Path(version, folder, model.path.name)
@@ -250,7 +255,7 @@ def _options(device: str, precision: str, backend: str) -> dict[str, Any]:
 
 
 def table(rows: Sequence[Speed]) -> str:
-    """For people: a line a setting."""
+    """Return the figures as text, one line per setting."""
     header = (
         *("model", "precision", "s/MP", "spread", "of peak", "of bandwidth"),
         *("memory", "above start", "start", "first picture", "busy / quiet"),

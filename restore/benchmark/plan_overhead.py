@@ -1,6 +1,6 @@
-"""Time and memory of a folder run without its pictures: plan, manifest, and a rerun.
+"""Time and memory of a folder run without restoration: plan, manifest, and a rerun.
 
-The files are empty, and as many as one likes: nothing opens them.
+The files are empty and never opened, so any number can be measured.
 """
 
 from __future__ import annotations
@@ -35,10 +35,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PlanFigures:
-    """Seconds of each part, and the growth of this process in MiB up to its end.
-
-    ``opened``: files of the folder that the rerun opened.
-    """
+    """Seconds of each part, and the growth of this process in MiB by the end of that part.
+    ``opened``: files of the folder that the rerun opened."""
 
     files: int
     plan: float
@@ -93,7 +91,7 @@ def _make(source: Path, target: Path, files: int, progress: Progress) -> None:
 
 
 def _count_opened(*folders: Path) -> list[int]:
-    """Return a list whose one item grows with each file opened in the folders, but manifests."""
+    """Return a list whose only item counts the files opened in the folders, except manifests."""
     count, names = [0], tuple(f"{folder}{os.sep}" for folder in folders)
 
     def see(event: str, arguments: tuple) -> None:
@@ -102,7 +100,7 @@ def _count_opened(*folders: Path) -> list[int]:
             if path.startswith(names) and not path.endswith((".jsonl", ".lock")):
                 count[0] += 1
 
-    sys.addaudithook(see)  # there is no way to remove it: the process is for this alone
+    sys.addaudithook(see)  # audit hooks cannot be removed; this process does nothing else
     return count
 
 

@@ -1,4 +1,4 @@
-"""Ways of cutting large pictures side by side: quality, seams, time and memory of each."""
+"""Quality, seams, time and memory of several ways of cutting large images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Way:
-    """A value of the `Restorer`'s ``tile``, with its ``overlap``; None is the card's."""
+    """A value of the `Restorer`'s ``tile`` with its ``overlap``; None is the overlap of the card."""
 
     tile: str
     overlap: int | None = None
@@ -46,8 +46,9 @@ class Way:
 
 @dataclass(frozen=True)
 class Quality:
-    """``psnr`` and ``difference`` (from the whole, in levels of 8 bits) are means over that many
-    ``pictures``; ``seam`` and ``step`` are those of `Seams` over the ``cut`` ones, None without."""
+    """Means over ``pictures`` images: ``psnr``, and ``difference`` from the uncut result in levels
+    of 8 bits. ``seam`` and ``step`` are those of `Seams` over the ``cut`` images, None if there are
+    none."""
 
     pictures: int
     cut: int
@@ -59,7 +60,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Tiling:
-    """A line of the table."""
+    """One line of the table."""
 
     way: Way
     quality: Quality
@@ -70,7 +71,7 @@ class Tiling:
 
 
 def ways(tiles: Iterable[str], overlaps: Sequence[int] = ()) -> list[Way]:
-    """Each once; with every overlap, but for "off" and "exact", which know none."""
+    """Return each tiling once; with every overlap, except for "off" and "exact", which have none."""
     found = [
         Way(tile, overlap)
         for tile in tiles
@@ -90,7 +91,7 @@ def qualities(
     progress: Progress,
     **options: Any,
 ) -> list[Quality]:
-    """Every way on every case; ``options`` are the `Restorer`'s, and so are the errors."""
+    """Restore every case in every way. ``options`` and errors are those of `Restorer`."""
     found = store.locate(model)
     restorer_with = partial(Restorer, found.card.task, found.path, **options)
     whole = restorer_with(tile=OFF)
@@ -117,7 +118,7 @@ def speeds(
     progress: Progress,
     **options: Any,
 ) -> list[model_speed.Speed]:
-    """Time and memory of every way on one made-up picture of ``size`` (height and width); see
+    """Measure time and memory of every way on one synthetic image of ``size`` (height, width); see
     `restore.benchmark.model_speed.measure`."""
     found = store.locate(model)
     settings = [
@@ -140,7 +141,8 @@ def _quality(figures: Sequence[float], differences: Sequence[Seams]) -> Quality:
 
 
 def table(rows: Sequence[Tiling], conditions: str) -> str:
-    """For people: a line a way, then what the figures are; ``conditions`` hold for the PSNR."""
+    """Return the figures as text, one line per way, followed by their definitions; ``conditions``
+    are those of the PSNR."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Processes that speeds are measured in: one for each setting, and others that keep CPUs busy."""
+"""Processes for timing: one for each setting, and others that keep CPUs busy."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ best is measured in the same way."""
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the table. ``version`` is `HERE`, or a folder that holds another ``restore``;
-    ``options`` are that `Restorer`'s."""
+    """One line of the table. ``version``: `HERE`, or a folder that contains another ``restore``.
+    ``options``: those of that version's `Restorer`."""
 
     task: str
     model: str
@@ -72,10 +72,10 @@ class Setting:
 
 
 class Worker:
-    """A process that has loaded the model of a setting and restores its picture when told to.
+    """A process that has loaded the model of a setting and restores its image on request.
 
-    ``turn`` is the number of seconds for which it goes on; 0: one picture. ``start_up`` is the
-    time in seconds from nothing to a model ready to run. Raises `RestoreError` where it cannot run.
+    ``turn``: seconds per turn; 0 restores one image. ``start_up``: seconds from starting Python to
+    a loaded model. Raises `RestoreError` if the process cannot run.
     """
 
     def __init__(self, setting: Setting, turn: float = TURN):
@@ -107,7 +107,7 @@ class Worker:
         self._process.communicate()
 
     def run(self) -> float:
-        """Take a turn; return the mean time of a picture in seconds."""
+        """Take a turn; return the mean seconds per image."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -131,9 +131,9 @@ def first_picture(setting: Setting) -> float:
 
 
 class BusyProcesses:
-    """Processes that compute while the context is open, ``count`` of them, each on one CPU.
+    """``count`` processes that compute while the context is open, each on one CPU.
 
-    They end with the context, and within a second of this process, whatever ends it.
+    They end with the context, and within a second of this process if it is killed.
     """
 
     def __init__(self, count: int):
@@ -170,5 +170,5 @@ def _spinning() -> subprocess.Popen[str]:
 
 
 def version_told(version: str) -> str:
-    """Return a version in parentheses, or nothing for this one."""
+    """Return a version in parentheses, empty for this one."""
     return "" if version == HERE else f" ({version})"

@@ -1,4 +1,4 @@
-"""How fast a run trains here: the real loop on made-up pictures, timed step by step."""
+"""Training speed on this machine: the real loop on synthetic images, timed step by step."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ BACKWARD = 3
 
 @dataclass(frozen=True)
 class Throughput:
-    """Patches are 128 x 128. ``spread`` is the interquartile range over the median of the times of
-    the steps; ``of_peak`` the fraction of this machine's convolution peak (see
-    `restore.benchmark.machine_peak`) that the network's operations reach. The time includes data
+    """Figures of a run on patches of 128 x 128. ``spread``: interquartile range of the step times
+    divided by their median. ``of_peak``: fraction of the machine's convolution peak
+    (`restore.benchmark.machine_peak`) that the network's operations reach; the time includes data
     and optimizer."""
 
     task: str
@@ -52,9 +52,10 @@ class Throughput:
 
 
 def measure(config: TrainConfig, place: Hardware, seconds: float) -> Throughput | None:
-    """Train for about ``seconds`` and throw the result away; None in all processes but the first.
+    """Train for about ``seconds`` and discard the result; returns None in all processes except the
+    first.
 
-    The pictures are smoothed noise: what they show does not change the time.
+    The images are smoothed noise: their content does not affect the time.
     """
     config = replace(config, patches=((SIDE, SIDE),), steps=10**9)
     team = assemble(place.device, place.devices)

@@ -1,4 +1,4 @@
-"""The one way from an image to a better image."""
+"""The engine's entry point: an image in, a restored image out."""
 
 from __future__ import annotations
 

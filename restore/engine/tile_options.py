@@ -1,4 +1,4 @@
-"""What users say about tiles, resolved with a model's card to a `TilePolicy`."""
+"""Resolve the user's tile options with a model's card to a `TilePolicy`."""
 
 from __future__ import annotations
 
