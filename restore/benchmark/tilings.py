@@ -34,7 +34,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Way:
-    """A value of the `Restorer`'s ``tile`` with its ``overlap``; None is the overlap of the card."""
+    """A value of the `Restorer`'s ``tile`` and its ``overlap``; None is that of the card."""
 
     tile: str
     overlap: int | None = None
@@ -71,7 +71,7 @@ class Tiling:
 
 
 def ways(tiles: Iterable[str], overlaps: Sequence[int] = ()) -> list[Way]:
-    """Return each tiling once; with every overlap, except for "off" and "exact", which have none."""
+    """Return each tiling once; with every overlap, except "off" and "exact", which have none."""
     found = [
         Way(tile, overlap)
         for tile in tiles

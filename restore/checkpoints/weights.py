@@ -30,7 +30,7 @@ def check_target(path: Path, overwrite: bool = False) -> None:
 
 
 def unread(model: RestorationNetwork) -> frozenset[str]:
-    """Return names of the tensors that inference never reads: the coarse outputs of the last stage."""
+    """Return names of the tensors that inference never reads: coarse outputs of the last stage."""
     outputs = f"stages.{model.config.num_stages - 1}.output_convs."
     return frozenset(
         name

@@ -32,7 +32,7 @@ class View:
 
 @dataclass(frozen=True)
 class Treatment:
-    """A way of restoring: a ``head``, a ``model`` (None: the head's standard one), a ``strength``."""
+    """A way to restore: a ``head``, a ``model`` (None: the head's standard one), a ``strength``."""
 
     head: str
     model: str | Path | None = None

@@ -39,7 +39,7 @@ def keep_pages() -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_TRIM_THRESHOLD, _KEPT)
-        mallopt(_ARENA_MAX, 1)  # heaps of other threads ignore these settings
+        mallopt(_ARENA_MAX, 1)  # arenas of other threads ignore these settings
 
 
 def give_back() -> None:

@@ -37,7 +37,7 @@ def keep_drawings(images: np.ndarray, restored: np.ndarray) -> np.ndarray:
 
 
 def drawn(image: np.ndarray) -> np.ndarray:
-    """Return the probability that each pixel of an H x W x 3 float32 image is drawn: H x W, 0 to 1."""
+    """Return the probability that each pixel of H x W x 3 float32 is drawn: H x W, 0 to 1."""
     grey = cv2.transform(np.ascontiguousarray(image), _WEIGHTS)
     equal, small = np.zeros_like(grey), np.zeros_like(grey)
     for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
