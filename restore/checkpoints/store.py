@@ -55,8 +55,8 @@ def official_folder() -> Path:
 
 
 def installed() -> Iterator[Model]:
-    """Return shipped and downloaded models, sorted by name. Models with unreadable cards are
-    omitted; `restore weights verify` reports why."""
+    """Yield shipped and downloaded models. Models with unreadable cards are omitted; `restore
+    weights verify` reports why."""
     for path, origin in files():
         try:
             yield _model(path, origin)
@@ -70,7 +70,7 @@ def exported_folder() -> Path:
 
 
 def exported() -> Iterator[Model]:
-    """Return official models whose ONNX file is installed; their weights may be missing."""
+    """Yield official models whose ONNX file is installed; their weights may be missing."""
     for name in OFFICIAL:
         path = exported_folder() / f"{name}.onnx"
         if path.is_file():

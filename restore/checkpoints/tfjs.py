@@ -141,7 +141,7 @@ def _declared(group: Any, start: int) -> Iterator[tuple[str, _Constant]]:
 
 
 def _parameters(model: dict[str, Any], constants: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Yield the constants that are inputs of the network's layers, under their official names."""
+    """Return the constants that are inputs of the network's layers, by their official names."""
     topology = _typed(model.get("modelTopology"), dict, "modelTopology")
     found: dict[str, np.ndarray] = {}
     for node in _typed(topology.get("node"), list, "modelTopology.node"):

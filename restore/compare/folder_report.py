@@ -117,7 +117,7 @@ def _figures(entries: Sequence[ReportedFile]) -> Iterator[str]:
 
 
 def lines(one: ReportedFile) -> Iterable[str]:
-    """Return the page's text about a file, by line."""
+    """Yield the page's text about a file, by line."""
     outcome = one.outcome
     for sign in one.signs:
         yield f"{sign.name}: {sign.value:.1f} (limit {sign.limit:g})"
