@@ -28,7 +28,7 @@ class LowLight:
     gamma: Range = (0.9, 1.6)
     """Exponent on linear light: dark parts of real pairs lose more than bright ones."""
     saturation: Range = (0.6, 1.0)
-    """What is left of the distance from grey."""
+    """Factor of the distance from grey."""
     drift: float = 0.15
     """The gains of red and blue lie within a factor of 1 + drift, drawn log-uniformly."""
     shot: Range = (3e-5, 2e-3)

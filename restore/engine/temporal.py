@@ -31,7 +31,7 @@ WEIGHT = 0.75
 TOLERANCE = 3.0
 """Typical differences at which the weight has fallen to 37 %."""
 LEAST, MOST = 0.5 / 255, 8 / 255
-"""Between these a typical difference lies, whatever is measured."""
+"""Bounds of a typical difference, in every measure."""
 LIGHT = 16 / 255
 """Change of light that is none of the input's at which the weight has fallen to 37 %."""
 DARK = 2 / 255

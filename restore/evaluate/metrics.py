@@ -19,7 +19,7 @@ _STUDIO = np.array([65.481, 128.553, 24.966])  # of R, G, B; they sum to 219
 
 
 def psnr(output: np.ndarray, target: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB, over all pixels and channels; infinite if equal."""
+    """Return the peak signal-to-noise ratio in dB over pixels and channels; infinite if equal."""
     check_pair(output, target)
     mse = float(np.mean((output.astype(np.float64) - target.astype(np.float64)) ** 2))
     return math.inf if mse == 0 else 10 * math.log10(PEAK**2 / mse)

@@ -180,7 +180,7 @@ class Crew:
             self.dismiss(hand, RestoreError(f"{has}; install the same on all nodes"))
             return
         if self._state is None:
-            # Precision "auto" is what the first worker has chosen, so that all results are alike.
+            # Precision "auto" is that of the first worker, so that all results are equal.
             options = {**self.work.options, "precision": state.used["precision"]}
             self._state, self.work = state, replace(self.work, options=options)
         if state.key == self._state.key:

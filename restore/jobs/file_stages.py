@@ -1,4 +1,4 @@
-"""What happens to one file of a folder run: it is read, restored and written.
+"""Stages of one file of a folder run: it is read, restored and written.
 
 This module knows no network: ``better`` maps an array to a better array.
 """

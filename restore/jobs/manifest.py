@@ -127,7 +127,7 @@ class Manifest:
         if folder in self._swept:
             return
         resolved = folder.resolve()
-        known = resolved in self._swept  # by another path: what is there may be of this run
+        known = resolved in self._swept  # by another path: its files may be of this run
         self._swept |= {folder, resolved}
         if known or not resolved.is_dir():
             return

@@ -42,8 +42,7 @@ def with_losses(picture: Picture, source: Path, target: Path, notify: Notify | N
     if a file of several pictures would be replaced by its first one."""
     if picture.has_others and target.exists() and source.exists() and target.samefile(source):
         raise ImageError(
-            f"{source}: holds several pictures, of which only the first would be left; "
-            "name another output"
+            f"{source}: holds several pictures; only the first would be kept; name another output"
         )
     picture = picture.noting(*media.check_fits(picture, target))
     if notify is not None:

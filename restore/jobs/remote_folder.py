@@ -57,10 +57,10 @@ class _Item:
 
 @dataclass(frozen=True)
 class RemoteRun:
-    """A folder run over ``sources`` into ``target``, of which at least one is remote.
+    """A folder run over ``sources`` into ``target``, at least one of which is remote.
 
-    ``restore``: restores a local folder into another, calling back with each outcome.
-    ``key``: everything besides the input that decides the result.
+    ``restore``: restores a local folder into another, calling back with each outcome. ``key``:
+    everything besides the input that decides the result.
     """
 
     sources: Sequence[str | os.PathLike[str]]
@@ -242,6 +242,6 @@ def refuse_remote(sources: Sequence[object], target: object, how: FolderOptions)
     if how.executor != LOCAL:
         raise UsageError(f"executor={how.executor!r} is for local folders; use shard for stores")
     if how.watch:
-        raise UsageError("watch is for local folders; run again for what has arrived")
+        raise UsageError("watch is for local folders; run again for new files")
     if Path(str(target)).suffix.lower() in SUFFIXES and is_remote(target):
         raise ImageError(f"{redacted(as_url(target))}: name a folder of the store for the results")

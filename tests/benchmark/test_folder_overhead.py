@@ -1,4 +1,4 @@
-"""What a folder costs beyond the network, measured."""
+"""Overhead of a folder run is measured."""
 
 from __future__ import annotations
 

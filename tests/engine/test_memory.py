@@ -74,7 +74,7 @@ def blank(height: int, width: int) -> np.ndarray:
 
 
 def taken(shape: tuple[int, int], policy: TilePolicy, a_pixel: float) -> float:
-    """What a picture, its result, a tile and the row it belongs to take at least."""
+    """Least bytes of a picture, its result, a tile and its row of tiles."""
     rows, columns = plan_axes(shape, policy, MULTIPLES)
     pictures = 2 * 3 * shape[0] * shape[1]
     if len(rows.starts) == len(columns.starts) == 1:

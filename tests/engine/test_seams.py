@@ -55,7 +55,7 @@ def test_no_seam_shows_in_a_photograph(task: str) -> None:
     assert (blended.cut, hard.cut) == (1, 1)
     assert not seam_shows(blended)
     assert (blended.step or 9) <= MOST_STEP
-    # What the test would say of tiles that only meet; a head that judges each by itself differs as
+    # The result for tiles without overlap; a head that judges each by itself differs as
     # much within them.
     assert seam_shows(hard) or hard.difference > 5
     assert (hard.step or 0) > MOST_STEP

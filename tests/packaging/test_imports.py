@@ -1,4 +1,4 @@
-"""Who may import whom, as the house plan has it."""
+"""Imports run downward, and sizes and names follow the house rules."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ SETS: Mapping[str, Mapping[str, Cases]] = {
 
 @dataclass(frozen=True)
 class Described:
-    """What the measuring script writes on a shipped model's card, besides what it measures."""
+    """Fields that the measuring script writes on a shipped model's card, besides its figures."""
 
     training_data: tuple[TrainingSet, ...]
     limits: str
