@@ -101,7 +101,7 @@ def files() -> Iterator[tuple[Path, str]]:
 def check_task(task: str) -> None:
     """Raise `UsageError` for a task that does not exist."""
     if not isinstance(task, str) or task not in HEADS:
-        raise UsageError(f"no task is called {task!r}; there are {', '.join(HEADS)}")
+        raise UsageError(f"no task is called {task!r}; use one of {', '.join(HEADS)}")
 
 
 def find(

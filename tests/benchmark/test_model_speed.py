@@ -191,7 +191,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.stderr
     (row,) = json.loads(outcome.stdout)["rows"]
     assert (row["width"], row["height"], row["model"]) == (64, 32, "tiny")
-    assert "say for instance" in restore("bench", "speed", "--size", "big").stderr
+    assert "such as 1920x1080" in restore("bench", "speed", "--size", "big").stderr
     assert "nope" in one_error_line(restore("bench", "speed", "nope"))
 
 

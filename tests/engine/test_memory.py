@@ -204,7 +204,7 @@ def test_a_limit_that_is_not_kept_is_not_kept_in_silence(
     path = save_model(tmp_path)
     restore = Restorer("denoise", path, device="cpu", max_memory="1GiB", **options)
     restore(np.zeros((32, 32), np.uint8))
-    assert caplog.messages == ["max memory is ignored: " + why.format(model=path)]
+    assert caplog.messages == ["the memory limit is ignored: " + why.format(model=path)]
     caplog.clear()
     Restorer("denoise", path, device="cpu", **options)
     measured = save_model(tmp_path, name="known", memory={"cpu": {"float32": 9.0}})
@@ -214,7 +214,7 @@ def test_a_limit_that_is_not_kept_is_not_kept_in_silence(
 
 @pytest.mark.parametrize("most", [0, -1, "0", True])
 def test_a_limit_is_an_amount(most: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="say for instance 4GiB"):
+    with pytest.raises(UsageError, match="max_memory is .*; use a size such as 4GiB"):
         Restorer("denoise", save_model(tmp_path), max_memory=most)
 
 
