@@ -34,7 +34,7 @@ def test_amounts_are_understood(amount: str, bytes_: int) -> None:
 
 @pytest.mark.parametrize("amount", ["", "0", "0GiB", "much", "-1G", "4 GiB please", "4PiB"])
 def test_other_amounts_are_refused(amount: str) -> None:
-    with pytest.raises(UsageError, match="max_memory is .*; use a size such as 4GiB"):
+    with pytest.raises(UsageError, match=r"max_memory is .*; use a size such as 4GiB"):
         budget.parsed(amount)
 
 

@@ -214,7 +214,7 @@ def test_a_limit_that_is_not_kept_is_not_kept_in_silence(
 
 @pytest.mark.parametrize("most", [0, -1, "0", True])
 def test_a_limit_is_an_amount(most: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="max_memory is .*; use a size such as 4GiB"):
+    with pytest.raises(UsageError, match=r"max_memory is .*; use a size such as 4GiB"):
         Restorer("denoise", save_model(tmp_path), max_memory=most)
 
 

@@ -27,7 +27,7 @@ from restore.jobs.resumable_clip import ClipInterrupted, RestoredClip, settle, w
 from restore.media.video import segments
 from restore.media.video.encoders import EncodeOptions
 
-HARNESS = Path(__file__).with_name("clip_harness.py")
+HARNESS = Path(__file__).parents[1] / "support" / "clip_harness.py"
 LONG = ClipRecipe(stamps=tuple(range(0, 60 * 512, 512)), sounds=("eng",), sound_codec="aac")
 
 

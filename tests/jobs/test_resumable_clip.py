@@ -17,7 +17,7 @@ from restore.errors import ImageError
 from restore.jobs.resumable_clip import Restore, RestoredClip, settle, write_clip
 from restore.media.video.encoders import EncodeOptions
 
-HARNESS = Path(__file__).with_name("clip_harness.py")
+HARNESS = Path(__file__).parents[1] / "support" / "clip_harness.py"
 IRREGULAR = tuple(int(t) for t in np.cumsum([90, 512, 300, 1200, 512, 20, 700, 3000, 64, 640] * 2))
 
 

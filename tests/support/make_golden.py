@@ -1,23 +1,20 @@
 """Write ``tests/golden/small``: a case of our own network, for checkouts without the official ones.
 
-    python tests/network/make_golden.py
+    python tests/support/make_golden.py
 
-Run it only when all official cases pass (`pytest tests/network/test_parity.py` with ``../shared``
-next to the checkout): that is what makes its numbers worth keeping.
+Run it only when all official cases pass (`pytest tests/networks/test_parity.py` with ``../shared``
+next to the checkout), since its numbers are those of this network.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
+import golden_cases
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import golden_cases
 
 from restore.checkpoints import official
 from restore.networks.maxim import MaximConfig

@@ -1,4 +1,4 @@
-"""A batch without a network, to be killed: ``python harness.py INPUTS OUTPUT``.
+"""A batch without a network, to be killed: ``python folder_harness.py INPUTS OUTPUT``.
 
 Every picture is inverted, slowly, and a line in OUTPUT.log says which.
 """
