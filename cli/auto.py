@@ -59,9 +59,9 @@ def auto(
     overlap: Overlap = None,
     max_pixels: MaxPixels = None,
 ) -> None:
-    """Judge a picture and apply the heads that it needs, each while it helps.
+    """Apply the heads that a picture needs, each while it helps.
 
-    A healthy picture is copied. Of a folder, every picture; clips are skipped.
+    A healthy picture is copied. In a folder, every picture is judged; clips are skipped.
     """
     from restore.automatic import AutoRestorer
     from restore.media.io_options import IoOptions

@@ -57,7 +57,7 @@ class _Item:
 
 @dataclass(frozen=True)
 class RemoteRun:
-    """A folder run over ``sources`` into ``target``, at least one of which is remote.
+    """A folder run over ``sources`` into ``target``, with at least one remote URL.
 
     ``restore``: restores a local folder into another, calling back with each outcome. ``key``:
     everything besides the input that decides the result.
