@@ -31,7 +31,7 @@ from restore.engine import threads
 from restore.heads import HEADS
 
 app = typer.Typer(
-    help="Take noise, blur, rain, haze and darkness out of photographs.",
+    help="Remove noise, blur, rain, haze and darkness from photographs.",
     epilog="Exit codes: 0 fine, 1 could not restore, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     # Rich help costs more start-up time than all the rest; plain help does not.

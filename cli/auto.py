@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore.cli import auto_folder, auto_output, pipe
+from restore.cli import auto_output, run_auto_folder, standard_streams
 from restore.cli.console import Reporter
 from restore.cli.options import (
     BitDepth,
@@ -26,7 +26,7 @@ from restore.cli.options import (
     Target,
     Tile,
 )
-from restore.cli.picture import open_any
+from restore.cli.run_picture import open_any
 from restore.errors import UsageError
 from restore.jobs.routing import PIPE, is_folder_run
 
@@ -59,9 +59,9 @@ def auto(
     overlap: Overlap = None,
     max_pixels: MaxPixels = None,
 ) -> None:
-    """Judge a picture and apply the heads that it needs, each while it helps.
+    """Apply the heads that a picture needs, each while it helps.
 
-    A healthy picture is copied. Of a folder, every picture; clips are skipped.
+    A healthy picture is copied. In a folder, every picture is judged; clips are skipped.
     """
     from restore.automatic import AutoRestorer
     from restore.media.io_options import IoOptions
@@ -72,8 +72,10 @@ def auto(
     options |= {"overlap": overlap, "max_memory": max_memory}
     restorer = AutoRestorer(quality=quality, strength=strength, **options)
     if is_folder_run(sources, target):
-        pipe.refuse([*sources, target])
-        auto_folder.run(sources, target, restorer, chosen, recursive, overwrite, dry_run, reporter)
+        standard_streams.refuse([*sources, target])
+        run_auto_folder.run(
+            sources, target, restorer, chosen, recursive, overwrite, dry_run, reporter
+        )
         return
     if recursive:
         raise UsageError("--recursive is for folders; IN is one file")
@@ -94,7 +96,7 @@ def _one(
 
     refuse_moving(source, target)
     if target == PIPE and not dry_run:
-        reporter = pipe.silent(reporter)
+        reporter = standard_streams.silent(reporter)
     picture, save = open_any(source, target, overwrite, chosen, reporter, by_rows=False)
     if dry_run:
         auto_output.print_plan(plan_picture(picture, restorer), source, reporter)

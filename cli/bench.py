@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from restore.cli.bench_folder import folder, plan
+from restore.cli.bench_tiling import tiling
 from restore.cli.console import Reporter
 from restore.cli.options import Device
-from restore.cli.tiling import tiling
 from restore.cli.train_options import Devices, Threads
 from restore.cli.values import picture_size
 
@@ -36,11 +36,12 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
     """Time training: forward, backward, optimizer and degradation, on made-up pictures."""
-    from restore.train import bench, job
+    from restore.benchmark import training_speed
+    from restore.train import job
     from restore.train.planning import plan
 
-    config = plan(task, (), devices=devices, pixels_per_step=batch * bench.SIDE**2).config
-    found = bench.measure(config, job.Hardware(device, devices, threads), seconds)
+    config = plan(task, (), devices=devices, pixels_per_step=batch * training_speed.SIDE**2).config
+    found = training_speed.measure(config, job.Hardware(device, devices, threads), seconds)
     if found is None:  # of several processes only the first reports
         return
     Reporter(json).result(
@@ -94,7 +95,7 @@ def speed(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
     """Time models on one picture: seconds a megapixel, fractions of the machine's best, memory."""
-    from restore.evaluate import speed as bench
+    from restore.benchmark import model_speed as bench
 
     width, height = picture_size(size)
     reporter = Reporter(json)

@@ -35,7 +35,7 @@ def folder(
     of one, which has as many threads as each of them.
     """
     from restore import Restorer
-    from restore.jobs import folder_overhead
+    from restore.benchmark import folder_overhead
     from restore.media.formats import checked_ending
 
     ending = checked_ending(format_)
@@ -70,11 +70,11 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
     """Time plan, manifest and rerun of a folder of empty files, all of them done before."""
-    from restore.jobs import plan_bench
+    from restore.benchmark import plan_overhead
 
     reporter = Reporter(json)
     with reporter.progress("files") as progress:
-        found = plan_bench.measure(files, place, progress)
+        found = plan_overhead.measure(files, place, progress)
     reporter.result(
         f"{found.files} files: planned in {found.plan:.1f} s, manifest read in "
         f"{found.read_manifest:.1f} s, run again in {found.rerun:.1f} s, {found.opened} opened, "

@@ -13,7 +13,7 @@ from restore.errors import UsageError
 from restore.jobs.executors import LOCAL, opener
 
 if TYPE_CHECKING:
-    from restore.jobs.folder_scaling import Run
+    from restore.benchmark.folder_scaling import Run
     from restore.jobs.outcome import Outcome
 
 ROUNDS = 3
@@ -31,7 +31,7 @@ def scaling(
     reporter: Reporter,
 ) -> None:
     """Measure and print. ``options``: model, device and precision."""
-    from restore.jobs import folder_scaling
+    from restore.benchmark import folder_scaling
 
     opener(executor)  # complains of a name that there is not
     if workers < 2:

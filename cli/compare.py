@@ -47,7 +47,10 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a page that compares a picture with its restorations, with a slider and zoom."""
+    """Write a page that compares a picture with its restorations.
+
+    It has a slider and zoom.
+    """
     from restore.compare import restored_views, view_of, write_page
     from restore.compare.page import check_page
     from restore.media import image as media

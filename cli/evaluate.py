@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from restore.cli.console import Reporter
+from restore.cli.evaluate_no_reference import run as without_reference
 from restore.cli.evaluate_options import (
     Csv,
     InputItself,
@@ -23,7 +24,6 @@ from restore.cli.evaluate_options import (
     Task,
     Video,
 )
-from restore.cli.no_reference import run as without_reference
 from restore.cli.options import Device, Model, Precision, Quality, Reduce, Stages, Tile
 from restore.errors import RestoreError
 from restore.files import check_target
@@ -52,15 +52,15 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure against the true pictures: PSNR, SSIM, and what else the task is judged by.
+    """Measure quality: PSNR, SSIM and further metrics of the task.
 
-    On RGB, rounded to 8 bits, without cropping borders; derain also on BT.601 Y, enhance also after
-    scaling to the mean of the target.
+    Metrics are those of RGB, rounded to 8 bits, without cropping borders; for derain also of BT.601
+    Y, for enhance also after scaling to the mean of the target.
 
-    Of a clip: how much it flickers as it is, restored, and restored with --temporal; against
-    --target, or with --sigma against the clip itself, PSNR and SSIM as well.
+    Clips are measured for flicker: unchanged, restored, and restored with --temporal. With
+    --target, or with --sigma against the clip itself, PSNR and SSIM are printed too.
 
-    With --no-reference: the quality that restore inspect estimates, 0 to 1.
+    With --no-reference, the quality is that of restore inspect, 0 to 1.
     """
     if csv is not None:
         check_target(csv, overwrite, RestoreError)

@@ -21,7 +21,10 @@ def export(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a model as an ONNX file, for pictures of any height and width."""
+    """Write a model as an ONNX file.
+
+    It accepts pictures of any height and width.
+    """
     from restore.checkpoints import store
     from restore.export import onnx
 

@@ -23,7 +23,10 @@ def inspect(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Judge noise, blur, haze, rain, darkness and JPEG blocks, and suggest a head."""
+    """Find the faults of a picture and suggest a head.
+
+    Noise, blur, haze, rain, darkness and JPEG blocks are judged.
+    """
     import shlex
     from dataclasses import asdict
 

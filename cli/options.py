@@ -80,7 +80,7 @@ Format = Annotated[
     option(FOLDERS, "--format", help="png, jpg, webp, tif, ... for all pictures, or mkv, mp4 ..."),
 ]
 Report = Annotated[
-    Path | None, option(FOLDERS, help="Write an HTML page: before, after, what is suspicious.")
+    Path | None, option(FOLDERS, help="Write an HTML page: before, after, suspicious results.")
 ]
 SkipExisting = Annotated[
     bool, option(FOLDERS, "--skip-existing", help="Keep every existing output.")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from restore.cli import clip, folder, picture, pipe
+from restore.cli import run_clip, run_folder, run_picture, standard_streams
 from restore.cli.console import Reporter
 from restore.cli.machine_options import Executor, FolderDevices, RayAddress, Shard
 from restore.cli.options import (
@@ -122,15 +122,15 @@ def _run(head: str, given: dict[str, Any]) -> None:
     report: Path | None = given.pop("report")
     devices: int = given.pop("devices")
     request = Request(head, sources, target, overwrite, reporter, report, given, devices)
-    pipe.refuse_clips([*sources, target])
+    standard_streams.refuse_clips([*sources, target])
     if any(map(is_remote, (*sources, target))):
         request.refuse_report_of_remote()
-        pipe.refuse([*sources, target])
-        folder.run(request)
+        standard_streams.refuse([*sources, target])
+        run_folder.run(request)
     elif is_clip_run(sources, target):
-        clip.run(request)
+        run_clip.run(request)
     elif is_folder_run(sources, target):
-        pipe.refuse([*sources, target])
-        folder.run(request)
+        standard_streams.refuse([*sources, target])
+        run_folder.run(request)
     else:
-        picture.run(request)
+        run_picture.run(request)

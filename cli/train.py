@@ -53,7 +53,7 @@ def train(
     tensorboard: Tensorboard = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a head on your pictures, or go on with an interrupted or finished run."""
+    """Train a head on your pictures, or continue a run."""
     if run is None and not print_config:
         raise UsageError("give --run DIR, the folder of the run")
     from restore.train import job

@@ -25,5 +25,5 @@ def picture_size(text: str) -> tuple[int, int]:
     """Return (width, height) for "1920x1080"."""
     sides = text.lower().split("x")
     if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
-        raise typer.BadParameter(f"size is {text!r}; say for instance 1920x1080")
+        raise typer.BadParameter(f"size is {text!r}; use WIDTHxHEIGHT, such as 1920x1080")
     return int(sides[0]), int(sides[1])

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from restore.cli.average import average
 from restore.cli.console import COULD_NOT_RESTORE
-from restore.cli.cut import cut
-from restore.cli.pull import pull
-from restore.cli.quantise import quantise
+from restore.cli.weights_average import average
+from restore.cli.weights_cut import cut
+from restore.cli.weights_pull import pull
+from restore.cli.weights_quantise import quantise
 
 app = typer.Typer(help="Convert, download and check model files.", no_args_is_help=True)
 app.command()(cut)
@@ -57,9 +57,9 @@ def measure(
     """Find out how much memory a model takes and write it on its card, for --max-memory."""
     from dataclasses import replace
 
+    from restore.benchmark import footprint
     from restore.checkpoints import store
     from restore.checkpoints.weights import write_card
-    from restore.engine import footprint
     from restore.engine.precision import PRECISIONS
 
     found = store.find(task, model)

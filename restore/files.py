@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Files that appear complete or not at all, and their hashes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 def atomic_path(
     path: Path, mark: str = "", ready: Callable[[Path], object] = lambda temporary: None
 ) -> Iterator[Path]:
-    """A temporary path next to ``path`` that takes its place when the block ends well.
+    """Provide a temporary path next to ``path``, which replaces ``path`` when the block succeeds.
 
-    Its name has ``mark`` in it; ``ready`` is called with it when the file is complete and on the
-    disk. On any exception, Ctrl-C included, the temporary file is removed and ``path`` is as
-    before.
+    Its name contains ``mark``; ``ready`` is called with it when the file is complete and on disk.
+    On any exception, including Ctrl-C, the temporary file is removed and ``path`` is unchanged.
     """
-    path = path.resolve()  # a link stays one, and what it points to is replaced
+    path = path.resolve()  # a link stays, and its target is replaced
     temporary = path.with_name(f".{mark}{os.urandom(8).hex()}.part")
     try:
         temporary.touch()
         mode = (path if path.exists() else temporary).stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # some writers leave files that only their owner can read
+        temporary.chmod(mode)  # some writers make files that only their owner can read
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         ready(temporary)
@@ -51,7 +50,7 @@ def is_full_disk(error: BaseException | None) -> bool:
 
 
 def check_target(path: Path, overwrite: bool, error: type[RestoreError]) -> None:
-    """Raise ``error`` where a file could not be written, before any work is done."""
+    """Raise ``error`` if a file could not be written, before any work is done."""
     if path.is_dir():
         raise error(f"{path}: is a folder; name the output file")
     if not path.parent.is_dir():
@@ -63,10 +62,10 @@ def check_target(path: Path, overwrite: bool, error: type[RestoreError]) -> None
 
 
 def ignores_case(folder: Path) -> bool:
-    """Return whether names in a folder that differ in case only are one file.
+    """Return whether names in a folder that differ only in case are one file.
 
-    Asks for a file by its name in the other case. Nothing is written. A folder that does not exist
-    or holds no name with letters is as the one that holds it.
+    Looks for a file by its name in the other case. Nothing is written. For a folder that does not
+    exist, or holds no name with letters, the answer is that of its parent.
     """
     try:
         return _finds_other_case(folder)
@@ -92,12 +91,9 @@ def _finds_other_case(folder: Path) -> bool:
 def claimed(
     folder: Path, lock: str, error: type[RestoreError], *, timeout: float = 0.0, hint: str = ""
 ) -> Iterator[None]:
-    """A folder of results, made if need be, for one run at a time, which holds the file ``lock``
-    in it.
-
-    Raises ``error`` where another run holds it for ``timeout`` seconds, with a ``hint``, or it
-    cannot be written to.
-    """
+    """Provide a folder of results, created if needed, to one run at a time, which locks the file
+    ``lock`` in it. Raises ``error`` if another run holds it for ``timeout`` seconds, with a
+    ``hint``, or if it cannot be written to."""
     from filelock import FileLock, Timeout  # most commands lock nothing
 
     try:
@@ -116,14 +112,14 @@ def claimed(
 
 
 def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
+    """Return the hex digest of a file."""
     with open(path, "rb") as file:
         return sha256_of_stream(file)
 
 
 def sha256_of_stream(stream: BinaryIO) -> str:
-    """Hex digest of what is left of a stream."""
-    import hashlib  # loads OpenSSL, which would be a tenth of what `restore --help` takes
+    """Return the hex digest of the rest of a stream."""
+    import hashlib  # loads OpenSSL, which would be a tenth of the time of `restore --help`
 
     digest = hashlib.sha256()
     while chunk := stream.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill wait for the end of a step, so that nothing of a run is lost."""
+"""Defer SIGINT and SIGTERM until the current step finishes, so that no work is lost."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from types import FrameType
 
 @contextmanager
 def deferred(second: Callable[[int], object] | None = None) -> Iterator[Callable[[], int]]:
-    """While this lasts, the first SIGINT or SIGTERM is only noted; a second one acts as always, or
-    calls ``second`` with its number.
+    """Defer the first SIGINT or SIGTERM; a second one has its usual effect, or calls ``second``
+    with its number.
 
-    Yields what tells which signal has come: its number, or 0.
+    Yields a function that returns the number of the signal received, or 0.
     """
     caught = 0
     before: dict[int, object] = {}

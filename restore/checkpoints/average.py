@@ -1,7 +1,7 @@
 """Average the weights of two models.
 
-A model that was trained on loses some of what its ancestor knew. Weights between the two can keep
-most of both: "Robust fine-tuning of zero-shot models" (CVPR 2022, arXiv:2109.01903).
+Fine-tuning loses part of what the original model had learned. Weights between the two can keep most
+of both: "Robust fine-tuning of zero-shot models" (CVPR 2022, arXiv:2109.01903).
 """
 
 from __future__ import annotations

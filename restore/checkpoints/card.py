@@ -1,4 +1,4 @@
-"""The card of a model: what a caller must know before using it, and where it comes from.
+"""The card of a model: its properties, requirements and origin.
 
 A model is two files side by side, ``NAME.safetensors`` and ``NAME.json``. A model without its card
 is not loaded.
@@ -23,7 +23,7 @@ BFLOAT16 = "bfloat16"
 
 @dataclass(frozen=True)
 class Figure:
-    """One quality figure and how it was measured, e.g. "PSNR 29.2 dB on CBSD68, sigma 25"."""
+    """A quality figure and its protocol, such as "PSNR 29.2 dB on CBSD68, sigma 25"."""
 
     data: str
     metric: str
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Pictures a model has learned from."""
+    """Images that a model was trained on."""
 
     name: str
     licence: str
@@ -47,13 +47,13 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class TilePolicy:
-    """How large pictures are shown to a network.
+    """How a network is shown large images.
 
-    They are cut into tiles of ``size`` pixels a side, ``overlap`` shared by neighbours; those of up
-    to ``whole_up_to`` pixels are not cut at all. Where ``reduce_to`` is not 0, they are first
-    reduced until their shorter side has that many pixels, and the change is carried over to all of
-    their pixels (`restore.engine.guided`). Where ``window`` is not 0, grid mixing and channel
-    attention are confined to windows of about this many pixels a side, in tiles and whole pictures.
+    Images of more than ``whole_up_to`` pixels are cut into tiles of ``size`` pixels a side, of
+    which neighbours share ``overlap``. If ``reduce_to`` is not 0, images are first reduced to that
+    many pixels on the shorter side, and the change is carried over to all pixels
+    (`restore.engine.guided`). If ``window`` is not 0, grid mixing and channel attention are
+    confined to windows of about that many pixels a side, in tiles and in uncut images.
     """
 
     size: int
@@ -79,14 +79,14 @@ _REDUCED_WHOLE = 4 * 2**20
 
 @dataclass(frozen=True)
 class Card:
-    """``network`` fixes architecture and every shape; ``precisions`` are those the model passed its
-    tests in. ``paper`` is by default that of the architecture.
+    """The description of a model.
 
-    ``sha256`` is that of the weights file. ``source`` tells where the weights came from (url and
-    SHA-256 of a download, or the run that trained them). ``limits`` is what it cannot do.
-    ``memory`` is the peak of a computation in bytes a pixel, by device ("cpu") and precision, as
-    `restore.engine.footprint` measures it. ``keeps_drawings``: what is drawn in an image (see
-    `restore.engine.drawings`) is left as it was.
+    ``network`` fixes the architecture and every shape. ``precisions``: those in which the model
+    passed its tests. ``paper``: by default, that of the architecture. ``sha256``: of the weights
+    file. ``source``: origin of the weights: URL and SHA-256 of a download, or the run that trained
+    them. ``limits``: what the model cannot do. ``memory``: peak of a computation in bytes per
+    pixel, by device ("cpu") and precision, as `restore.benchmark.footprint` measures it.
+    ``keeps_drawings``: whether drawn content (`restore.engine.drawings`) stays unchanged.
     """
 
     name: str
@@ -114,10 +114,10 @@ class Card:
 
     @property
     def tiles(self) -> TilePolicy:
-        """The policy of the card, or that of its head where the card has no measured one.
+        """The tile policy of the card, or that of the head if the card has no measured one.
 
-        `TILES` on a card counts as unmeasured: it stands on every official model that was
-        converted before any was measured.
+        `TILES` on a card counts as unmeasured: official models that were converted before any
+        measurement have it.
         """
         if self.tile is not None and self.tile != TILES:
             return self.tile
@@ -125,7 +125,7 @@ class Card:
         return replace(TILES, whole_up_to=_REDUCED_WHOLE, reduce_to=side) if side else TILES
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, with the size rule spelled out for readers that have no code."""
+        """Return JSON values, with the size rule spelled out for readers without this code."""
         values = asdict(self)
         values["architecture"] = architecture_of(self.network).name
         values["network"] = self.network.to_dict()
@@ -134,9 +134,9 @@ class Card:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Card:
-        """Fields that a newer version may have added are left out, except those of the network,
-        without which it would be another. Raises `CheckpointError` naming what is missing or wrong.
-        """
+        """Build a card from `to_dict`'s values. Unknown fields, which a newer version may have
+        added, are ignored, except those of the network. Raises `CheckpointError` naming a missing
+        or wrong field."""
         try:
             kept = _known(cls, values)
             architecture = {"architecture": values.get("architecture", DEFAULT)}
@@ -166,7 +166,7 @@ class Card:
 
 
 def _known(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of ``values``, those of the fields that a dataclass has."""
+    """Return those of ``values`` that are fields of a dataclass."""
     return {f.name: values[f.name] for f in fields(kind) if f.name in values}
 
 
@@ -192,7 +192,7 @@ def read_card(weights: Path) -> Card:
 
 
 def verify(path: Path, card: Card) -> None:
-    """Raise `CheckpointError` unless the file's SHA-256 is the one on its card."""
+    """Raise `CheckpointError` unless the file has the SHA-256 that its card states."""
     try:
         found = sha256_of(path)
     except OSError as error:

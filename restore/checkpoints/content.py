@@ -1,4 +1,4 @@
-"""What a set of official parameters is: a digest that identifies it, and its variant."""
+"""Identify a set of official parameters: its digest, and its variant."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _COARSE = re.compile(r"stage_(\d{1,3})_output_conv_[1-9]\d*/")
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of official parameters, the same for every layout that they are read from.
+    """Return the SHA-256 of official parameters, equal for every file layout.
 
     It covers official names in sorted order, shapes (1 x 1 x in x out counts as in x out), and
-    values as little-endian float32. The coarse outputs of the last stage are left out, as not every
-    layout holds them.
+    values as little-endian float32. The coarse outputs of the last stage are excluded, since not
+    every layout contains them.
     """
     last = _stages(arrays) - 1
     sha = hashlib.sha256()
@@ -35,7 +35,7 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def variant_of(arrays: Mapping[str, np.ndarray]) -> str | None:
-    """The variant that has as many stages and features; None where none does."""
+    """Return the variant with the same number of stages and features, or None."""
     kernel = arrays.get("stage_0_input_conv_0/kernel")
     if kernel is None or kernel.ndim != 4:
         return None

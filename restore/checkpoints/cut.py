@@ -1,8 +1,8 @@
-"""Networks of several stages, stopped after one of them.
+"""Networks of several stages, cut after one of them.
 
-Every stage but the last ends in a supervised attention module, whose image is a result of its own
+Every stage except the last ends in a supervised attention module, which makes an image of its own
 (MAXIM, section 3.3). With its convolution as the output, the stages up to there are a complete
-network: the later ones are neither computed nor kept.
+network; later ones are neither computed nor kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_stages(config: NetworkConfig, stages: int) -> int:
-    """Return ``stages`` if a network of that configuration can be stopped after that many.
+    """Return ``stages`` if a network of this configuration can be cut after that many.
 
     Raises `UsageError` for anything but a whole number from 1 to the number of its stages.
     """
@@ -37,17 +37,17 @@ def cut(network: RestorationNetwork, stages: int) -> RestorationNetwork:
     """Build the network that ends after ``stages`` stages; its output is
     ``network.outputs(x)[stages - 1][-1]``.
 
-    Returns the network itself where it has no more stages. Otherwise the parameters are shared
-    with it, and the device, dtype and mode are the same. Raises `UsageError` as `check_stages`.
+    Returns the network itself if it has no more stages. Otherwise, parameters are shared with it;
+    device, dtype and mode are the same. Raises `UsageError` as `check_stages` does.
     """
     return network.first_stages(check_stages(network.config, stages))
 
 
 def cut_model(model: Model, stages: int | None) -> Model:
-    """Describe a model that is to be stopped after ``stages``; None is all of them.
+    """Describe a model cut after ``stages`` stages; None keeps all.
 
-    The card says what runs. Memory and precisions of the whole network stay on it, as those of a
-    part are no worse; figures stay that were measured after as many stages. Raises `UsageError`.
+    Memory and precisions of the whole network stay on the card, since those of a part are no worse.
+    Figures stay if they were measured after as many stages. Raises `UsageError`.
     """
     if stages is None or check_stages(model.card.network, stages) == model.card.network.num_stages:
         return model
@@ -55,7 +55,7 @@ def cut_model(model: Model, stages: int | None) -> Model:
 
 
 def read_network(model: Model) -> RestorationNetwork:
-    """Read a model's network, in float32 on the CPU, cut where `cut_model` has said so.
+    """Read a model's network, in float32 on the CPU, cut if `cut_model` has described it so.
 
     Raises `CheckpointError` as `weights.load` does.
     """
@@ -66,11 +66,10 @@ def read_network(model: Model) -> RestorationNetwork:
 
 
 def write_cut(model: Model, target: Path, stages: int, overwrite: bool = False) -> Card:
-    """Write a model that ends after ``stages`` stages to ``target``, with its card; returns that.
+    """Write the first ``stages`` stages of a model to ``target``, with a card; return the card.
 
     The card inherits task, licence, training data, paper and tile policy, and its source names the
-    model it was cut from. Raises `UsageError`, or `CheckpointError` where the file cannot be
-    written.
+    original model. Raises `UsageError`, or `CheckpointError` if the file cannot be written.
     """
     from restore.checkpoints import weights
 

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it stopped, checked, and never half there under its name."""
+"""Download one file over HTTP: resumable, verified, and never incomplete under its name."""
 
 from __future__ import annotations
 
@@ -39,15 +39,18 @@ def download(
 ) -> str:
     """Fetch an http or https `url` to `target` and return the file's SHA-256, in lower-case hex.
 
-    A `target` that exists and matches is returned as it is. What arrives is kept in ``NAME.part``
-    next to it, and a later call goes on from there. Of two processes the second waits for the
-    first; the empty ``NAME.lock`` stays, since removing it could let two in. `progress` is called
-    with the bytes so far and the total (None where the server does not say); the former falls back
-    to 0 when the file has to start over. Proxies are the environment's (HTTPS_PROXY, NO_PROXY).
-    `hasty` gives up at the first failure until some of the file has arrived.
+    An existing `target` that matches is not fetched again. Received bytes are kept in ``NAME.part``
+    next to it, and a later call continues from there. If two processes fetch the same file, the
+    second waits for the first; the empty ``NAME.lock`` stays, since removing it could admit two at
+    once. Proxies are those of the environment (HTTPS_PROXY, NO_PROXY).
 
-    Raises `UnavailableError` where the file cannot be fetched, another `DownloadError` where it
-    cannot be written or is not the one promised.
+    Args:
+        progress: called with the bytes so far and the total (None if the server does not state
+            it); the bytes restart at 0 if the file has to start over.
+        hasty: give up at the first failure, until part of the file has arrived.
+
+    Raises `UnavailableError` if the file cannot be fetched, and another `DownloadError` if it
+    cannot be written or has the wrong SHA-256.
     """
     expected = None if sha256 is None else sha256.lower()
     if expected is not None and not re.fullmatch("[0-9a-f]{64}", expected):
@@ -61,7 +64,7 @@ def download(
         with _disk(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             held.enter_context(FileLock(target.with_name(f"{target.name}.lock")))
-        if (present := _present(target, expected)) is not None:  # came while we waited
+        if (present := _present(target, expected)) is not None:  # arrived while this process waited
             return present
         part = _Part(url, target)
         _fetch(part, progress or (lambda done, total: None), hasty)
@@ -69,11 +72,12 @@ def download(
 
 
 class _TransientError(Exception):
-    """An attempt that failed in a way the next one may not."""
+    """A failed attempt that may succeed when repeated."""
 
 
 class _Part:
-    """The file so far in ``NAME.part``; ``NAME.part.json`` says what it is the beginning of."""
+    """The file so far in ``NAME.part``; ``NAME.part.json`` identifies the version that it belongs
+    to."""
 
     def __init__(self, url: str, target: Path) -> None:
         self.url, self.shown = url, redacted(url)
@@ -81,9 +85,9 @@ class _Part:
         self.path = target.with_name(f"{target.name}.part")
         self.notes = target.with_name(f"{target.name}.part.json")
         self.size = 0
-        self.arrived_now = False  # whether this call has received any of it
+        self.arrived_now = False  # whether this call has received any bytes
         self.total: int | None = None
-        self.validator: str | None = None  # None: nothing can safely be added to it later
+        self.validator: str | None = None  # None: the part cannot be resumed safely
         try:
             notes = json.loads(self.notes.read_text("utf-8"))
             size = self.path.stat().st_size
@@ -101,7 +105,7 @@ class _Part:
     def begin(self, validator: str | None, total: int | None) -> None:
         self.size, self.total, self.validator = 0, total, validator
         with _disk(self.path):
-            # In this order a crash in between cannot leave notes next to another file's bytes.
+            # In this order, a crash in between cannot pair the notes with another file's bytes.
             self.notes.unlink(missing_ok=True)
             self.path.write_bytes(b"")
             if validator is not None:
@@ -109,7 +113,7 @@ class _Part:
                 self.notes.write_text(json.dumps(notes), "utf-8")
 
     def receive(self, chunks: Iterable[bytes], progress: Progress) -> None:
-        """Append `chunks`. On any failure the part stays if it can be resumed."""
+        """Append `chunks`. After a failure, the part is kept if it can be resumed."""
         try:
             with self._opened() as file:
                 progress(self.size, self.total)
@@ -126,7 +130,7 @@ class _Part:
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
         with _disk(self.path):
-            # Unbuffered, so that a killed process leaves all it had received.
+            # Unbuffered, so that a killed process keeps everything it had received.
             file = open(self.path, "ab", buffering=0)  # noqa: SIM115
         try:
             yield file
@@ -139,7 +143,7 @@ class _Part:
             self.validator = None
             raise DownloadError(f"{self.shown}: the server sent more than its {self.total} bytes")
         rest = memoryview(chunk)
-        while rest:  # an unbuffered write may take only some of it
+        while rest:  # an unbuffered write may be partial
             with _disk(self.path, "; run again to resume" if self.resumable else ""):
                 written = file.write(rest)
             self.size += written
@@ -147,20 +151,21 @@ class _Part:
             rest = rest[written:]
 
     def discard(self) -> None:
-        """Remove it. `size` and `total` stay, to be told."""
+        """Remove the part. `size` and `total` stay, for messages."""
         self.validator = None
         with _disk(self.path):
             self.notes.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
 
     def is_of(self, headers: httpx.Headers) -> bool:
-        """Whether the answer to a resuming request is about the version begun here."""
+        """Whether the response to a resuming request is of the version in this part."""
         assert self.validator is not None
         name = "etag" if self.validator.startswith('"') else "last-modified"
         return bool(headers.get(name, self.validator) == self.validator)
 
     def arrived(self) -> str:
-        """The end of an error message: what is here, and what running again does with it."""
+        """Return the end of an error message: how much has arrived, and that running again
+        continues."""
         if not self.size:
             return ""
         of_total = "" if self.total is None else f" of {self.total}"
@@ -168,7 +173,7 @@ class _Part:
         return f"; {self.size}{of_total} bytes arrived, run again to {again}"
 
     def finish(self, expected: str | None) -> str:
-        """Check the whole file, give it its name, and return its SHA-256."""
+        """Verify the whole file, rename it to its final name, and return its SHA-256."""
         with _disk(self.path):
             found = sha256_of(self.path)  # from disk: earlier processes may have written some of it
             with open(self.path, "r+b") as file:
@@ -183,7 +188,7 @@ class _Part:
 
 
 def _fetch(part: _Part, progress: Progress, hasty: bool) -> None:
-    """Bring `part` to its end, in as many attempts as `RETRIES` allows."""
+    """Complete `part`, in at most `RETRIES` further attempts."""
     import httpx
 
     reached = False
@@ -195,7 +200,7 @@ def _fetch(part: _Part, progress: Progress, hasty: bool) -> None:
                 return _attempt(client, part, progress)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 reason = f"cannot reach {error.request.url.host}: {_why(error)}"
-                if not reached:  # offline, or a wrong name: waiting would only delay saying so
+                if not reached:  # offline, or a wrong name: waiting would only delay the error
                     break
             except (
                 _TransientError,
@@ -206,7 +211,7 @@ def _fetch(part: _Part, progress: Progress, hasty: bool) -> None:
                 reason, reached = _why(error), True
                 if hasty and not part.arrived_now:
                     break
-            except (httpx.HTTPError, httpx.InvalidURL) as error:  # say, a redirect to ftp://
+            except (httpx.HTTPError, httpx.InvalidURL) as error:  # such as a redirect to ftp://
                 reason = _why(error)
                 break
     raise UnavailableError(f"{part.shown}: {reason}{part.arrived()}")
@@ -237,14 +242,14 @@ def _attempt(client: httpx.Client, part: _Part, progress: Progress) -> None:
 
 
 def _has_rest(response: httpx.Response, part: _Part, *, resuming: bool) -> bool:
-    """Whether a body to append to `part` follows; False where the part is whole already."""
+    """Whether the response body continues `part`; False if the part is already complete."""
     status, headers = response.status_code, response.headers
     answer = f"the server answered {status} {response.reason_phrase}".rstrip()
     if status == 429 or status >= 500:
         raise _TransientError(answer)
     encoding = headers.get("content-encoding", "")
     if status in (200, 206) and encoding.lower() not in ("", "identity"):
-        # Neither its length nor its bytes would be the file's.
+        # Neither length nor bytes would be those of the file.
         raise DownloadError(f"{part.shown}: the server only sends it encoded as {encoding}")
     if resuming and status in (206, 416):
         start, total = _content_range(headers, part.total)
@@ -267,7 +272,8 @@ def _has_rest(response: httpx.Response, part: _Part, *, resuming: bool) -> bool:
 
 
 def _content_range(headers: httpx.Headers, total: int | None) -> tuple[int | None, int | None]:
-    """Where the body starts, and the file's length; `total` where that is not said."""
+    """Return the offset of the body and the length of the file; `total` if the length is not
+    stated."""
     form = r"bytes (?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)"
     match = re.fullmatch(form, headers.get("content-range", ""), re.IGNORECASE)
     if match is None:
@@ -280,7 +286,7 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port or an address that is none
+    except ValueError:  # an invalid port or address
         usable = False
     if not usable:
         raise DownloadError(
@@ -289,7 +295,7 @@ def _check_url(url: str) -> None:
 
 
 def _present(target: Path, expected: str | None) -> str | None:
-    """The SHA-256 of `target`, checked; None where there is no such file."""
+    """Return the SHA-256 of `target` after verifying it; None if there is no such file."""
     try:
         found = sha256_of(target)
     except FileNotFoundError:
@@ -313,7 +319,7 @@ def _disk(path: Path, remedy: str = "") -> Iterator[None]:
 
 
 def _sendable(validator: object) -> str | None:
-    """`validator` if it can stand in a request header."""
+    """Return `validator` if it can stand in a request header."""
     if isinstance(validator, str) and validator.isascii() and validator.isprintable():
         return validator or None
     return None

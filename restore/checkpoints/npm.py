@@ -1,4 +1,4 @@
-"""Packages through the user's own `npm` client, which knows its registry, proxy and cache."""
+"""Packages by the user's own `npm` client, which has its own registry, proxy and cache settings."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _OFFLINE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENET|EHOST|EPROTO|SO
 def pack(
     package: NpmPackage, folder: Path, progress: Callable[[int, int | None], None] | None = None
 ) -> Path:
-    """Fetch a package's packed file into an empty folder and return its path, checked.
+    """Fetch a package's packed file into an empty folder, verify it, and return its path.
 
-    Runs ``npm pack`` without a shell and without the package's scripts. The client is killed when
-    the block is left early, by Ctrl-C or after `TIMEOUT`. ``progress`` is called with bytes done
-    and in all. Raises `UnavailableError` where npm is missing or cannot fetch the package, and
+    Runs ``npm pack`` without a shell and without the package's scripts. The client is killed if the
+    block is left early, on Ctrl-C and after `TIMEOUT`. ``progress`` is called with bytes done and
+    in all. Raises `UnavailableError` if npm is missing or cannot fetch the package, and
     `DownloadError` for a full disk or a file other than the pinned one.
     """
     npm = shutil.which("npm")
@@ -57,7 +57,7 @@ def pack(
 def _run(
     npm: str, package: NpmPackage, folder: Path, progress: Callable[[int, int | None], None]
 ) -> tuple[int, str]:
-    """Exit code of the client, and its words."""
+    """Run the client; return its exit code and its output."""
     command = [
         *(npm, "pack", str(package), "--ignore-scripts", "--loglevel=error"),
         *("--fetch-retries=1", "--fetch-retry-mintimeout=1000"),
@@ -96,7 +96,7 @@ def _run(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Kill the client, and whatever it started, unless it has ended."""
+    """Kill the client and its child processes, unless it has ended."""
     if process.poll() is None:
         with suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
@@ -109,7 +109,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(package: NpmPackage, said: str) -> DownloadError:
-    """The error that npm's own words amount to, in one line."""
+    """Return the error that npm's output amounts to, in one line."""
     lines = [re.sub(r"^npm (ERR!|error) ?", "", line).strip() for line in said.splitlines()]
     codes = [line.removeprefix("code ") for line in lines if line.startswith("code ")]
     code = codes[0] if codes else ""

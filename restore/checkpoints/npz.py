@@ -1,7 +1,6 @@
-"""Official parameters out of a Flax checkpoint, an ``.npz`` of arrays named ``opt/target/...``.
+"""Official parameters from a Flax checkpoint, an ``.npz`` of arrays named ``opt/target/...``.
 
-Read without `numpy.load`, which allocates the size that a header claims before it looks at the
-bytes.
+Read without `numpy.load`, which allocates the size that a header claims before it checks the bytes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The official JAX/Flax parameters: their names, their shapes, and a strict builder.
 
-A parameter is named ``<module path>/<leaf>``, whichever of the two layouts it was read from.
+A parameter is named ``<module path>/<leaf>``, regardless of the file layout.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ _NAMES: Mapping[type, Mapping[str, str]] = {
 
 
 def official_modules(model: Maxim) -> dict[str, nn.Module]:
-    """Every module that has an official name, under its official path ("a/b/c")."""
+    """Return every module that has an official name, by its official path ("a/b/c")."""
     modules: dict[str, nn.Module] = {}
 
     def visit(path: str, module: nn.Module) -> None:
@@ -190,11 +190,11 @@ def load(path: str | Path, config: MaximConfig) -> Maxim:
 
 
 def build(arrays: Arrays, config: MaximConfig, source: str) -> Maxim:
-    """Turn official parameters into a float32 `Maxim` on the CPU.
+    """Build a float32 `Maxim` on the CPU from official parameters.
 
-    Every parameter must be there with its shape. Only the coarse outputs of the last stage may be
-    absent, all together, since inference never reads them; they become zeros. A missing, extra or
-    misshapen array raises `CheckpointError` and is named, after ``source``.
+    Every parameter is required, with its shape. Only the coarse outputs of the last stage may be
+    absent, all together, since inference never reads them; they become zeros. Raises
+    `CheckpointError` naming a missing, extra or misshapen array, after ``source``.
     """
     if config.stem_factor != 1:
         raise CheckpointError(f"{source}: official checkpoints have no stem; stem_factor must be 1")
@@ -230,9 +230,9 @@ def build(arrays: Arrays, config: MaximConfig, source: str) -> Maxim:
 
 
 def official_shapes(model: Maxim) -> dict[str, tuple[int, ...]]:
-    """Official name of every parameter (without `PREFIX`) and the shape it has there.
+    """Return the official name of every parameter (without `PREFIX`) with its official shape.
 
-    A matrix that may be a Flax Dense or a 1x1 convolution is given as the former.
+    A matrix that may be a Flax Dense or a 1x1 convolution has the shape of the Dense.
     """
     return {name: shapes[0] for name, (_, _, shapes) in _official_parameters(model).items()}
 
@@ -240,7 +240,7 @@ def official_shapes(model: Maxim) -> dict[str, tuple[int, ...]]:
 def _official_parameters(
     model: Maxim,
 ) -> dict[str, tuple[str, nn.Module, tuple[tuple[int, ...], ...]]]:
-    """Official name -> (our state key, module that owns it, accepted shapes)."""
+    """Map official names to our state key, the owning module, and the accepted shapes."""
     keys = {id(module): path for path, module in model.named_modules()}
     wanted = {}
     for path, module in official_modules(model).items():

@@ -1,6 +1,6 @@
-"""Measured properties of official models, which this package carries and their files do not.
+"""Measured properties of official models, which this package contains and their files lack.
 
-``weights/official/NAME.json`` holds what the committed script measured. It is merged into a card
+``weights/official/NAME.json`` holds the results of the committed script. It is merged into a card
 when the card is read, so that a newer package also updates models that were pulled before.
 """
 
@@ -19,10 +19,11 @@ FIELDS = ("figures", "precisions", "memory", "tile")
 
 
 def merged(card: Card, folder: Path) -> Card:
-    """The card of a known official model with what ``folder/NAME.json`` says; others unchanged.
+    """Return the card of a known official model with the contents of ``folder/NAME.json``; others
+    unchanged.
 
-    Measured figures stand before published ones. ``precisions`` and ``tile`` are replaced. Memory
-    that the user measured (`restore weights measure`) is kept. Raises `CheckpointError` for a
+    Measured figures precede published ones. ``precisions`` and ``tile`` are replaced. Memory that
+    the user has measured (`restore weights measure`) is kept. Raises `CheckpointError` for a
     malformed file.
     """
     known = zoo.by_model(card.sha256) if card.sha256 else None

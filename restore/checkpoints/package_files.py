@@ -1,7 +1,7 @@
 """Files of a package, in a folder or in a packed ``.tgz``, read within fixed limits.
 
-Nothing is unpacked to the disk. A ``.tgz`` is walked as a stream: once for the sizes of its members
-and once for the bytes that are asked for, so memory stays within one member at a time.
+Nothing is unpacked to disk. A ``.tgz`` is read as a stream: once for the sizes of its members and
+once for the requested bytes, so that memory holds one member at a time.
 """
 
 from __future__ import annotations
@@ -20,42 +20,43 @@ MAX_MANIFEST = 40 << 20  # bytes; that of an S-3 has 27,662,249
 MAX_CONTAINERS = 1 << 21  # lists and objects in it; that of an S-3 has 326,698
 MAX_UNPACKED = 1 << 29  # bytes; an M-3 in float32 has some 350 MB
 MAX_MEMBERS = 4096
-_BLOCK = 512  # bytes; what tar counts in
+_BLOCK = 512  # bytes; the block size of tar
 _PIECE = 1 << 20  # bytes
 
 
 class PackageFiles(Protocol):
-    """The files of one package, under their paths relative to its ``model.json``."""
+    """The files of a package, by their paths relative to its ``model.json``."""
 
     manifest: bytes
 
     def size(self, name: str) -> int | None:
-        """Length of a file in bytes, None where there is none. Raises `CheckpointError` for a path
-        that leaves the package."""
+        """Return the length of a file in bytes, None if it is missing. Raises `CheckpointError` for
+        a path outside the package."""
         ...
 
     def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Each named file once, in an order of the package's own. Raises `CheckpointError`."""
+        """Yield each named file once, in the order of the package. Raises `CheckpointError`."""
         ...
 
 
 def open_package(path: Path) -> PackageFiles:
     """Open a folder that holds ``model.json`` (or ``models/model.json``), or a ``.tgz`` with one.
 
-    Raises `CheckpointError`, in one line, for anything else and for whatever breaks a limit.
+    Raises `CheckpointError`, in one line, for anything else and for a package that exceeds a limit.
     """
     return FolderFiles(path) if path.is_dir() else TarFiles(path)
 
 
 def check_inside(name: str) -> None:
-    """Raise `CheckpointError` for a path that is absolute, climbs, or is not a plain path."""
+    """Raise `CheckpointError` for a path that is absolute, contains ``..``, or is not in plain
+    form."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or any(c in name for c in "\\:\0"):
         raise CheckpointError(f"the path {name!r} leaves the package")
 
 
 class FolderFiles:
-    """A package that lies unpacked in a folder."""
+    """A package unpacked in a folder."""
 
     def __init__(self, path: Path) -> None:
         places = [path / inner for inner in (".", "models", "package/models")]
@@ -88,7 +89,7 @@ class FolderFiles:
 
 
 class TarFiles:
-    """A package as `npm pack` writes it: a gzip-compressed tar."""
+    """A package in the form that `npm pack` writes: a gzip-compressed tar."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -129,17 +130,18 @@ class TarFiles:
 class _TarStream:
     """The members of an uncompressed tar stream, one after the other.
 
-    Written here because `tarfile` holds extended headers of any size in memory. Those carry names
-    of over 100 bytes, which no package of this kind has, and are skipped.
+    `tarfile` holds extended headers of any size in memory. They store names of over 100 bytes,
+    which no package of this kind contains, and are skipped here.
     """
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file = file
         self._left = MAX_UNPACKED
-        self._rest = 0  # bytes of the current member not yet taken
+        self._rest = 0  # unread bytes of the current member
 
     def members(self) -> Iterator[tuple[str, int]]:
-        """Path and length of each regular file; `content` gives its bytes until the next step."""
+        """Yield path and length of each regular file; `content` returns its bytes until the next
+        step."""
         for _ in range(MAX_MEMBERS):
             block = self._take(_BLOCK)
             if not any(block):
@@ -176,7 +178,7 @@ class _TarStream:
 
 
 def _parse_header(block: bytes) -> tuple[str, int, bool]:
-    """Path, length in bytes, and whether it is a regular file. Raises `ValueError`."""
+    """Return path, length in bytes, and whether it is a regular file. Raises `ValueError`."""
     if int(block[148:156].strip(b" \0"), 8) != sum(block[:148]) + 8 * 32 + sum(block[156:]):
         raise ValueError("wrong checksum")
     name = block[:100].partition(b"\0")[0]

@@ -1,7 +1,7 @@
-"""Store weights at 8 bits: a signed integer a value, and one float16 scale an output channel.
+"""Store weights at 8 bits: one signed integer per value, and one float16 scale per output channel.
 
-Tensors of fewer than two dimensions (offsets, norms) are stored as float16. Arithmetic stays in
-floats: weights are expanded when a model is loaded.
+Tensors of fewer than two dimensions (offsets, norms) are stored as float16. Weights are expanded to
+floats when a model is loaded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ cutting off one outlier leaves finer steps for all other values of a channel."""
 
 
 def quantise(network: nn.Module) -> dict[str, Tensor]:
-    """Turn a network's tensors into int8 tensors with their scales, and float16 tensors.
+    """Convert a network's tensors to int8 tensors with their scales, and float16 tensors.
 
-    A value is its integer times the scale that broadcasts to it. Scales are chosen for the least
-    squared error of an output channel.
+    A value is its integer times the scale, which broadcasts to it. Scales minimise the squared
+    error of each output channel.
     """
     second = {
         f"{path}.weight".lstrip(".")
@@ -49,7 +49,7 @@ def _by_channel(values: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     best_error = torch.full_like(largest, torch.inf)
     best = torch.ones_like(largest)
     for ratio in _RATIOS:
-        # As it is stored, and above zero: an empty channel, or one below float16, divides by it.
+        # As stored, and above zero: an empty channel, or one below float16, is divided by it.
         scale = (largest * ratio / LEVELS).to(torch.float16).float().clamp(min=2**-24)
         error = (_rounded(values, scale) * scale - values).square().sum(dim=others, keepdim=True)
         best = torch.where(error < best_error, scale, best)

@@ -1,6 +1,6 @@
-"""Where models are: shipped with the package, downloaded to the cache, or a file of the user's.
+"""Locate models: shipped with the package, downloaded to the cache, or a file of the user's.
 
-Listing and finding read cards alone and import no torch, so that the CLI stays quick.
+Listing and finding read only cards and import no torch, so that the CLI starts quickly.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Model:
-    """A model file and its card; ``origin`` is "shipped", "downloaded", "file" or "exported" (an
-    ONNX file without its weights).
+    """A model file and its card.
 
-    ``stored`` is the card of the file where ``card`` describes a part of its network
+    ``origin``: "shipped", "downloaded", "file" or "exported" (an ONNX file without its weights).
+    ``stored``: the card of the file, if ``card`` describes a part of its network
     (`restore.checkpoints.cut`).
     """
 
@@ -37,25 +37,26 @@ class Model:
 
 
 def home() -> Path:
-    """The cache folder: ``RESTORE_HOME``, or the platform's place for caches."""
+    """Return the cache folder: ``RESTORE_HOME``, or the platform's folder for caches."""
     override = os.environ.get("RESTORE_HOME")
     return Path(override) if override else Path(platformdirs.user_cache_dir("restore"))
 
 
 def shipped_folder() -> Path:
-    """The models inside the package; in a source checkout, the folder ``weights`` next to it."""
+    """Return the models inside the package; in a source checkout, the folder ``weights`` next to
+    it."""
     inside = PACKAGE / "weights"
     return inside if inside.is_dir() else PACKAGE.parent / "weights"
 
 
 def official_folder() -> Path:
-    """Measured properties of official models, one JSON file each."""
+    """Return the folder of measured properties of official models, one JSON file each."""
     return shipped_folder() / "official"
 
 
 def installed() -> Iterator[Model]:
-    """Shipped and downloaded models, by name. A model whose card cannot be read is left out;
-    `restore weights verify` says why."""
+    """Yield shipped and downloaded models. Models with unreadable cards are omitted; `restore
+    weights verify` reports why."""
     for path, origin in files():
         try:
             yield _model(path, origin)
@@ -64,12 +65,12 @@ def installed() -> Iterator[Model]:
 
 
 def exported_folder() -> Path:
-    """ONNX files, by the names of their models."""
+    """Return the folder of ONNX files, which have the names of their models."""
     return home() / "onnx"
 
 
 def exported() -> Iterator[Model]:
-    """Official models whose ONNX file is installed; their weights may be missing."""
+    """Yield official models whose ONNX file is installed; their weights may be missing."""
     for name in OFFICIAL:
         path = exported_folder() / f"{name}.onnx"
         if path.is_file():
@@ -91,7 +92,7 @@ def _model(path: Path, origin: str) -> Model:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Path and origin of every installed model file, with a card or without."""
+    """Yield path and origin of every installed model file, with a card or without."""
     for folder, origin in ((shipped_folder(), "shipped"), (home() / "models", "downloaded")):
         for path in sorted(folder.glob("*.safetensors")):
             yield path, origin
@@ -100,7 +101,7 @@ def files() -> Iterator[tuple[Path, str]]:
 def check_task(task: str) -> None:
     """Raise `UsageError` for a task that does not exist."""
     if not isinstance(task, str) or task not in HEADS:
-        raise UsageError(f"no task is called {task!r}; there are {', '.join(HEADS)}")
+        raise UsageError(f"no task is called {task!r}; use one of {', '.join(HEADS)}")
 
 
 def find(
@@ -117,23 +118,26 @@ def find(
 
     Raises `UsageError` for an unknown task or quality and for a model and a quality together,
     `ModelNotFoundError` with the command that helps, or `CheckpointError` for a file that has no
-    card or is for another task.
+    card, is for another task, or does not restore RGB images.
     """
     check_task(task)
     if quality is not None and quality not in QUALITIES:
         raise UsageError(f"quality is {quality!r}; use one of {', '.join(QUALITIES)}")
-    if model is None:
-        return _of_quality(task, quality or STANDARD, with_exported)
-    if quality is not None:
+    if model is not None and quality is not None:
         raise UsageError("model and quality both choose a model; give one of the two")
-    found = locate(model, with_exported)
+    if model is None:
+        found = _of_quality(task, quality or STANDARD, with_exported)
+    else:
+        found = locate(model, with_exported)
     if found.card.task != task:
         raise CheckpointError(f"{model} is a model for {found.card.task}, not for {task}")
+    if found.card.network.num_outputs != 3:
+        raise CheckpointError(f"{found.path}: is not a network from RGB to RGB images")
     return found
 
 
 def locate(model: str | Path, with_exported: bool = False) -> Model:
-    """The model of a name or a file, whatever its task; raises as `find` does."""
+    """Return the model of a name or a file, regardless of its task. Raises as `find` does."""
     name = str(model)
     if name.endswith(".safetensors") or os.sep in name:
         path = Path(model)
@@ -210,7 +214,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name that `Restorer` takes as ``model``."""
+        """The name that `Restorer` accepts as ``model``."""
         return self.card.name
 
     @property
@@ -225,21 +229,21 @@ class Entry:
 
     @property
     def quality(self) -> str:
-        """The quality that the model serves its head as: "fast", "standard", "best" or ""."""
+        """The quality of this model for its head: "fast", "standard", "best" or ""."""
         return quality(self.card.name, self.card.task)
 
 
 def quality(name: str, task: str) -> str:
-    """The quality as which a head declares a model, "" for none."""
+    """Return the quality under which a head declares a model, "" for none."""
     head = HEADS[task]
     declared = {head.best: BEST, head.standard: STANDARD, head.fast: FAST}
     return declared.get(name, "")
 
 
 def quantise(model: str | Path, target: Path, overwrite: bool = False) -> Card:
-    """Store a model, by name or file, at 8 bits a weight; returns the card of ``target``.
+    """Store a model, by name or file, at 8 bits per weight; return the card of ``target``.
 
-    Figures are left out, since they are of the weights before. Raises `CheckpointError`.
+    Figures are dropped, since they were measured on the original weights. Raises `CheckpointError`.
     """
     import torch
 
@@ -253,10 +257,10 @@ def quantise(model: str | Path, target: Path, overwrite: bool = False) -> Card:
 
 
 def catalogue() -> list[Entry]:
-    """Every model, head by head: shipped, downloaded, exported, or available."""
+    """Return every model, head by head: shipped, downloaded, exported, or available."""
     entries: dict[str, Entry] = {}
     for model in (*installed(), *exported()):
-        # A model goes by the name of its file, which is what `find` takes.
+        # Models are named by their files, as `find` expects.
         card = replace(model.card, name=model.path.stem)
         size = model.path.stat().st_size
         entries.setdefault(card.name, Entry(card, model.origin, model.path, size))
@@ -268,7 +272,7 @@ def catalogue() -> list[Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The catalogue's entry of that name, or of a model file. Raises as `locate` does."""
+    """Return the catalogue entry of a name, or of a model file. Raises as `locate` does."""
     for one in catalogue():
         if one.card.name == name:
             return one

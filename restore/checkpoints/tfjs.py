@@ -1,8 +1,8 @@
-"""Official parameters out of a TensorFlow.js graph package, read as plain JSON and bytes.
+"""Official parameters from a TensorFlow.js graph package, read as plain JSON and bytes.
 
-The graph is the official network as jax2tf traced it. The name of an operation holds the path of
-its official module behind ``/backbone/``, and a parameter is the constant that such an operation
-takes as an input. Names of the constants themselves carry no meaning.
+The graph is the official network as traced by jax2tf. The name of an operation contains the path of
+its official module after ``/backbone/``, and a parameter is a constant among the inputs of such an
+operation. Names of the constants themselves have no meaning.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _typed(value: Any, kind: type, what: str) -> Any:
 
 @dataclass(frozen=True)
 class _Constant:
-    """Where the bytes of one constant lie among those of all groups."""
+    """The bytes of one constant among those of all groups."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -77,7 +77,7 @@ class _Constant:
 
 
 def _constants(package: PackageFiles, model: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Every constant of the manifest by name, as views of one buffer."""
+    """Return every constant of the manifest by name, as views of one buffer."""
     groups = _typed(model.get("weightsManifest"), list, "weightsManifest")
     constants: dict[str, _Constant] = {}
     starts: dict[str, tuple[int, int]] = {}  # shard -> its first byte, its length
@@ -121,7 +121,7 @@ def _constants(package: PackageFiles, model: dict[str, Any]) -> dict[str, np.nda
 
 
 def _declared(group: Any, start: int) -> Iterator[tuple[str, _Constant]]:
-    """Names and places of a group's constants, which follow each other from ``start`` on."""
+    """Yield names and places of a group's constants, which follow each other from ``start`` on."""
     _typed(group, dict, "a group of weights")
     for weight in _typed(group.get("weights"), list, "a group's weights"):
         _typed(weight, dict, "a weight")
@@ -141,7 +141,7 @@ def _declared(group: Any, start: int) -> Iterator[tuple[str, _Constant]]:
 
 
 def _parameters(model: dict[str, Any], constants: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Constants that are inputs of the network's layers, under their official names."""
+    """Return the constants that are inputs of the network's layers, by their official names."""
     topology = _typed(model.get("modelTopology"), dict, "modelTopology")
     found: dict[str, np.ndarray] = {}
     for node in _typed(topology.get("node"), list, "modelTopology.node"):
@@ -166,7 +166,7 @@ def _parameters(model: dict[str, Any], constants: dict[str, np.ndarray]) -> dict
 
 
 def _parameter_name(node: str, operation: str) -> str | None:
-    """The official name of the parameter that an operation takes, None where it takes none."""
+    """Return the official name of the parameter that an operation reads, None if it reads none."""
     _, inside, path = node.partition(_SCOPE)
     if not inside:
         return None

@@ -1,4 +1,4 @@
-"""Proof of model files: against their cards, and against the official checkpoints."""
+"""Verification of model files: against their cards, and against the official checkpoints."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Verdict:
 
 
 def examine(path: Path) -> Verdict:
-    """Judge a model file by its SHA-256.
+    """Verify a model file by its SHA-256.
 
-    A file is "official" if the catalogue knows its SHA-256, and "ok" if it is the one on its card.
+    A file is "official" if the catalogue knows its SHA-256, and "ok" if its card states it.
     """
     if not path.is_file():
         return Verdict(path, "MISSING", f"{path}: no such model file")

@@ -21,8 +21,8 @@ SCALE = ".scale"
 def read_arrays(model: Model) -> dict[str, np.ndarray]:
     """Read all tensors of a model file as float32 arrays, by name.
 
-    Whether they are those of the model's network is for the caller to check. Raises
-    `CheckpointError` for a file that is damaged or does not match its card.
+    The caller checks whether they belong to the model's network. Raises `CheckpointError` for a
+    file that is damaged or does not match its card.
     """
     verify(model.path, model.stored or model.card)
     try:

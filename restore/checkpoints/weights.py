@@ -22,7 +22,7 @@ from restore.networks.base import RestorationNetwork
 
 
 def check_target(path: Path, overwrite: bool = False) -> None:
-    """Raise `CheckpointError` where a model could not be written, before any work is done."""
+    """Raise `CheckpointError` if a model could not be written, before any work is done."""
     if path.suffix != ".safetensors":
         raise CheckpointError(f"{path}: a model file must end in .safetensors")
     for file in (path, card_path(path)):
@@ -30,7 +30,7 @@ def check_target(path: Path, overwrite: bool = False) -> None:
 
 
 def unread(model: RestorationNetwork) -> frozenset[str]:
-    """Names of the tensors that inference never reads: the coarse outputs of the last stage."""
+    """Return names of the tensors that inference never reads: coarse outputs of the last stage."""
     outputs = f"stages.{model.config.num_stages - 1}.output_convs."
     return frozenset(
         name
@@ -47,12 +47,11 @@ def save(
     *,
     without_unread: bool = False,
 ) -> Card:
-    """Write ``path`` and its card, each whole or not at all; returns the card as written.
+    """Write ``path`` and its card, each complete or not at all; return the card as written.
 
-    ``dtype`` is that of the stored values; `torch.int8` stores them as
-    `restore.checkpoints.quantise` does. ``sha256`` and ``parameters`` (of the stored tensors) of
-    the card are filled in. ``without_unread`` leaves out the tensors that `unread` names. Raises
-    `CheckpointError`.
+    ``dtype``: of the stored values; `torch.int8` stores them as `restore.checkpoints.quantise`
+    does. ``without_unread``: omit the tensors that `unread` names. The card's ``sha256`` and
+    ``parameters`` (of the stored tensors) are filled in. Raises `CheckpointError`.
     """
     check_target(path, overwrite=True)
     dropped = unread(model) if without_unread else frozenset()
@@ -91,7 +90,7 @@ def load(path: Path, card: Card | None = None) -> RestorationNetwork:
 
     The coarse outputs of the last stage may be absent, all together, and become zeros: inference
     never reads them, and official models are stored without them. Raises `CheckpointError` for a
-    missing card, a hash other than the card's, or any other tensor that is missing, extra or
+    missing card, a hash that differs from the card's, or any other tensor that is missing, extra or
     misshapen.
     """
     card = card or read_card(path)
@@ -119,8 +118,8 @@ def load(path: Path, card: Card | None = None) -> RestorationNetwork:
                     tensor = _expanded(path, name, tensor, file.get_tensor(name + SCALE))
                 if not tensor.is_floating_point():
                     raise CheckpointError(f"{path}: tensor {name} is {tensor.dtype}, not floats")
-                # A copy, as the tensor is a view of the mapped file: whoever truncates that
-                # would take the process down.
+                # A copy: the tensor is a view of the mapped file, and truncating that file
+                # would crash the process.
                 state[name] = tensor.to(torch.float32, copy=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors: {error}") from error

@@ -1,4 +1,4 @@
-"""The eleven official checkpoints: what they are called, where they are, what was published."""
+"""The eleven official checkpoints: names, download locations, published figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BASE_URL = "https://storage.googleapis.com/gresearch/maxim/ckpt"
 
 
 def base_url() -> str:
-    """Return the place that files are downloaded from: ``RESTORE_WEIGHTS_URL``, or the release."""
+    """Return the URL that files are downloaded from: ``RESTORE_WEIGHTS_URL``, or the release."""
     return (os.environ.get("RESTORE_WEIGHTS_URL") or BASE_URL).rstrip("/")
 
 
@@ -35,7 +35,7 @@ class NpmPackage:
 
 @dataclass(frozen=True)
 class Pins:
-    """Where a known checkpoint can be had besides the release, and how it is recognised."""
+    """Sources of a known checkpoint besides the release, and the hashes that identify it."""
 
     package: NpmPackage
     content: str
@@ -132,11 +132,11 @@ class Official:
 
     @property
     def parameters(self) -> int:
-        """Of the converted model, without the outputs that inference never reads."""
+        """Parameters of the converted model, without the outputs that inference never reads."""
         return {"S-2": 14_170_988, "S-3": 22_207_605}[self.variant]
 
     def card(self) -> Card:
-        """The card, with the SHA-256 of the converted file where that is known in advance."""
+        """Return the card, with the SHA-256 of the converted file if that is known in advance."""
         protocol = "published, MAXIM paper"
         figures = []
         for data, psnr, ssim in self.figures:
@@ -229,17 +229,17 @@ OFFICIAL: Mapping[str, Official] = {
 
 
 def by_content(digest: str) -> Official | None:
-    """The checkpoint whose parameters have that digest."""
+    """Return the checkpoint whose parameters have this digest."""
     return next((o for o in OFFICIAL.values() if o.pins and o.pins.content == digest), None)
 
 
 def by_model(sha256: str) -> Official | None:
-    """The checkpoint whose converted model file has that SHA-256."""
+    """Return the checkpoint whose converted model file has this SHA-256."""
     return next((o for o in OFFICIAL.values() if o.pins and o.pins.model == sha256), None)
 
 
 def recommended(task: str) -> Official | None:
-    """The official checkpoint that a head's name stands for in ``restore weights pull``."""
+    """Return the official checkpoint that a head's name selects in ``restore weights pull``."""
     head = HEADS[task]
     names = (head.best, *head.others)
     return next((OFFICIAL[name] for name in names if name in OFFICIAL), None)

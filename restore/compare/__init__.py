@@ -1,4 +1,4 @@
-"""One picture and its restorations, to look at: an HTML file with a slider."""
+"""Compare an image with its restorations in an HTML file with a slider."""
 
 from __future__ import annotations
 

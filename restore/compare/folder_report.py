@@ -1,4 +1,4 @@
-"""A page about a folder run: every picture before and after, suspicious ones first."""
+"""Report on a folder run as an HTML page: every image before and after, suspicious ones first."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ Progress = Callable[[int, int], object]
 class ReportedFile:
     """One file of a run: its outcome, its signs, worst first, and its thumbnails as data URLs.
 
-    Thumbnails are empty for clips and for files that were not restored."""
+    Thumbnails are empty for clips and for files that were not restored.
+    """
 
     outcome: Outcome
     signs: tuple[Sign, ...] = ()
@@ -39,7 +40,7 @@ class ReportedFile:
 
     @property
     def rank(self) -> tuple[int, float, str]:
-        """The place in the list: failures, then suspicious pictures by their worst sign."""
+        """Return the sort key: failures first, then suspicious images by their worst sign."""
         first = {FAILED: 0}.get(self.outcome.status, 1 if self.signs else 2)
         worst = max((sign.excess for sign in self.signs), default=0.0)
         return first, -worst, str(self.outcome.source)
@@ -65,7 +66,7 @@ def write_report(
 
 
 def entry(outcome: Outcome, head: str) -> ReportedFile:
-    """Look at what became of one file. A picture that cannot be read again has no thumbnails."""
+    """Report on one file. An image that cannot be read again has no thumbnails."""
     if outcome.status not in (DONE, SKIPPED) or outcome.frames != 1:
         return ReportedFile(outcome)
     try:
@@ -116,7 +117,7 @@ def _figures(entries: Sequence[ReportedFile]) -> Iterator[str]:
 
 
 def lines(one: ReportedFile) -> Iterable[str]:
-    """Return what the page says about a file, a line each."""
+    """Yield the page's text about a file, by line."""
     outcome = one.outcome
     for sign in one.signs:
         yield f"{sign.name}: {sign.value:.1f} (limit {sign.limit:g})"

@@ -22,10 +22,10 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write_page(path: Path, title: str, views: Sequence[View], overwrite: bool = False) -> None:
-    """Write a page that shows two of the ``views`` at a time, the first and the last to begin with.
+    """Write a page that shows two of the ``views`` at a time, initially the first and the last.
 
-    Everything is in the one file: no script, font or picture comes from elsewhere. Raises
-    `UsageError` for views of different sizes, or fewer than two, and as `check_page`.
+    The file is self-contained: no script, font or image is loaded. Raises `UsageError` for views of
+    different sizes, or fewer than two, and as `check_page`.
     """
     if len(views) < 2:
         raise UsageError("a comparison needs two pictures or more")
@@ -52,7 +52,8 @@ def write_text(path: Path, content: str) -> None:
 
 
 def filled(template: Path, **fields: str) -> str:
-    """Return a template with ``[[NAME]]`` replaced by each field; what a field contains stays."""
+    """Return a template with ``[[NAME]]`` replaced by each field; field values are not expanded
+    again."""
     text = template.read_text(encoding="utf-8")
     return re.sub(r"\[\[(\w+)\]\]", lambda found: fields[found[1]], text)
 
@@ -78,7 +79,7 @@ def shape(view: View) -> str:
 
 
 def data_url(pixels: np.ndarray) -> str:
-    """Return H x W x 3 uint8 as the URL of a picture: lossless WebP, or JPEG for a large one."""
+    """Return H x W x 3 uint8 as a data URL: lossless WebP, or JPEG for a large image."""
     image, stream = Image.fromarray(pixels), io.BytesIO()
     fits_webp = max(image.size) <= 16383
     if image.width * image.height <= LOSSLESS_UP_TO and fits_webp:

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: the input, and what heads, models and strengths make of it."""
+"""The images of a comparison: the input, and its restorations by heads, models and strengths."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Progress = Callable[[float, int], None]
 
 @dataclass(frozen=True)
 class View:
-    """A picture to look at: H x W x 3 uint8 in sRGB, with its ``label``; ``psnr`` in dB against the
-    reference, where there is one."""
+    """An image to show: H x W x 3 uint8 in sRGB, with its ``label``; ``psnr`` in dB against the
+    reference, if there is one."""
 
     label: str
     pixels: np.ndarray
@@ -32,7 +32,7 @@ class View:
 
 @dataclass(frozen=True)
 class Treatment:
-    """How to restore: a ``head``, a ``model`` (None: the head's standard), a ``strength``."""
+    """A way to restore: a ``head``, a ``model`` (None: the head's standard one), a ``strength``."""
 
     head: str
     model: str | Path | None = None
@@ -48,9 +48,9 @@ class Treatment:
 def view_of(
     picture: Picture, label: str, reference: Picture | None = None, crop: int | None = None
 ) -> View:
-    """Return the view of a picture: all of it, or the ``crop`` x ``crop`` pixels in its centre.
+    """Return the view of an image: all of it, or the ``crop`` x ``crop`` pixels in its centre.
 
-    PSNR is that of the whole picture in 8 bits. Raises `UsageError` for a reference of another
+    PSNR is measured on the whole image in 8 bits. Raises `UsageError` for a reference of another
     size.
     """
     pixels = screen_view(picture)
@@ -68,13 +68,13 @@ def restored_views(
     progress: Progress = lambda done, total: None,
     **options: Any,
 ) -> Iterator[View]:
-    """Restore a picture by each treatment and return the views, one by one.
+    """Restore an image by each treatment and yield the views.
 
-    The whole picture is restored, also where only a crop is shown. A model is loaded once for all
-    of its strengths, which mix its result with the input. ``progress`` is called with the tiles
-    done and all of each treatment. ``options`` are those of `Restorer`.
+    The whole image is restored, even if only a crop is shown. A model is loaded once for all of its
+    strengths, which blend its result with the input. ``progress`` is called with the finished tiles
+    and all tiles of each treatment. ``options`` are those of `Restorer`.
 
-    Raises `RestoreError` where a model cannot be loaded or run.
+    Raises `RestoreError` if a model cannot be loaded or run.
     """
     from restore.engine.restorer import Restorer
 
@@ -86,7 +86,7 @@ def restored_views(
 
 
 def centre(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Return at most ``side`` x ``side`` pixels of the centre."""
+    """Return the centre, at most ``side`` x ``side`` pixels."""
     top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 

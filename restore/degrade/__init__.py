@@ -1,4 +1,4 @@
-"""Forward models: what makes a good picture bad. Pure functions on batches of torch tensors."""
+"""Forward models of degradations, as pure functions on batches of torch tensors."""
 
 from restore.degrade.blur import Blur, blur
 from restore.degrade.haze import Haze, haze

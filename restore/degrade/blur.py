@@ -1,7 +1,7 @@
-"""Blur: a camera that moved while the shutter was open, or that focused elsewhere.
+"""Blur: camera shake and defocus.
 
-Images are N x 3 x H x W, float32 in [0, 1], as the file encodes them. The randomness comes from the
-generator, which lives on the image's device.
+Images are N x 3 x H x W, float32 in [0, 1], as encoded in files. The generator is on the image's
+device.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ ANCHORS = 4
 class Blur:
     """Parameter ranges of `blur`; every pair is (low, high), drawn uniformly.
 
-    On sharp frames of GoPro (Nah et al., CVPR 2017) the defaults give the input PSNR of its blurred
-    frames, a median of 31 dB against 30.
+    On sharp frames of GoPro (Nah et al., CVPR 2017), the defaults give about the input PSNR of its
+    blurred frames: a median of 31 dB against 30.
     """
 
     extent: Range = (9.0, 41.0)
@@ -44,12 +44,12 @@ class Blur:
     """Light is the encoded picture to this power."""
 
     def at(self, severity: float) -> Blur:
-        """The same kinds of blur, all of one strength: ``severity`` in (0, 1] of the largest."""
+        """Return the same kinds of blur at one strength: ``severity`` in (0, 1] of the largest."""
 
         def pinned(largest: float) -> Range:
             return severity * largest, severity * largest
 
-        side = 1 + pinned(self.extent[1] - 1)[0]  # one pixel is no shake
+        side = 1 + pinned(self.extent[1] - 1)[0]  # a shake of one pixel has no effect
         return replace(
             self,
             extent=(side, side),
@@ -60,11 +60,10 @@ class Blur:
 
 
 def blur(image: Tensor, generator: Generator, ranges: Blur = Blur(), scale: float = 1.0) -> Tensor:
-    """A picture of a shaken or misfocused camera: blurred in linear light, then noise.
+    """Blur an image in linear light, as by a shaken or misfocused camera, then add noise.
 
-    The sharp picture shows what is at each kernel's centroid: nothing is displaced. ``scale``
-    multiplies the size of the kernels and the noise; 0 is the picture itself. The result is in
-    [0, 1].
+    Kernels are centred on their centroid, so nothing is displaced. ``scale`` multiplies the size of
+    the kernels and the noise; 0 returns the image itself. The result is in [0, 1].
     """
     if scale == 0:
         return image.clamp(0, 1)
@@ -81,7 +80,7 @@ def blur(image: Tensor, generator: Generator, ranges: Blur = Blur(), scale: floa
 def _draw_kernels(
     image: Tensor, generator: Generator, ranges: Blur, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """Kernels, N x ANCHORS x s x s, and where in the picture they count, N x ANCHORS x H x W."""
+    """Return kernels, N x ANCHORS x s x s, and their weights per pixel, N x ANCHORS x H x W."""
     n, _, height, width = image.shape
 
     def draw(low: float, high: float, each: int = 1) -> Tensor:
@@ -96,8 +95,8 @@ def _draw_kernels(
     largest = scale * max((ranges.extent[1] - 1) / 2, ranges.radius[1])
     size = 2 * math.ceil(largest - 1e-6) + 1
 
-    # Pitch and yaw move all of a picture alike, roll moves each place at right angles to where it
-    # lies from the middle.
+    # Pitch and yaw move the whole image equally. Roll moves each place perpendicular to its
+    # direction from the centre.
     paths = fit(trajectories(2 * n, generator)[:, None], torch.ones(2 * n, device=image.device))
     shift, roll = paths.chunk(2)
     roll = draw(0, 1)[..., None] * roll.real
@@ -105,7 +104,7 @@ def _draw_kernels(
     shaken = splat(fit(shift + 1j * anchors[..., None] * roll, reach), size)
 
     nearer = draw(0.3, 1, ANCHORS)
-    nearer[:, 0] = 1  # where the picture is least in focus
+    nearer[:, 0] = 1  # the place of the largest defocus
     discs = defocus_kernels(scale * draw(*ranges.radius) * nearer, size)
     unfocused = chance(n, image, generator, ranges.defocus)
     kernels = torch.where(per_picture(unfocused), discs, shaken)
@@ -113,7 +112,8 @@ def _draw_kernels(
 
 
 def _weights(anchors: Tensor, used: Tensor, height: int, width: int) -> Tensor:
-    """Smooth shares of the anchors, N x K places x + iy in [-1, 1], in every pixel; 0 if unused."""
+    """Return smooth weights of the anchors, at N x K places x + iy in [-1, 1], in every pixel; 0
+    for unused ones."""
 
     def nearness(places: Tensor, side: int) -> Tensor:
         pixels = (2 * torch.arange(side, device=places.device) + 1) / side - 1

@@ -1,7 +1,7 @@
-"""Depth for photographs that have none: made up, but with its edges where the picture's are.
+"""Synthetic depth for photographs without depth; its edges follow those of the image.
 
-Images are N x 3 x H x W, float32 in [0, 1]; depths N x 1 x H x W, above 0, of no particular unit.
-The randomness comes from the generator, which lives on the image's device.
+Images are N x 3 x H x W, float32 in [0, 1]; depths N x 1 x H x W, above 0, without a unit. The
+generator is on the image's device.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SMOOTHEST, _FINEST = 0.1, 0.03
 def pseudo_depth(
     image: Tensor, generator: Generator, shares: tuple[float, ...] = _SHARES
 ) -> Tensor:
-    """A depth that the picture might have, N x 1 x H x W.
+    """Draw a plausible depth of an image, N x 1 x H x W.
 
-    Each picture gets one of four shapes, in the given shares: ground that runs to a horizon, a
-    tilted plane, a smooth random field, or flat layers one behind the other. The first two take a
-    little of the field. A guided filter (He et al., ECCV 2010) then moves edges and details to
-    those of the picture. Works at any size.
+    Each image gets one of four shapes, in the given proportions: ground up to a horizon, a tilted
+    plane, a smooth random field, or flat layers behind each other. The first two contain some of
+    the field. A guided filter (He et al., ECCV 2010) then aligns edges and details with those of
+    the image. Supports any size.
     """
     n, _, height, width = image.shape
     y = torch.linspace(0, 1, height + 2, device=image.device)[1:-1, None]  # from the top
@@ -56,10 +56,10 @@ def pseudo_depth(
 
 
 def guided_filter(guide: Tensor, source: Tensor, radius: int, epsilon: Tensor | float) -> Tensor:
-    """The source as a local linear function of the guide, both N x 1 x H x W.
+    """Return the source as a local linear function of the guide, both N x 1 x H x W.
 
-    He et al., "Guided Image Filtering" (ECCV 2010): windows of 2 ``radius`` + 1 px
-    a side, cut at the border; ``epsilon`` is the variance of the guide below which it has no say.
+    He et al., "Guided Image Filtering" (ECCV 2010): windows of 2 ``radius`` + 1 px a side, cut at
+    the border; where the variance of the guide is below ``epsilon``, it has little effect.
     """
     # Products of differences from the mean keep their digits.
     centre, level = (x.mean(dim=(2, 3), keepdim=True) for x in (guide, source))
@@ -73,7 +73,8 @@ def guided_filter(guide: Tensor, source: Tensor, radius: int, epsilon: Tensor | 
 
 
 def _box_mean(x: Tensor, radius: int) -> Tensor:
-    """Mean over the part of each window that lies inside, at a cost that no radius changes."""
+    """Return the mean over the part of each window inside the image; the cost does not depend on
+    the radius."""
     for axis in (2, 3):
         size, window = x.shape[axis], 2 * radius + 1
         border = (radius + 1, radius) if axis == 3 else (0, 0, radius + 1, radius)
@@ -89,7 +90,7 @@ def _box_mean(x: Tensor, radius: int) -> Tensor:
 
 
 def _ramp(y: Tensor, image: Tensor, generator: Generator) -> Tensor:
-    """Level ground below a camera: depth 1 / (y - horizon), and something far above it."""
+    """Return level ground below a camera: depth 1 / (y - horizon), and a far object above it."""
     n = image.shape[0]
     horizon = per_picture(uniform(n, image, generator, -0.6, 0.5))
     nearest = per_picture(log_uniform(n, image, generator, 0.03, 0.3))
@@ -97,7 +98,7 @@ def _ramp(y: Tensor, image: Tensor, generator: Generator) -> Tensor:
 
 
 def _plane(x: Tensor, y: Tensor, image: Tensor, generator: Generator) -> Tensor:
-    """A wall seen at an angle: the inverse of its depth is linear in the picture's coordinates."""
+    """Return a wall at an angle: the inverse of its depth is linear in the image coordinates."""
     n = image.shape[0]
     angle = per_picture(uniform(n, image, generator, -math.pi, math.pi))
     tilt = per_picture(uniform(n, image, generator, 0.2, 0.85))
@@ -106,7 +107,8 @@ def _plane(x: Tensor, y: Tensor, image: Tensor, generator: Generator) -> Tensor:
 
 
 def _field(size: tuple[int, int], image: Tensor, generator: Generator) -> Tensor:
-    """Smooth noise of deviation 1 or a little less, N x 1 x H x W: two octaves in varying parts."""
+    """Return smooth noise of deviation 1 or slightly less, N x 1 x H x W: two octaves, mixed at
+    random."""
     n = image.shape[0]
     part = per_picture(uniform(n, image, generator, 0, math.pi / 2))
     field = torch.zeros(1, device=image.device)
@@ -118,10 +120,11 @@ def _field(size: tuple[int, int], image: Tensor, generator: Generator) -> Tensor
 
 
 def _layers(y: Tensor, guide: Tensor, field: Tensor, generator: Generator) -> Tensor:
-    """Regions of one depth each, cut along contours of the field and of the picture's brightness.
+    """Return regions of one depth each, cut along contours of the field and of the image's
+    brightness.
 
-    In most pictures the farther ones tend to the top. Brightness counts with either sign, so that
-    it tells nothing of depth on average.
+    In most images, farther ones tend to the top. Brightness counts with a random sign, so that it
+    predicts no depth on average.
     """
     n = field.shape[0]
     upright = per_picture(uniform(n, field, generator, 0, 4))

@@ -1,4 +1,4 @@
-"""Degraded examples of whole pictures: arrays in and out, one number for how bad."""
+"""Degraded examples of whole images: arrays in and out, with one number for the severity."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ KINDS: Mapping[str, Callable[[Tensor, float, Generator], Tensor]] = {
 
 
 def degrade(kind: str, image: np.ndarray, severity: float, seed: int) -> np.ndarray:
-    """Degrade a uint8 picture, H x W x 3 or H x W; returns the same shape and dtype.
+    """Degrade a uint8 image, H x W x 3 or H x W; returns the same shape and dtype.
 
     ``kind`` is a key of `KINDS`. ``severity`` in [0, 1] goes from none to the worst that the heads
-    are trained on. The same seed gives the same picture on the same machine.
+    are trained on. The same seed gives the same image on the same machine.
     """
     if severity == 0:
         return image
@@ -40,5 +40,5 @@ def degrade(kind: str, image: np.ndarray, severity: float, seed: int) -> np.ndar
     degraded = KINDS[kind](clean, severity, generator)
     rounded = (degraded.clamp(0, 1) * 255).round().to(torch.uint8)
     result = rounded[0].permute(1, 2, 0).numpy()
-    # A grey picture stays one; green alone is what its noise would be, and its light.
+    # Grey images stay grey. Green alone has the noise and the light of a grey image.
     return np.ascontiguousarray(result[..., 1] if image.ndim == 2 else result)

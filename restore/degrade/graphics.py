@@ -1,6 +1,6 @@
-"""Drawings, screenshots and text pages: saturated colours that meet at hard edges, black on white.
+"""Drawings, screenshots and text pages: saturated colours with hard edges, black on white.
 
-A network trained on photographs alone takes such edges for damage: it blurred a one-pixel border
+A network trained only on photographs mistakes such edges for damage: it blurred a one-pixel border
 between saturated colours over 16 pixels and turned white paper grey.
 """
 
@@ -32,7 +32,7 @@ def graphics(n: int, height: int, width: int, generator: Generator) -> Tensor:
 
 
 def _colours(n: int, generator: Generator) -> Tensor:
-    """N x 3 x 1 x 1."""
+    """Draw colours, N x 3 x 1 x 1."""
     free = torch.rand(n, 3, 1, 1, generator=generator, device=generator.device)
     return torch.where(per_picture(chance(n, free, generator, SATURATED)), free.round(), free)
 
@@ -83,7 +83,7 @@ def _pages(n: int, height: int, width: int, generator: Generator) -> Tensor:
 
 
 def _noise(n: int, height: int, width: int, cell: int, generator: Generator) -> Tensor:
-    """N x 1 x height x width, uniform in [0, 1), constant over cells of that size."""
+    """Draw noise, N x 1 x height x width, uniform in [0, 1), constant over cells of that size."""
     size = (n, 1, -(-height // cell), -(-width // cell))
     coarse = torch.rand(size, generator=generator, device=generator.device)
     return F.interpolate(coarse, scale_factor=cell, mode="nearest")[..., :height, :width]

@@ -1,8 +1,7 @@
-"""Haze: light lost on its way from the scene, and airlight in its place.
+"""Haze: light is attenuated on its way from the scene and replaced by airlight.
 
-Images are N x 3 x H x W, float32 in [0, 1], as the file encodes them, which is where the public
-test sets apply the model; depths and transmissions are N x 1 x H x W. The randomness comes from the
-generator, which lives on the image's device.
+Images are N x 3 x H x W, float32 in [0, 1], as encoded in files, like the public test sets; depths
+and transmissions are N x 1 x H x W. The generator is on the image's device.
 """
 
 from __future__ import annotations
@@ -36,9 +35,10 @@ class Haze:
     """Fraction of pictures without haze."""
 
     def at(self, severity: float) -> Haze:
-        """Haze of one strength in every picture: optical depth is ``severity`` times the greatest.
+        """Return haze of one strength for all images: the optical depth is ``severity`` times the
+        largest.
 
-        ``severity`` lies in (0, 1]; 1 is the densest of these ranges.
+        ``severity`` is in (0, 1]; 1 is the densest of these ranges.
         """
         beta, median = self.beta[1] * severity, self.median[0] ** severity
         return replace(self, beta=(beta, beta), median=(median, median), none=0.0)
@@ -52,12 +52,12 @@ def haze(
     depth: Tensor | None = None,
     metric: Tensor | None = None,
 ) -> Tensor:
-    """A picture seen through homogeneous haze of random density and airlight; result in [0, 1].
+    """Add homogeneous haze of random density and airlight; the result is in [0, 1].
 
-    ``depth`` is N x 1 x H x W, above 0: in metres, for which beta is drawn, or in any unit where
-    ``metric`` (N truth values; None: all true) is false, for which the median transmission of the
-    picture is. Without it, a pseudo-depth is made up from the picture. ``scale`` multiplies beta; 0
-    is the picture itself.
+    ``depth`` is N x 1 x H x W, above 0. Where ``metric`` (N truth values; None: all true) is true,
+    it is in metres, and beta is drawn; elsewhere it has any unit, and the median transmission of
+    the image is drawn. Without ``depth``, a pseudo-depth is used. ``scale`` multiplies beta; 0
+    returns the image itself.
     """
     image = image.clamp(0, 1)
     if scale == 0:
@@ -78,17 +78,17 @@ def haze(
 
 
 def transmission(depth: Tensor, beta: Tensor | float) -> Tensor:
-    """The fraction of light that arrives from ``depth``: exp(-beta d), in (0, 1].
+    """Return the fraction of light that arrives from ``depth``: exp(-beta d), in (0, 1].
 
-    Beer's law; Narasimhan and Nayar, "Vision and the Atmosphere" (IJCV 2002). ``beta`` is
-    per unit of depth, a number or one that broadcasts.
+    Beer's law; Narasimhan and Nayar, "Vision and the Atmosphere" (IJCV 2002). ``beta`` is per unit
+    of depth, a number or a tensor that broadcasts.
     """
     smallest = torch.finfo(depth.dtype).tiny  # exp underflows to 0, which is outside
     return torch.exp(-beta * depth).clamp(min=smallest)
 
 
 def hazy(image: Tensor, transmission: Tensor, airlight: Tensor) -> Tensor:
-    """Koschmieder's model, I = J t + A (1 - t); ``airlight`` is N x 3 x 1 x 1 or broadcasts.
+    """Apply Koschmieder's model, I = J t + A (1 - t); ``airlight`` is N x 3 x 1 x 1 or broadcasts.
 
     Narasimhan and Nayar (IJCV 2002); He et al., "Single Image Haze Removal Using Dark Channel
     Prior" (CVPR 2009), eq. 1.
@@ -97,7 +97,7 @@ def hazy(image: Tensor, transmission: Tensor, airlight: Tensor) -> Tensor:
 
 
 def airlight(n: int, like: Tensor, generator: Generator, ranges: Haze = Haze()) -> Tensor:
-    """Colours of haze, N x 3 x 1 x 1, at most 1."""
+    """Draw colours of haze, N x 3 x 1 x 1, at most 1."""
     level = uniform(n, like, generator, *ranges.airlight)[:, None]
     offset = ranges.tint * (2 * torch.rand(n, 3, generator=generator, device=like.device) - 1)
     tinted = chance(n, like, generator, ranges.tinted)[:, None]

@@ -1,4 +1,4 @@
-"""JPEG, as a forward model applies it to a share of a batch."""
+"""JPEG compression of some images of a batch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from restore.degrade.random import Range, chance, uniform
 
 
 def maybe_jpeg(image: Tensor, generator: Generator, fraction: float, quality: Range) -> Tensor:
-    """Compress a ``fraction`` of the pictures at qualities drawn uniformly; the rest stay as is.
+    """Compress a ``fraction`` of the images at qualities drawn uniformly; the others are unchanged.
 
-    ``image`` is N x 3 x H x W in [0, 1], and so is the result. It is the codec's transform and
-    quantisation without the rounding to 8 bits (kornia's `jpeg_codec_differentiable`).
+    ``image`` is N x 3 x H x W in [0, 1], and so is the result. Applies the codec's transform and
+    quantisation without rounding to 8 bits (kornia's `jpeg_codec_differentiable`).
     """
     n = image.shape[0]
     chosen = chance(n, image, generator, fraction)

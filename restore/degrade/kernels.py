@@ -1,7 +1,7 @@
-"""Blur kernels: what a moving or misfocused camera makes of a point of light.
+"""Blur kernels: images of a point of light by a moving or misfocused camera.
 
 A kernel is s x s with s odd, sums to 1 and is nowhere negative. Its centroid is the centre pixel,
-so what it blurs does not shift.
+so blurring does not shift the image.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ EXPOSURES = (20.0, 200.0, 1000.0, 2000.0)
 def shake_kernels(
     n: int, size: int, generator: Generator, extent: Tensor | float | None = None
 ) -> Tensor:
-    """Kernels of camera shake, N x size x size, on the generator's device.
+    """Draw kernels of camera shake, N x size x size, on the generator's device.
 
-    ``extent`` (a number, or one per kernel; ``size`` unless given) is the side, in pixels, of the
-    smallest square around the centroid that holds the trajectory; ``size`` must not be less.
+    ``extent`` (a number, or one per kernel; ``size`` by default) is the side, in pixels, of the
+    smallest square around the centroid that contains the trajectory. ``size`` must be at least
+    ``extent``.
     """
     extents = torch.as_tensor(size if extent is None else extent, device=generator.device)
     paths = trajectories(n, generator)[:, None]
@@ -35,12 +36,13 @@ def shake_kernels(
 
 
 def trajectories(n: int, generator: Generator) -> Tensor:
-    """Paths of shaking cameras, N x STEPS complex numbers x + iy, starting near 0, of any scale.
+    """Draw paths of shaking cameras, N x STEPS complex numbers x + iy, starting near 0, of any
+    scale.
 
-    A particle at steady speed whose heading jitters and sometimes reverses, held back by a pull
-    towards where it started (Boracchi and Foi, "Modeling the Performance of Image Restoration from
-    Motion Blur", TIP 2012). Rates are those of DeblurGAN (Kupyn et al., CVPR 2018), but for the
-    pull: theirs bends the heading, ours slows the particle, so that sums replace 2000 steps.
+    A particle moves at constant speed; its heading jitters and sometimes reverses, and it is pulled
+    back to its start (Boracchi and Foi, "Modeling the Performance of Image Restoration from Motion
+    Blur", TIP 2012). Rates are those of DeblurGAN (Kupyn et al., CVPR 2018), except for the pull:
+    theirs bends the heading, ours slows the particle, so that sums replace 2000 steps.
     """
     like = torch.empty(0, device=generator.device)
 
@@ -65,9 +67,10 @@ def trajectories(n: int, generator: Generator) -> Tensor:
 
 
 def fit(paths: Tensor, radius: Tensor) -> Tensor:
-    """N x K x T paths, each centred on its mean, a picture's K scaled alike to reach ``radius``.
+    """Centre N x K x T paths, each on its mean, and scale the K paths of an image equally to reach
+    ``radius``.
 
-    The farthest of a picture's points then lies N ``radius`` pixels off in x or in y.
+    The farthest point of an image is then N ``radius`` pixels away in x or in y.
     """
     centred = paths - paths.mean(dim=-1, keepdim=True)
     reach = torch.view_as_real(centred).abs().flatten(1).amax(dim=1)
@@ -75,10 +78,11 @@ def fit(paths: Tensor, radius: Tensor) -> Tensor:
 
 
 def splat(points: Tensor, size: int) -> Tensor:
-    """... x T points x + iy -> ... x size x size kernels, each point shared by its four pixels.
+    """Convert ... x T points x + iy to ... x size x size kernels; each point is shared by its four
+    pixels.
 
-    Shares are bilinear: they keep the centroid exactly. As a product of matrices it is also the
-    same on every run, which atomic additions are not.
+    Shares are bilinear, which keeps the centroid exact. The product of matrices gives the same
+    result in every run, unlike atomic additions.
     """
     pixels = torch.arange(size, device=points.device) - (size - 1) / 2
 
@@ -90,42 +94,44 @@ def splat(points: Tensor, size: int) -> Tensor:
 
 
 def defocus_kernels(radius: Tensor, size: int) -> Tensor:
-    """Anti-aliased discs, ... x size x size, one for each of ... radii in pixels.
+    """Return anti-aliased discs, ... x size x size, one for each of ... radii in pixels.
 
     Their variance is that of an ideal disc, radius**2 / 4 in x and in y, to 3 % from radius 2.5 on
     and to 16 % from 1 on, where pixels are coarse; below 0.8 they are a point.
     """
     pixels = torch.arange(size, device=radius.device) - (size - 1) / 2
     distance = torch.hypot(pixels[:, None], pixels)
-    # The soft edge adds 5/12 to the square of the radius that the variance speaks of.
+    # The soft edge adds 5/12 to the square of the radius in the variance.
     inner = (radius**2 - 5 / 12).clamp(min=0.25).sqrt()[..., None, None]
     kernels = (inner + 0.5 - distance).clamp(0, 1)
     return kernels / kernels.sum(dim=(-1, -2), keepdim=True)
 
 
 def apply_kernels(image: Tensor, kernels: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Convolve pictures N x C x H x W with kernels N x K x s x s and blend the K results.
+    """Convolve images N x C x H x W with kernels N x K x s x s and blend the K results.
 
-    ``weights``, N x K x H x W, sum to 1 over K; without them all results weigh the same. Borders
-    are reflected, or repeated where a picture is smaller than the kernel reaches.
+    ``weights``, N x K x H x W, sum to 1 over K; by default, all results have equal weight. Borders
+    are reflected, or repeated if an image is smaller than half a kernel.
     """
     count, size = kernels.shape[1], kernels.shape[-1]
     height, width = image.shape[2:]
     margin = size // 2
     mode = "reflect" if margin < min(height, width) else "replicate"
     padded = F.pad(image, (margin,) * 4, mode=mode)
-    canvas = [-(-side // 16) * 16 for side in padded.shape[2:]]  # FFTs like round sizes
+    canvas = [
+        -(-side // 16) * 16 for side in padded.shape[2:]
+    ]  # FFTs are fastest at composite sizes
     spectrum = torch.fft.rfft2(padded, s=canvas)
     result = torch.zeros_like(image)
     for k in range(count):
         some: slice | Tensor = slice(None)
-        if weights is not None:  # a kernel without weight costs nothing
+        if weights is not None:  # skip kernels without weight
             some = weights[:, k].flatten(1).any(dim=1).nonzero()[:, 0]
             if not len(some):  # MKL raises on an FFT of an empty batch (torch 2.14)
                 continue
         kernel = torch.fft.rfft2(kernels[some, k], s=canvas)[:, None]
         blurred = torch.fft.irfft2(spectrum[some] * kernel, s=canvas)
-        # Kernels have their centre at (margin, margin), not at the origin: all moved that far.
+        # Kernels are centred at (margin, margin), not at the origin: shift the result by that.
         blurred = blurred[..., 2 * margin :, 2 * margin :][..., :height, :width]
         result[some] += blurred / count if weights is None else blurred * weights[some, k, None]
     return result

@@ -1,7 +1,7 @@
-"""Low light: a picture as the same camera takes it with far less of it.
+"""Low light: an image as taken by the same camera with far less light.
 
-Images are N x 3 x H x W, float32, sRGB-encoded in [0, 1]; light is linear where an argument is
-called so. The randomness comes from the generator, which lives on the image's device.
+Images are N x 3 x H x W, float32, sRGB-encoded in [0, 1]; light is linear if an argument is called
+so. The generator is on the image's device.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LowLight:
     gamma: Range = (0.9, 1.6)
     """Exponent on linear light: dark parts of real pairs lose more than bright ones."""
     saturation: Range = (0.6, 1.0)
-    """What is left of the distance from grey."""
+    """Factor of the distance from grey."""
     drift: float = 0.15
     """The gains of red and blue lie within a factor of 1 + drift, drawn log-uniformly."""
     shot: Range = (3e-5, 2e-3)
@@ -40,10 +40,11 @@ class LowLight:
     """Fraction of pictures that are left well exposed."""
 
     def at(self, severity: float) -> LowLight:
-        """One darkness for every picture, and no JPEG.
+        """Return one darkness for all images, without JPEG.
 
-        ``severity`` lies in (0, 1]: the logarithms of exposure and gamma and the deviation of shot
-        noise go with it, and how far colours may drift and fade; 1 is the darkest of these ranges.
+        ``severity`` is in (0, 1]: it scales the logarithms of exposure and gamma, the deviation of
+        shot noise, and the ranges of colour shift and desaturation; 1 is the darkest of these
+        ranges.
         """
         exposure, gamma = self.exposure[0] ** severity, self.gamma[1] ** severity
         shot = self.shot[1] * severity**2
@@ -62,14 +63,14 @@ class LowLight:
 def lowlight(
     image: Tensor, generator: Generator, ranges: LowLight = LowLight(), scale: float = 1.0
 ) -> Tensor:
-    """A picture taken with too little light: darker, duller, off in colour, noisy, of 8 bits.
+    """Darken an image: darker, desaturated, with a colour cast, noisy, of 8 bits.
 
-    In linear light: white balance drifts, saturation falls, exposure and gamma darken it (as in the
-    synthetic pairs of Lv et al., "Attention Guided Low-Light Image Enhancement", IJCV 2021), the
-    sensor adds noise at that exposure; then it is encoded, rounded, and some are JPEG-compressed.
-    ``scale`` multiplies the logarithms of exposure, gamma and gains, the loss of saturation, and
-    the deviation of the noise; 0 is the picture itself. The result is in [0, 1], in steps of 1/255
-    unless the picture is one of those left well exposed.
+    In linear light, white balance shifts, saturation falls, exposure and gamma darken (as in the
+    synthetic pairs of Lv et al., "Attention Guided Low-Light Image Enhancement", IJCV 2021), and
+    the sensor adds noise at that exposure. The image is then encoded and rounded, and some are
+    JPEG-compressed. ``scale`` multiplies the logarithms of exposure, gamma and gains, the loss of
+    saturation, and the deviation of the noise; 0 returns the image itself. The result is in [0, 1],
+    in steps of 1/255, except for images that are left well exposed.
     """
     image = image.clamp(0, 1)
     if scale == 0:
@@ -90,10 +91,10 @@ def lowlight(
 def dark_noise(
     low: Tensor, generator: Generator, shot: Range = (1e-5, 5e-4), none: float = 0.3
 ) -> Tensor:
-    """More noise for the dark picture of a real pair, which a tripod and base ISO kept clean.
+    """Add noise to the dark image of a real pair, which was taken on a tripod at base ISO.
 
-    ``low`` is sRGB-encoded, N x 3 x H x W; it gets sensor noise in linear light with ``shot``
-    drawn log-uniformly, and is rounded to 8 bits. A fraction ``none`` stays as it is.
+    ``low`` is sRGB-encoded, N x 3 x H x W. Sensor noise is added in linear light with ``shot``
+    drawn log-uniformly, and the result is rounded to 8 bits. A fraction ``none`` is unchanged.
     """
     n = low.shape[0]
     drawn = log_uniform(n, low, generator, *shot)
@@ -104,7 +105,7 @@ def dark_noise(
 
 
 def shift_colour(linear: Tensor, gains: Tensor, saturation: Tensor) -> Tensor:
-    """White balance off by ``gains`` (N x 3), then colours pulled to grey by ``saturation`` (N)."""
+    """Multiply white balance by ``gains`` (N x 3), then desaturate by ``saturation`` (N)."""
     linear = linear * gains[:, :, None, None]
     weights = linear.new_tensor(_LUMINANCE)[:, None, None]
     grey = (linear * weights).sum(dim=1, keepdim=True)
@@ -112,25 +113,25 @@ def shift_colour(linear: Tensor, gains: Tensor, saturation: Tensor) -> Tensor:
 
 
 def darken(linear: Tensor, exposure: Tensor, gamma: Tensor) -> Tensor:
-    """exposure x light ** gamma, with one of each per picture: white becomes ``exposure``."""
+    """Return exposure x light ** gamma, with one of each per image: white becomes ``exposure``."""
     return per_picture(exposure) * linear.clamp(min=0) ** per_picture(gamma)
 
 
 def to_linear(encoded: Tensor) -> Tensor:
-    """sRGB decoded to linear light (IEC 61966-2-1); values in [0, 1]."""
+    """Decode sRGB to linear light (IEC 61966-2-1); values in [0, 1]."""
     curved = ((encoded + 0.055) / 1.055) ** 2.4
     return torch.where(encoded <= 0.04045, encoded / 12.92, curved)
 
 
 def to_srgb(linear: Tensor) -> Tensor:
-    """Linear light, cut to [0, 1], encoded as sRGB (IEC 61966-2-1)."""
+    """Clip linear light to [0, 1] and encode it as sRGB (IEC 61966-2-1)."""
     linear = linear.clamp(0, 1)
     curved = 1.055 * linear ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curved)
 
 
 def round8(image: Tensor) -> Tensor:
-    """To the nearest of the levels that 8 bits hold, in [0, 1]."""
+    """Round to the levels of 8 bits, in [0, 1]."""
     return (image.clamp(0, 1) * 255).round() / 255
 
 

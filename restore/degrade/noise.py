@@ -1,7 +1,7 @@
-"""Noise of photographs: Gaussian, and that of a camera seen through its processing.
+"""Noise of photographs: Gaussian, and that of a camera after its processing.
 
-Images are N x 3 x H x W, float32, sRGB-encoded in [0, 1]. Every function is pure: the randomness
-comes from the generator, which lives on the image's device.
+Images are N x 3 x H x W, float32, sRGB-encoded in [0, 1]. Every function is pure; the generator is
+on the image's device.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class CameraNoise:
     jpeg_quality: Range = (60.0, 100.0)
 
     def at(self, severity: float) -> CameraNoise:
-        """One noise level, without JPEG: ``severity`` in (0, 1] of the deviation of the strongest
-        shot noise."""
+        """Return one noise level, without JPEG: ``severity`` in (0, 1] of the deviation of the
+        strongest shot noise."""
         shot = self.shot[1] * severity**2
         return replace(self, shot=(shot, shot), jpeg=0.0)
 
@@ -69,13 +69,13 @@ def gaussian_noise(image: Tensor, sigma: Tensor | float, generator: Generator) -
 def camera_noise(
     image: Tensor, generator: Generator, ranges: CameraNoise = CameraNoise(), scale: float = 1.0
 ) -> Tensor:
-    """What a camera would have delivered: noise added to the raw signal, then processed again.
+    """Add noise to the raw signal of an image and process it again, as a camera does.
 
-    The picture is taken back to linear camera colours (tone curve, gamma, colour matrix and white
-    balance inverted), gets Poisson-Gaussian noise there, and returns the same way; half of the
-    results are JPEG-compressed. Levels and formulas are those of "Unprocessing Images for Learned
-    Raw Denoising" (Brooks et al., CVPR 2019, section 3); that noise has the correlation a
-    bilinear demosaic leaves is ours. ``scale`` multiplies the noise; 0 switches all of it off.
+    The image is converted to linear camera colours (tone curve, gamma, colour matrix and white
+    balance inverted), gets Poisson-Gaussian noise there, and is converted back; half of the results
+    are JPEG-compressed. Levels and formulas are those of "Unprocessing Images for Learned Raw
+    Denoising" (Brooks et al., CVPR 2019, section 3). The correlation of the noise, as left by a
+    bilinear demosaic, is our addition. ``scale`` multiplies the noise; 0 disables all of it.
 
     The result is in [0, 1].
     """
@@ -95,7 +95,7 @@ def camera_noise(
 def _camera(
     n: int, like: Tensor, generator: Generator, ranges: CameraNoise
 ) -> tuple[Tensor, Tensor]:
-    """Colour matrices (N x 3 x 3, sRGB -> camera) and white-balance gains (N x 3)."""
+    """Draw colour matrices (N x 3 x 3, sRGB to camera) and white-balance gains (N x 3)."""
     to_camera = torch.tensor(_XYZ_TO_CAMERA, device=like.device)
     weights = torch.rand(n, len(_XYZ_TO_CAMERA), generator=generator, device=like.device)
     weights = weights / weights.sum(dim=1, keepdim=True)

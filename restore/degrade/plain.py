@@ -1,7 +1,7 @@
-"""Pictures without texture: flat ones, ramps and steps, most of them grey.
+"""Images without texture: flat ones, ramps and steps, most of them grey.
 
-Nothing in them tells haze from a bright wall, or darkness from black paint, so a head is to leave
-them unchanged; one that has never seen them answers with casts and halos.
+In such an image, haze cannot be told from a bright wall, nor darkness from black paint, so a head
+must leave it unchanged. Heads that were never trained on such images add casts and halos.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ TINT = 0.2
 
 
 def plain(n: int, height: int, width: int, generator: Generator) -> Tensor:
-    """N x 3 x height x width in [0, 1], on the generator's device: a third each flat, a ramp and a
-    step between two levels, in any direction and place."""
+    """Draw N x 3 x height x width in [0, 1], on the generator's device: a third each flat, a ramp
+    and a step between two levels, in any direction and place."""
     device = generator.device
     like = torch.empty(n, 1, 1, 1, device=device)
 

@@ -1,7 +1,7 @@
-"""Rain: bright streaks added to a picture.
+"""Rain: bright streaks added to an image.
 
-Images are N x 3 x H x W, float32 in [0, 1], as the file encodes them. The randomness comes from the
-generator, which lives on the image's device.
+Images are N x 3 x H x W, float32 in [0, 1], as encoded in files. The generator is on the image's
+device.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Rain:
     """Fraction of rainy pictures behind a thin veil of haze, transmission 0.8 to 1."""
 
     def at(self, severity: float) -> Rain:
-        """Added rain of one mean in every picture: that of the heaviest times the square of
+        """Return rain of one mean for all images: that of the heaviest times the square of
         ``severity``, in (0, 1]. The upper half is of the heavy kind."""
         mean = self.heavy.mean[1] * severity**2
         return replace(
@@ -73,11 +73,11 @@ class Rain:
 
 
 def rain(image: Tensor, generator: Generator, ranges: Rain = Rain(), scale: float = 1.0) -> Tensor:
-    """A picture seen through rain: min(1, J + S), the additive model of Yang et al. (eq. 1).
+    """Add rain: min(1, J + S), the additive model of Yang et al. (eq. 1).
 
-    S is equal in all channels and never negative: it is thresholded noise smeared along lines, one
-    layer for each direction and size of streaks, as Garg and Nayar (IJCV 2007) see streaks from
-    afar. ``scale`` multiplies S and the veil; 0 is the picture itself. The result is in [0, 1].
+    S is equal in all channels and never negative: thresholded noise smeared along lines, one layer
+    for each direction and size of streaks, as distant streaks look in Garg and Nayar (IJCV 2007).
+    ``scale`` multiplies S and the veil; 0 returns the image itself. The result is in [0, 1].
     """
     if scale == 0:
         return image.clamp(0, 1)
@@ -115,17 +115,17 @@ def streaks(
     angle: Tensor,
     brightness: Tensor,
 ) -> Tensor:
-    """M layers of parallel streaks, M x H x W, nowhere negative.
+    """Draw M layers of parallel streaks, M x H x W, nowhere negative.
 
     Each argument holds M numbers: ``mean`` of the layer, ``length`` and ``width`` in pixels,
-    ``angle`` in radians from the horizontal, ``brightness`` of the brightest single streak. They
-    begin at random pixels, as many as the mean asks for.
+    ``angle`` in radians from the horizontal, ``brightness`` of the brightest single streak. Streaks
+    start at random pixels; their number follows from the mean.
     """
-    margin = math.ceil(float(length.max()) / 2) + 2  # streaks that begin outside reach in
-    # FFTs like round sizes.
+    margin = math.ceil(float(length.max()) / 2) + 2  # streaks may start outside
+    # FFTs are fastest at composite sizes.
     canvas = [-(-(side + margin) // 32) * 32 for side in size]
     kernel = _line(canvas, length, width, angle)
-    typical = 0.65  # the mean of what a streak has of its layer's brightness
+    typical = 0.65  # the mean brightness of a streak, relative to the brightest
     density = mean / (kernel.sum(dim=(1, 2)) * brightness * typical)
     brightness = brightness * (density / DENSEST).clamp(min=1)
     draws = torch.rand(2, *kernel.shape, generator=generator, device=kernel.device)
@@ -138,8 +138,8 @@ def streaks(
 def _draw_layers(
     heavy: Tensor, ranges: Rain, generator: Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """How the layers of N pictures look: to which picture each of M layers belongs, and M lengths,
-    widths, angles and brightnesses."""
+    """Draw the layers of N images: the image of each of M layers, and M lengths, widths, angles and
+    brightnesses."""
     n = len(heavy)
 
     fewest, most = (
@@ -172,7 +172,7 @@ def _draw_layers(
 
 
 def _line(canvas: list[int], length: Tensor, width: Tensor, angle: Tensor) -> Tensor:
-    """Anti-aliased line segments around the origin of a periodic canvas, M x H x W, at most 1."""
+    """Draw anti-aliased lines around the origin of a periodic canvas, M x H x W, at most 1."""
     rows, columns = (
         torch.fft.fftfreq(side, 1 / side, device=length.device) for side in canvas
     )  # 0, 1, ... and ..., -1: distances from the origin when edges meet

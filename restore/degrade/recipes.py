@@ -1,4 +1,4 @@
-"""What each head is trained against: clean patches in, degraded patches out."""
+"""The degradation that each head is trained to undo: clean patches in, degraded patches out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from restore.degrade.random import chance, per_picture
 
 
 def denoise(clean: Tensor, generator: Generator) -> Tensor:
-    """Half of the pictures with blind Gaussian noise, sigma U(0, 55)/255, half with a camera's.
+    """Add blind Gaussian noise, sigma U(0, 55)/255, to half of the images, and camera noise to the
+    others.
 
-    Gaussian results are not clipped: a denoiser that has only seen clipped noise is biased on
-    noise that is not, and clipping is there in the camera half.
+    Gaussian results are not clipped: a denoiser trained only on clipped noise is biased on
+    unclipped noise. The camera half is clipped.
     """
     n = clean.shape[0]
     sigma = MAX_SIGMA * torch.rand(n, generator=generator, device=clean.device)
@@ -32,17 +33,17 @@ def denoise(clean: Tensor, generator: Generator) -> Tensor:
 
 
 def derain(clean: Tensor, generator: Generator) -> Tensor:
-    """Six in ten rainy pictures in heavy rain, four in light rain; one in ten in none."""
+    """Add heavy rain to six in ten images and light rain to four; one in ten stays dry."""
     return rain(clean, generator)
 
 
 def deblur(clean: Tensor, generator: Generator) -> Tensor:
-    """Shake, defocus and a little noise, as `Blur` has them."""
+    """Apply shake, defocus and a little noise, as in `Blur`."""
     return blur(clean, generator)
 
 
 def dehaze(clean: Tensor, generator: Generator) -> Tensor:
-    """Haze by a depth made up from the picture."""
+    """Add haze at a synthetic depth."""
     return haze(clean, generator)
 
 
@@ -52,8 +53,8 @@ room's farthest point is 0.6 to 1.6."""
 
 
 def dehaze_at_depth(clean: Tensor, generator: Generator, depth: Tensor, metric: Tensor) -> Tensor:
-    """Haze by the depth that is known. Eight of ten rooms have the haze of `ROOMS`, by their depth
-    in fractions of the farthest; all others count as scenes of any size."""
+    """Add haze at a known depth. Eight in ten rooms have the haze of `ROOMS`, by their depth in
+    fractions of the farthest; all others count as scenes of any size."""
     rooms = metric & chance(len(clean), clean, generator, 0.8)
     depth = depth.clamp(min=1e-3)
     farthest = depth.flatten(1).amax(dim=1)[:, None, None, None]
@@ -61,17 +62,17 @@ def dehaze_at_depth(clean: Tensor, generator: Generator, depth: Tensor, metric: 
 
 
 def enhance(clean: Tensor, generator: Generator) -> Tensor:
-    """The same camera with far less light, as `LowLight` has it."""
+    """Simulate the same camera with far less light, as in `LowLight`."""
     return lowlight(clean, generator)
 
 
 def blurred_pair(blurred: Tensor, sharp: Tensor, generator: Generator) -> Tensor:
-    """One pair in twenty is the sharp picture twice: what is sharp is to stay as it is."""
+    """Replace one pair in twenty by its sharp image twice, so that sharp images stay unchanged."""
     return _mostly(blurred, sharp, generator, 0.05)
 
 
 def dark_pair(dark: Tensor, bright: Tensor, generator: Generator) -> Tensor:
-    """More noise in most dark pictures; one pair in ten is the well-exposed picture twice."""
+    """Add noise to most dark images; one pair in ten is its well-exposed image twice."""
     return _mostly(dark_noise(dark, generator), bright, generator, 0.1)
 
 
@@ -82,12 +83,12 @@ def _mostly(degraded: Tensor, clean: Tensor, generator: Generator, healthy: floa
 
 @dataclass(frozen=True)
 class Recipe:
-    """How patches of a head's training pictures get their degraded half.
+    """How training images of a head are degraded.
 
-    ``degrade`` makes it from clean patches (N x 3 x H x W in [0, 1]); ``at_depth`` does so where
-    the depth is known too (clean, generator, depth N x 1 x H x W, whether it is metric: N);
-    ``pair`` makes the degraded half of real pairs (degraded, clean, generator) more like what
-    people have: it adds what the pairs have too little of, and healthy pictures.
+    ``degrade``: degrades clean patches (N x 3 x H x W in [0, 1]). ``at_depth``: does so at a known
+    depth (clean, generator, depth N x 1 x H x W, whether it is metric: N). ``pair``: makes the
+    degraded half of real pairs (degraded, clean, generator) more like users' images: it adds
+    degradations that the pairs lack, and healthy images.
     """
 
     degrade: Callable[[Tensor, Generator], Tensor]

@@ -1,4 +1,4 @@
-"""A contact sheet: every degradation at several severities, to look at."""
+"""A contact sheet of every degradation at several severities."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LABEL = 14
 
 
 def contact_sheet(image: np.ndarray, seed: int) -> np.ndarray:
-    """H x W x 3 uint8: a row for each kind of `KINDS`, a column for each of `SEVERITIES`.
+    """Return H x W x 3 uint8: a row for each kind of `KINDS`, a column for each of `SEVERITIES`.
 
-    ``image`` is uint8, H x W x 3 or H x W; its middle is shown, 256 pixels a side at most.
+    ``image`` is uint8, H x W x 3 or H x W; its centre is shown, at most 256 pixels a side.
     """
     colour = rgb(image)
     rows = [
@@ -27,7 +27,7 @@ def contact_sheet(image: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _labelled(image: np.ndarray, kind: str, severity: float, seed: int) -> np.ndarray:
-    # Degraded whole, then cut: haze and blur look at more than what is shown.
+    # Degraded whole, then cut: haze and blur depend on more than the part shown.
     shown = _middle(degrade(kind, _middle(image, 3 * SIDE), severity, seed), SIDE)
     height, width, _ = shown.shape
     tile = Image.new("RGB", (width, height + _LABEL))

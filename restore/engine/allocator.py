@@ -1,7 +1,7 @@
-"""Where memory on the CPU comes from.
+"""Memory allocation on the CPU.
 
-A network takes and returns large pieces all the time. Left alone, the C library returns most of
-them to the system, which clears every page before it gives it out again: up to a quarter of the
+A network allocates and frees large blocks continuously. By default, the C library returns most of
+them to the system, which clears every page before it is allocated again: up to a quarter of the
 time.
 """
 
@@ -13,10 +13,10 @@ import os
 import sys
 from collections.abc import Callable
 
-# As malloc.h of GNU's C library names them.
+# Names in malloc.h of GNU's C library.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _KEPT = 1 << 30
-_LARGEST_KEPT = 32 << 20  # more it does not take
+_LARGEST_KEPT = 32 << 20  # the largest value that it accepts
 _OWN = (
     *("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX"),
     "GLIBC_TUNABLES",
@@ -25,12 +25,12 @@ _OWN = (
 
 @functools.cache
 def keep_pages() -> None:
-    """Have this process keep what it frees for what comes next, in pieces of at most 32 MiB, up to
-    1 GiB at the end of its heap and all before what is still in use; and take large pieces in large
-    pages.
+    """Make this process keep freed memory for reuse, and allocate large blocks in large pages.
 
-    The first needs GNU's C library and is left alone where the environment has settings of its own.
-    The second is an option of torch on Linux, which it reads at its first tensor.
+    Kept are blocks of at most 32 MiB, up to 1 GiB at the end of the heap, and everything before
+    blocks still in use. This requires GNU's C library, and is skipped if the environment has
+    settings of its own. Large pages are an option of torch on Linux, which it reads at its first
+    tensor.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if any(name in os.environ for name in _OWN):
@@ -39,11 +39,11 @@ def keep_pages() -> None:
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_TRIM_THRESHOLD, _KEPT)
-        mallopt(_ARENA_MAX, 1)  # those of other threads keep nothing, whatever they are told
+        mallopt(_ARENA_MAX, 1)  # arenas of other threads ignore these settings
 
 
 def give_back() -> None:
-    """Return what is kept to the system."""
+    """Return kept memory to the system."""
     malloc_trim = _from_glibc("malloc_trim")
     if malloc_trim is not None:
         malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Images as callers hold them, converted to the arrays that the engine restores, and back."""
+"""Conversion between callers' images and the arrays that the engine restores."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ _PIL_MODES = {"L": "L", "RGB": "RGB", "I;16": "I;16", "F": "F", "LA": "L", "RGBA
 
 @dataclass(frozen=True)
 class Converted:
-    """A caller's image as the engine takes it.
+    """A caller's image in the form that the engine restores.
 
     ``arrays``: the image, or all of a batch, of one shape: H x W x 3 or H x W, uint8, uint16 or
-    float32.
-    ``back``: makes an image of the caller's kind, shape, dtype and device from as many results.
+    float32. ``back``: converts as many results to the caller's kind, shape, dtype and device.
     """
 
     arrays: Sequence[np.ndarray]
@@ -41,7 +40,7 @@ class Converted:
 
 
 def convert(image: Any, *, copy: bool = False) -> Converted:
-    """Convert an image of any kind that `Restorer` takes.
+    """Convert an image of any kind that `Restorer` accepts.
 
     ``copy``: whether the arrays stay unchanged when the caller changes the image.
 
@@ -63,7 +62,7 @@ def _is_path(image: object) -> bool:
 
 
 def _from_array(array: np.ndarray) -> Converted:
-    """H x W, or H x W x 1, 3 or 4; the fourth channel is alpha."""
+    """Convert H x W, or H x W x 1, 3 or 4; the fourth channel is alpha."""
     shape, dtype = array.shape, array.dtype
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in _CHANNELS):
         turned = len(shape) == 3 and shape[0] in _CHANNELS
@@ -91,7 +90,7 @@ def _from_array(array: np.ndarray) -> Converted:
 
 
 def _in_known_type(array: np.ndarray) -> np.ndarray:
-    """Floats of any width to float32, and any byte order to the machine's."""
+    """Convert floats of any width to float32, and any byte order to the machine's."""
     if array.dtype.kind != "f":
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.size:
@@ -105,7 +104,7 @@ def _in_known_type(array: np.ndarray) -> np.ndarray:
 
 
 def _from_tensor(tensor: torch.Tensor, copy: bool) -> Converted:
-    """H x W; C x H x W or H x W x C; N x C x H x W; with 1, 3 or 4 channels."""
+    """Convert H x W; C x H x W or H x W x C; N x C x H x W; with 1, 3 or 4 channels."""
     import torch
 
     shape, device, dtype = tensor.shape, tensor.device, tensor.dtype
@@ -127,8 +126,8 @@ def _from_tensor(tensor: torch.Tensor, copy: bool) -> Converted:
 
 
 def _order(shape: Sequence[int]) -> tuple[int, ...]:
-    """The axes of a tensor in the order (N,) H, W, C. Channels come first where both ends could be
-    channels, as torch has them."""
+    """Return the axes of a tensor in the order (N,) H, W, C. If both ends could be channels, they
+    come first, as in torch."""
     if len(shape) == 2:
         return 0, 1
     if len(shape) == 3 and shape[0] in _CHANNELS:
@@ -144,7 +143,7 @@ def _order(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _from_pil(image: PIL.Image.Image) -> Converted:
-    """Palettes are converted to RGB or RGBA, and bilevel images to L."""
+    """Convert a PIL image; palettes become RGB or RGBA, and bilevel images L."""
     import PIL.Image
 
     try:

@@ -1,4 +1,4 @@
-"""Programs that run a network, by name. Importing this imports none of them."""
+"""Runtimes for networks, by name. Importing this module imports none of them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TORCH, ONNXRUNTIME, TRITON, PLAIN = "torch", "onnxruntime", "triton", "plain"
 
 
 class Backend(Protocol):
-    """A network that is loaded; ``compute`` is where it runs, and in which precision.
+    """A loaded network.
 
-    ``by_windows`` says whether it can confine grid mixing to windows, ``by_strips`` whether it can
-    compute a layer in strips.
+    ``compute``: its device and precision. ``by_windows``: whether it can confine grid mixing to
+    windows. ``by_strips``: whether it can compute a layer in strips.
     """
 
     name: str
@@ -37,21 +37,27 @@ class Backend(Protocol):
         hold: str = SOME,
         share: Share = ignore,
     ) -> np.ndarray:
-        """N x 3 x H x W float32, RGB in [0, 1], H and W multiples of the model's size rule, times
-        the number of windows, down and across, that grid mixing is confined to.
+        """Restore N x 3 x H x W float32, RGB in [0, 1]; the result has the same shape and may leave
+        that range.
 
-        Returns the same, which may leave that range. ``hold`` says how much to keep in memory:
-        `ALL` of every layer at once, `SOME`, or the `LEAST`. ``share`` is told how much is done, by
-        torch on a CPU, layer by layer; what it raises ends the work. Raises `NotEnoughMemoryError`
-        where the pictures are too large for this machine. Several threads may call at a time.
+        Args:
+            windows: number of windows, down and across, that grid mixing is confined to. H and W
+                are multiples of the model's size rule times these numbers.
+            hold: how much of the layers to keep in memory: `ALL`, `SOME`, or the `LEAST`.
+            share: called with the finished share of the work, by torch on a CPU after each layer.
+                An exception in it ends the work.
+
+        Raises `NotEnoughMemoryError` if the images are too large for this machine. Several threads
+        may call it at a time.
         """
 
 
 def load(name: str, model: Model, device: str, precision: str) -> Backend:
-    """The backend of that name, "torch", "onnxruntime", "triton" or "plain", with the model.
+    """Load a model in the backend of a name: "torch", "onnxruntime", "triton" or "plain".
 
-    ``device`` and ``precision`` are the `Restorer`'s. Raises `UsageError` for a backend that does
-    not exist or lacks the precision, `RestoreError` where torch is missing, and as `Restorer` does.
+    ``device`` and ``precision`` are those of `Restorer`. Raises `UsageError` for a backend that
+    does not exist or lacks the precision, `RestoreError` where torch is missing, and as `Restorer`
+    does.
     """
     if name not in BACKENDS:
         *names, last = BACKENDS

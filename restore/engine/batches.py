@@ -1,4 +1,4 @@
-"""How many images, or tiles of them, go through the network at once."""
+"""Number of images, or tiles of them, that go through the network at once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST_AT_ONCE = 8
 def batch_size(device: DeviceLike, size: Pair) -> int:
     """Return how many images of (height, width) are restored together.
 
-    On a CPU one: it keeps the CPU busy, and its bytes are those of a single image, where the last
-    digits of float32 would differ in a batch. On a GPU a power of two, so that a run that continues
-    after a multiple of `MOST_AT_ONCE` frames has the same groups, and so the same digits.
+    On a CPU, one: a single image keeps the CPU busy, and in a batch the last digits of float32
+    would differ. On a GPU, a power of two, so that a run that continues after a multiple of
+    `MOST_AT_ONCE` frames has the same groups, and the same digits.
     """
     if device.type != "cuda":
         return 1
@@ -33,10 +33,11 @@ def batch_size(device: DeviceLike, size: Pair) -> int:
 
 
 def tiles_at_once(device: DeviceLike, size: Pair, row: int, pictures: int = 1) -> int:
-    """Return how many tiles of (height, width) of a ``row`` of tiles are restored together, each in
-    as many ``pictures``: at least one, and otherwise no more in all than `batch_size`.
+    """Return how many tiles of (height, width) in a ``row`` of tiles are restored together, each
+    from as many ``pictures``: at least one, and otherwise at most `batch_size` in all.
 
-    A row goes in the fewest groups, all equal but for the last: a GPU has to warm up for each size.
+    A row is divided into the fewest groups, all equal except for the last: a GPU has to warm up for
+    each size.
     """
     most = max(1, batch_size(device, size) // pictures)
     groups = math.ceil(row / most)

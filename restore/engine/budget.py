@@ -31,7 +31,7 @@ def parsed(amount: str) -> int:
     `UsageError`."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", amount.strip().lower())
     if not found or not float(found[1]):
-        raise UsageError(f"max memory is {amount!r}; say for instance 4GiB or 800MiB")
+        raise UsageError(f"max_memory is {amount!r}; use a size such as 4GiB or 800MiB")
     return round(float(found[1]) * _UNITS[found[2]])
 
 

@@ -1,4 +1,4 @@
-"""A network on a CUDA GPU: pinned transfers, and graphs of what comes again and again.
+"""A network on a CUDA GPU: pinned transfers, and CUDA graphs of repeated work.
 
 Written for GPUs and tested on CPUs: none of the numbers below has been measured on a GPU yet.
 """
@@ -36,10 +36,10 @@ for the whole process, and a graph's next run writes over its result. Waiting ne
 
 
 class Graphs:
-    """Runs functions of pictures; as a graph, which launches all kernels at once, what has come
-    before. The kernels are the same, and so are the results.
+    """Runs functions of images, and repeated ones as a CUDA graph, which launches all kernels at
+    once. Kernels and results are the same.
 
-    For one thread at a time, always on the same stream. A result holds until the next call.
+    For one thread at a time, always on the same stream. A result is valid until the next call.
     """
 
     def __init__(self, capture: Capture):
@@ -51,9 +51,10 @@ class Graphs:
         self._warned = False
 
     def __call__(self, run: Run, x: Tensor, key: Hashable) -> Tensor:
-        """``run(x)``, N x C x H x W. Runs of an equal ``key`` do the same to tensors of one shape.
+        """Return ``run(x)`` of N x C x H x W. Runs of an equal ``key`` do the same to tensors of
+        one shape.
 
-        Where memory runs out, the graphs give up theirs, and no more are made.
+        If memory runs out, all graphs are released, and no more are made.
         """
         graph = self._graph(run, x, (key, x.shape))
         if graph is not None:
@@ -64,7 +65,7 @@ class Graphs:
             if not self._graphs:
                 raise
             self._give_up()
-        return run(x)  # out of the handler: the error holds what the first run had made
+        return run(x)  # outside the handler: the error holds tensors of the first run
 
     def _graph(self, run: Run, x: Tensor, key: Hashable) -> Run | None:
         if key in self._graphs:
@@ -83,13 +84,13 @@ class Graphs:
                 _log.warning("no CUDA graph can be made; going on without (%s)", reason)
                 self._warned = True
             return None
-        # Only now: to capture is to wait for all that runs, so nobody's graph is still at work.
+        # Only now: capturing waits for all work, so no graph is still running.
         while len(self._graphs) > MOST:
             self._graphs.popitem(last=False)
         return self._graphs[key]
 
     def _is_due(self, x: Tensor, key: Hashable) -> bool:
-        """Whether to capture now, this sighting counted."""
+        """Whether to capture now, counting this call."""
         too_large = x.shape[0] * x.shape[2] * x.shape[3] > LARGEST
         if too_large or not self._enough_memory or key in self._impossible:
             return False
@@ -107,15 +108,15 @@ class Graphs:
 
 
 def captured(run: Run, x: Tensor) -> Run:
-    """``run`` as a CUDA graph on the current stream, which is not the default one.
+    """Capture ``run`` as a CUDA graph on the current stream, which must not be the default one.
 
-    It has run there before on a tensor like ``x``: that is the warm-up that capturing needs, in
-    which libraries choose their kernels and take their memory.
+    ``run`` must have run there before on a tensor like ``x``: capturing requires that warm-up, in
+    which libraries choose their kernels and allocate their memory.
     """
     given = x.clone()
     graph = torch.cuda.CUDAGraph()
     stream = torch.cuda.current_stream()
-    # "thread_local", for other threads may page-lock memory and copy meanwhile.
+    # "thread_local": other threads may page-lock memory and copy meanwhile.
     with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         result = run(given)
 
@@ -128,11 +129,11 @@ def captured(run: Run, x: Tensor) -> Run:
 
 
 class Gpu:
-    """Runs functions on a GPU, on a stream of its own; several threads may call.
+    """Runs functions on a GPU, on a stream of its own; several threads may call it.
 
-    While one of them waits for its result, others stage theirs and issue their work. Tensors that
-    functions hold must be on the device when this is made. On a CPU, it does the same without a
-    stream and without pinning.
+    While one of them waits for its result, others stage their inputs and issue their work. Tensors
+    that functions hold must be on the device when this object is made. On a CPU, it does the same
+    without a stream and without pinning.
     """
 
     def __init__(self, device: torch.device, capture: Capture = captured):
@@ -144,13 +145,13 @@ class Gpu:
             self._stream.wait_stream(torch.cuda.current_stream(device))
 
     def __call__(self, run: Run, pictures: np.ndarray, key: Hashable) -> np.ndarray:
-        """``run`` of N x 3 x H x W float32, channels last in memory on the device; the same of
-        what it returns. ``key`` is that of `Graphs`."""
+        """Apply ``run`` to N x 3 x H x W float32, channels last in memory on the device; return its
+        result on the host. ``key`` is that of `Graphs`."""
         pixels = pictures.transpose(0, 2, 3, 1)
         pinned = self._stream is not None
         staged = host_memory(pixels.shape, pinned)
         staged.numpy()[...] = pixels
-        # cuDNN would round float32 to TF32, which is less than the precision promised.
+        # cuDNN would round float32 to TF32, below the promised precision.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with _ISSUING, torch.cuda.stream(self._stream), exact:
             x = staged.to(self._device, non_blocking=True)
@@ -166,13 +167,14 @@ class Gpu:
 
 
 def host_memory(shape: tuple[int, ...], pinned: bool) -> Tensor:
-    """A float32 tensor of the host, not filled; page-locked if ``pinned`` and if it can be.
+    """Return an uninitialised float32 tensor on the host, page-locked if ``pinned`` and if
+    possible.
 
-    torch keeps page-locked memory for the next tensor, once no copy uses it any more.
+    torch reuses page-locked memory for the next tensor, once no copy uses it any more.
     """
     if pinned:
         try:
             return torch.empty(shape, pin_memory=True)
         except RuntimeError:
-            pass  # copies take longer, and are as good
+            pass  # copies are slower, but correct
     return torch.empty(shape)

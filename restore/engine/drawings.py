@@ -1,7 +1,7 @@
-"""Drawn content, such as text, screenshots and diagrams, told from photographed content.
+"""Detection of drawn content, such as text, screenshots and diagrams.
 
-A renderer gives neighbouring pixels either the same value or clearly different ones; a camera
-gives them small differences. Networks that were trained on photographs soften what is drawn.
+A renderer gives neighbouring pixels either the same value or clearly different ones; a camera gives
+them small differences. Networks that were trained on photographs soften drawn content.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ it; not equal, so that they do not cancel."""
 
 
 def keep_drawings(images: np.ndarray, restored: np.ndarray) -> np.ndarray:
-    """Return ``restored`` with the drawn content of ``images`` as it was.
+    """Return ``restored`` with the drawn content of ``images`` unchanged.
 
-    Both N x H x W x 3 float32 in [0, 1]. What is partly drawn is blended.
+    Both are N x H x W x 3 float32 in [0, 1]. Partly drawn content is blended.
     """
     kept = [drawn(image) for image in images]
     if not any(one.any() for one in kept):
@@ -37,7 +37,7 @@ def keep_drawings(images: np.ndarray, restored: np.ndarray) -> np.ndarray:
 
 
 def drawn(image: np.ndarray) -> np.ndarray:
-    """Return how surely every pixel of an H x W x 3 float32 image is drawn: H x W, 0 to 1."""
+    """Return the probability that each pixel of H x W x 3 float32 is drawn: H x W, 0 to 1."""
     grey = cv2.transform(np.ascontiguousarray(image), _WEIGHTS)
     equal, small = np.zeros_like(grey), np.zeros_like(grey)
     for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):

@@ -1,4 +1,4 @@
-"""How long a run will take, from the time of a small piece and the pixels to compute."""
+"""Estimate the time of a run from that of a small piece and the number of pixels."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ were 0.95, and 5.2, 12.5 and 19.8."""
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected seconds of a run, and how many times quicker the head's fast model is: 0 where there
-    is none, it is in use, or its speed is unknown."""
+    """Expected seconds of a run, and how many times faster the head's fast model is: 0 if there is
+    none, it is in use, or its speed is unknown."""
 
     seconds: float
     quicker: int = 0
 
     def sentence(self, fast: str = f"quality {FAST}") -> str:
-        """Say it to a person, who chooses the fast model by ``fast``."""
+        """State the time for a user, who selects the fast model by ``fast``."""
         text = f"this takes about {_spoken(self.seconds)}"
         return f"{text}; {fast} is about {self.quicker} times quicker" if self.quicker else text
 
@@ -54,11 +54,11 @@ class Estimate:
 def estimate(
     restorer: Restorer, sizes: Iterable[Pair], *, times: float = 1, workers: int = 1
 ) -> Estimate | None:
-    """Estimate how long images of these (height, width) take, all of them ``times`` times,
-    ``workers`` at a time; None for less than a minute.
+    """Estimate the time to restore images of these (height, width), all of them ``times`` times,
+    ``workers`` at a time. Returns None for less than a minute.
 
-    Times a forward pass of a small piece, unless even a slow model would be done sooner. Reading
-    and writing are not counted. Several threads may use the restorer meanwhile.
+    Times a forward pass of a small piece, unless even a slow model would finish sooner. Reading and
+    writing are not counted. Several threads may use the restorer meanwhile.
     """
     if restorer.strength == 0:
         return None
@@ -90,7 +90,7 @@ def network_pixels(size: Pair, policy: TilePolicy, multiples: Pair) -> int:
 
 
 def _seconds(restorer: Restorer, piece: Pair) -> float:
-    """Of a forward pass; infinite where there is no memory for it."""
+    """Return the seconds of a forward pass; infinite if memory is too small."""
     noise = np.random.default_rng(0).random((1, 3, *piece), np.float32)
     started = time.perf_counter()
     try:
@@ -109,7 +109,7 @@ def _times_quicker(card: Card) -> int:
 
 
 def _spoken(seconds: float) -> str:
-    """ "a minute", "12 minutes", "1.5 hours", "3 days": no more digits than are known."""
+    """Format "a minute", "12 minutes", "1.5 hours", "3 days", without insignificant digits."""
     minutes = seconds / 60
     if minutes < 90:
         whole = round(minutes) if minutes < 10 else 5 * round(minutes / 5)

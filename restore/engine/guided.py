@@ -1,11 +1,11 @@
-"""What a network did to a reduced picture, done to the picture itself.
+"""Carry the change that a network made to a reduced image over to the full image.
 
-Haze and darkness belong to a scene, not to its details: a network sees them best where the whole
-scene is as small as those it learned from. Over a small window both change a picture linearly (haze
-is I = J t + A (1 - t) with a nearly constant t), so the linear map that fits each window of
-the reduced pair is carried over to all pixels, and no detail is lost, displaced or made up.
+Haze and darkness belong to a scene, not to its details: a network recognises them best if the whole
+scene is as small as in training. Over a small window, both change an image linearly (haze is I = J
+t + A (1 - t) with a nearly constant t). The linear map that fits each window of the reduced pair is
+therefore applied to all pixels, and no detail is lost, displaced or invented.
 
-He and Sun, "Fast Guided Filter" (arXiv:1505.00996), with the reduced picture as its guide; each
+He and Sun, "Fast Guided Filter" (arXiv:1505.00996), with the reduced image as its guide; each
 channel guides itself.
 """
 
@@ -37,15 +37,13 @@ FLAT = 1e-4
 
 
 def reduced(image: np.ndarray | Rows, side: int) -> np.ndarray:
-    """H x W x 3 float32 of a picture as `to_float` takes it, with its shorter side brought down to
-    ``side`` pixels, each the mean of those it covers. Never enlarged: a picture that is small
-    enough keeps its size.
-    """
+    """Reduce an image, as of `to_float`, to a shorter side of ``side`` pixels, each the mean of
+    those it covers: H x W x 3 float32. Smaller images keep their size."""
     height, width = image.shape[:2]
     high, wide = reduced_size((height, width), side)
     if (high, wide) == (height, width):
         return to_float(image[:])
-    # Across, then down: means are separable, and a large picture is never whole in floats.
+    # Across, then down: means are separable, and a large image never exists whole in floats.
     narrow = [
         cv2.resize(to_float(image[rows]), (wide, rows.stop - rows.start), interpolation=_MEAN)
         for rows in strips(height)
@@ -54,23 +52,23 @@ def reduced(image: np.ndarray | Rows, side: int) -> np.ndarray:
 
 
 def strips(height: int) -> Iterator[slice]:
-    """All rows of a picture, some at a time."""
+    """Yield all rows of an image, in strips."""
     for top in range(0, height, _STRIP):
         yield slice(top, min(top + _STRIP, height))
 
 
 @dataclass(frozen=True)
 class Carried:
-    """The change that made ``restored`` of ``small``, a reduced picture, for one of ``height``
-    rows. All are float32 with three channels, the first two of one size."""
+    """The change from ``small``, a reduced image, to ``restored``, for an image of ``height`` rows.
+    All are float32 with three channels; the first two have one size."""
 
     small: np.ndarray
     restored: np.ndarray
     height: int
 
     def __call__(self, rows: slice, image: np.ndarray) -> np.ndarray:
-        """``image``, those rows of the picture, changed. Where ``small`` has the size of
-        the picture, ``restored`` is the answer."""
+        """Return ``image``, those rows of the full image, changed. If ``small`` has the size of the
+        full image, this is ``restored``."""
         if self.small.shape[:2] == (self.height, image.shape[1]):
             return self.restored[rows]
         slope, offset = (self._enlarged(part, rows, image.shape[1]) for part in self._map)
@@ -84,7 +82,7 @@ class Carried:
         return slope.astype(np.float32), offset.astype(np.float32)
 
     def _enlarged(self, part: np.ndarray, rows: slice, width: int) -> np.ndarray:
-        """Those rows of ``part`` at the picture's size, bilinear with half-pixel centres."""
+        """Enlarge ``part`` to those rows of the full image, bilinear with half-pixel centres."""
         last = len(part) - 1
         centres = (np.arange(rows.start, rows.stop) + 0.5) * (len(part) / self.height) - 0.5
         centres = np.clip(centres, 0, last)
@@ -95,10 +93,10 @@ class Carried:
 
 
 def evidence(image: np.ndarray) -> float:
-    """How much a picture (H x W x 3 float32) tells of the light it was taken in, from 0 to 1.
+    """Return how much an image (H x W x 3 float32) reveals about its illumination, from 0 to 1.
 
-    Haze and darkness show in how they weaken texture: where most of a picture has none, as in flat
-    fields, ramps and a single edge, nothing tells them from paint, and nothing should be done.
+    Haze and darkness are visible in how they weaken texture. Flat fields, ramps and a single edge
+    have none: they cannot be told from paint, and must stay unchanged.
     """
     grey = image.mean(axis=2)
     curvature = cv2.Laplacian(grey, cv2.CV_32F, borderType=cv2.BORDER_REFLECT)
@@ -109,12 +107,12 @@ def evidence(image: np.ndarray) -> float:
 def linear_map(
     guide: np.ndarray, target: np.ndarray, radius: int, flat: float, slope_of_flat: float = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(slope, offset) for every pixel, so that slope * guide + offset is near ``target``.
+    """Return (slope, offset) for every pixel, so that slope * guide + offset is near ``target``.
 
-    All have one shape and are of scale [0, 1]; channels are on their own. The fit is that of
-    windows of 2 * ``radius`` + 1 pixels a side, averaged over those that hold the pixel; where the
-    variance of the guide is far below ``flat``, the slope goes to ``slope_of_flat``. He, Sun and
-    Tang, "Guided Image Filtering" (ECCV 2010, eq. 5, 6 and 8), which has a slope of 0 there.
+    All have one shape and are of scale [0, 1]; channels are independent. The fit is that of windows
+    of 2 * ``radius`` + 1 pixels a side, averaged over those that contain the pixel; if the variance
+    of the guide is far below ``flat``, the slope tends to ``slope_of_flat``. He, Sun and Tang,
+    "Guided Image Filtering" (ECCV 2010, eq. 5, 6 and 8), with a slope of 0 there.
     """
 
     def mean(values: np.ndarray) -> np.ndarray:

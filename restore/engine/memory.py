@@ -96,7 +96,7 @@ class Memory:
                 f"the card of {model} has no measured memory in {precision}; to measure it: "
                 f"restore weights measure {self._task} {model}"
             )
-        _log.warning("max memory is ignored: %s", why)
+        _log.warning("the memory limit is ignored: %s", why)
 
     def lighter(self, plan: TilePlan) -> TilePlan:
         """Return a plan that requires less memory than one that ran out of it; log a warning.

@@ -24,10 +24,10 @@ CUDA = "CUDAExecutionProvider"
 
 
 class OnnxBackend:
-    """ONNX Runtime, in float32: on CUDA where its build and the machine have it, else on the CPU.
+    """ONNX Runtime, in float32: on CUDA if its build and the machine support it, else on the CPU.
 
-    A model that was not exported ahead is exported to the cache folder at its first use. As many
-    threads as torch would have.
+    A model that was not exported ahead is exported to the cache folder at its first use. Uses as
+    many threads as torch would.
     """
 
     name = ONNXRUNTIME
@@ -46,7 +46,7 @@ class OnnxBackend:
         chosen = _device(device, usable)
         self.compute = Compute(chosen, FLOAT32)
         self._session = _session(model, chosen)
-        # Not of networks without grid mixing, and of files by earlier versions.
+        # Absent from networks without grid mixing, and from files of earlier versions.
         optional = self._session.get_overridable_initializers()
         self.by_windows = any(one.name == WINDOWS for one in optional)
 
@@ -100,10 +100,10 @@ def _session(model: Model, device: Device) -> Any:
     # With patterns, the second picture of a size requires twice the memory of the first (1135
     # instead of 567 bytes per pixel for denoise-small at 768 x 768), in the same time.
     options.enable_mem_pattern = False
-    options.log_severity_level = 4  # what goes wrong is raised; it need not be printed as well
+    options.log_severity_level = 4  # errors are raised and need not be printed too
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda":
-        # TF32 would be less than the precision promised.
+        # TF32 would be below the promised precision.
         providers.insert(0, (CUDA, {"device_id": device.index or 0, "use_tf32": 0}))
     try:
         session = InferenceSession(path, options, providers=providers)

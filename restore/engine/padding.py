@@ -1,4 +1,4 @@
-"""Padding of images to a size the network takes, as in the official evaluation."""
+"""Padding of images to the size rule of a network, as in the official evaluation."""
 
 from __future__ import annotations
 

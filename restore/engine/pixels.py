@@ -1,4 +1,4 @@
-"""Between 8 or 16 bit or float images and the float32 H x W x 3 that the engine works on."""
+"""Conversion between 8-bit, 16-bit or float images and the float32 H x W x 3 of the engine."""
 
 from __future__ import annotations
 

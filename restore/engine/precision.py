@@ -1,4 +1,4 @@
-"""Which device and which number format to compute in."""
+"""Choice of the device and the number format to compute in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DeviceLike(Protocol):
 
 @dataclass(frozen=True)
 class Device:
-    """A device where torch need not be installed: "cpu" or "cuda", and the number of a GPU."""
+    """A device without torch: "cpu", or "cuda" and the number of a GPU."""
 
     type: str
     index: int | None = None
@@ -62,10 +62,10 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def choose(device: str, precision: str, card: Card) -> TorchCompute:
-    """Resolve "auto": cuda, then mps, then cpu; the fastest precision the card says is safe.
+    """Resolve "auto": cuda, then mps, then cpu; the fastest precision that the card lists.
 
-    Raises `RestoreError` for a device this machine lacks or an unknown precision. A precision
-    given by name is used as asked, also where the card does not vouch for it.
+    Raises `RestoreError` for a missing device or an unknown precision. A precision given by name is
+    used even if the card does not list it.
     """
     chosen = choose_device(device)
     if precision == "auto":
@@ -77,7 +77,7 @@ def choose(device: str, precision: str, card: Card) -> TorchCompute:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that "auto", "cpu", "cuda", "cuda:1" or "mps" means; raises `RestoreError`."""
+    """Return the device of "auto", "cpu", "cuda", "cuda:1" or "mps". Raises `RestoreError`."""
     import torch
 
     if name == "auto":

@@ -1,10 +1,9 @@
-"""The one way from an image to a better image."""
+"""The engine's entry point: an image in, a restored image out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from restore.engine.share import Share
 from restore.engine.temporal import Steadier
 from restore.engine.tile_options import resolve_options
 from restore.engine.tiled_pass import Progress, TiledPass
-from restore.errors import CheckpointError
 from restore.networks import Pair
 from restore.rows import Rows, Sink
 
@@ -89,14 +87,9 @@ class Restorer:
         check_count("workers", workers, 1, of="threads")
         self.max_memory = None if max_memory is None else budget.parsed(str(max_memory))
         self._options = resolve_options(tile, overlap, self.card, reduce)
-        if self.card.network.num_outputs != 3:
-            raise CheckpointError(f"{found.path}: is not a network from RGB to RGB images")
         self.backend = backends.load(backend, found, device, precision)
         self.compute = self.backend.compute
-        if not self.backend.by_windows:
-            self._options = self._options.without_windows(tile, self.backend.name)
-        if not self.backend.by_strips:
-            self._options = self._options.without_strips(tile, self.backend.name)
+        self._options = self._options.for_backend(tile, self.backend)
         self._memory = Memory(self.card, self.backend, self.max_memory, workers)
         self._memory.warn_if_ignored(tile, self.backend, model or self.card.name)
 
@@ -123,9 +116,8 @@ class Restorer:
                 3 x H x W, H x W x 3, H x W or N x 3 x H x W, or with 1 or 4 channels; or a PIL
                 image. At least 1 x 1; uint8, uint16, or floats of any width nominally in [0, 1],
                 encoded as in files. Noise may lie outside and is not clipped.
-            progress: called with the number of finished tiles and of all. Within a tile that takes
-                long, torch on a CPU calls it with a fraction, such as 2.4, several times a second.
-                What it raises ends the work.
+            progress: called with the number of finished tiles and of all; by torch on a CPU also
+                within long tiles, with fractions such as 2.4. An exception in it ends the work.
             strength: that of this call instead of the restorer's.
 
         Integers are rounded; floats are computed in float32 and clipped to [0, 1]. Alpha is
@@ -138,8 +130,8 @@ class Restorer:
         report, given = checked_progress(progress), convert(image)
         most = batch_size(self.compute.device, given.arrays[0].shape[:2])
         groups = grouped(given.arrays, most, report)
-        results = [self._together(group, part, strength=strength) for group, part in groups]
-        return given.back(list(chain(*results)))
+        results = (self._together(group, part, strength=strength) for group, part in groups)
+        return given.back([result for restored in results for result in restored])
 
     def borders(self, image: np.ndarray) -> tuple[Sequence[int], Sequence[int]]:
         """Return where tiles and windows of an image meet; see `TilePlan.borders`."""
@@ -166,10 +158,10 @@ class Restorer:
         """Restore frames one after the other; yield as many, in order.
 
         Args:
-            frames: images as `__call__` takes them, without batches. Size and kind may change.
+            frames: images as of `__call__`, without batches. Size and kind may change.
             steady: lower flicker (see `Steadier`, which continues from the frames it has seen).
-            ahead: frames read before they are needed, at most, in a thread that ends after the last
-                frame, or after a read in progress when the iterator is closed or dropped.
+            ahead: frames read before they are needed, at most. The thread that reads them ends with
+                the last frame, or with a read in progress once the iterator is closed or dropped.
             batch: frames of one size restored at once; by default as many as are fastest on the
                 device. Single frames, as on a CPU, have the bytes of `__call__`.
 
@@ -197,13 +189,11 @@ class Restorer:
         refuse_after_fork(self.compute.device, on_torch=self.backend.name != backends.ONNXRUNTIME)
         plan = self._memory.plan(self._options, images, results)
         tiled = TiledPass(
-            *(self._forward, plan, report, self.ensemble),
-            *(self.card.name, self.compute, self.card.keeps_drawings, self._memory.is_bounded),
+            self._forward, plan, report, self.ensemble, self.card, self.compute, self._memory
         )
-        tiled.restore(images, results, strength, self._memory.lighter)
+        tiled.restore(images, results, strength)
         return results
 
     def _forward(self, tiles: np.ndarray, windows: Pair, hold: str, share: Share) -> np.ndarray:
-        """Apply the network to N x h x w x 3 float32 of a size that it takes."""
-        first = tiles.transpose(0, 3, 1, 2)
-        return self.backend(first, windows, hold, share).transpose(0, 2, 3, 1)
+        """Apply the network to N x h x w x 3 float32 whose size is a multiple of its size rule."""
+        return self.backend(tiles.transpose(0, 3, 1, 2), windows, hold, share).transpose(0, 2, 3, 1)

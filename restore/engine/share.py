@@ -1,4 +1,4 @@
-"""The share of a forward pass that is done, told often enough for a person who waits."""
+"""Finished share of a forward pass, reported often enough for a progress bar."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EVERY = 0.25
 
 
 def ignore(share: float) -> None:
-    """Tell no one."""
+    """Report nothing."""
 
 
 class ShareCounter:
     """Adds up the work of a forward pass and calls ``tell`` with its share of ``total``.
 
-    Passes that take less than `EVERY` seconds tell nothing.
+    Passes of less than `EVERY` seconds report nothing.
     """
 
     def __init__(self, total: float, tell: Share):

@@ -1,18 +1,18 @@
-"""Less flicker: each restored frame blended with the one before it, brought to its place.
+"""Reduce flicker: blend each restored frame with the previous one, warped to its place.
 
-A head that sees one frame at a time answers each a little differently. Between two frames that
-show the same, what it added should be the same too; but the residual (restored less input) holds
-the noise of its own frame with the sign changed, so that the residual of one frame blended into
-another would put noise back. Hence two bands. In the low one, where a head takes off a veil or
-turns up a light, what it did to the light is blended, relative to the input; in the high one,
-where the residual is noise, restored frames are. With B the blended frame, I the input, R the
-restored one, M what brings the frame before to its place and L a wide blur,
+A head that sees one frame at a time restores each a little differently. Between two frames of the
+same content, the added detail should be the same too. The residual (restored minus input) contains
+the noise of its own frame with the sign changed, so blending the residual of one frame into another
+would add noise. Hence two bands. In the low band, in which a head removes a veil or brightens, the
+change of light is blended, relative to the input; in the high band, in which the residual is noise,
+restored frames are blended. With B the blended frame, I the input, R the restored one, M the warp
+of the previous frame and L a wide blur,
 
-    P(t) = M B(t-1) * L I(t) / L M I(t-1)      the frame before, in the light of this one
+    P(t) = M B(t-1) * L I(t) / L M I(t-1)      the previous frame, in the light of this one
     B(t) = R(t) + w (P(t) - R(t))
 
-so that no change of the scene's light is held back, and no noise of the input comes in. The weight
-w, a pixel's own, falls where P and R differ by more than they do in most places.
+No change of the scene's light is delayed, and no noise of the input is added. The weight w of each
+pixel falls where P and R differ by more than they do in most places.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WEIGHT = 0.75
 TOLERANCE = 3.0
 """Typical differences at which the weight has fallen to 37 %."""
 LEAST, MOST = 0.5 / 255, 8 / 255
-"""Between these a typical difference lies, whatever is measured."""
+"""Bounds of a typical difference, in every measure."""
 LIGHT = 16 / 255
 """Change of light that is none of the input's at which the weight has fallen to 37 %."""
 DARK = 2 / 255
@@ -43,27 +43,28 @@ _BEFORE, _STEADIED = "before", "steadied"
 
 @dataclass(frozen=True)
 class _Last:
-    """``before``: as it was given; ``steadied``: H x W x 3 float32, not rounded."""
+    """The previous frame. ``before``: its input. ``steadied``: its result, H x W x 3 float32, not
+    rounded."""
 
     before: np.ndarray
     steadied: np.ndarray
 
 
 class Steadier:
-    """Lowers the flicker of restored frames, given one after the other.
+    """Reduces the flicker of restored frames, given one after the other.
 
-    Starts again by itself at cuts and where the size changes.
+    Restarts at cuts and when the size changes.
     """
 
     def __init__(self) -> None:
         self._last: _Last | None = None
 
     def __call__(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """The next frame: ``before`` is the input, ``after`` what was made of it.
+        """Return the next frame; ``before`` is its input, ``after`` its restoration.
 
-        Both H x W x 3 (RGB) or H x W, of one size, uint8, uint16 or float32 in [0, 1]; returns
-        ``after``'s shape and dtype. The same frames give the same bytes. Raises `ImageError` for
-        anything else.
+        Both are H x W x 3 (RGB) or H x W, of one size, uint8, uint16 or float32 in [0, 1]; the
+        result has the shape and dtype of ``after``. The same frames give the same bytes. Raises
+        `ImageError` for anything else.
         """
         frame, steadied = pixels.to_float(before), pixels.to_float(after)
         if frame.shape != steadied.shape:
@@ -71,22 +72,22 @@ class Steadier:
         last = self._last
         if last is not None and last.before.shape == before.shape:
             steadied = _blended(pixels.to_float(last.before), last.steadied, frame, steadied)
-        self._last = _Last(before.copy(), steadied.copy())  # the caller may go on using both
+        self._last = _Last(before.copy(), steadied.copy())  # the caller may reuse both
         return pixels.from_float(steadied, after, pixels.is_grey(after))
 
     def reset(self) -> None:
-        """Forget all frames, as before a clip of its own."""
+        """Forget all frames, as at the start of another clip."""
         self._last = None
 
     def state(self) -> dict[str, np.ndarray]:
-        """What `resume` needs to go on exactly, also in another process; empty before the first
-        frame."""
+        """Return the arrays that `resume` requires to continue exactly, also in another process;
+        empty before the first frame."""
         if self._last is None:
             return {}
         return {_BEFORE: self._last.before, _STEADIED: self._last.steadied}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from what `state` returned. Raises `ImageError` for anything else."""
+        """Continue from the result of `state`. Raises `ImageError` for anything else."""
         if not state:
             self.reset()
             return
@@ -105,9 +106,10 @@ class Steadier:
 def _blended(
     last_input: np.ndarray, last: np.ndarray, frame: np.ndarray, restored: np.ndarray
 ) -> np.ndarray:
-    """All H x W x 3 float32: the frame before, its blended result, this one, what was made of it.
+    """Blend the previous frame and its result with this frame and its restoration; all H x W x 3
+    float32.
 
-    Motion is that of the results, in which there is less noise.
+    Motion is estimated on the results, which contain less noise.
     """
     by = motion.flow(motion.grey(restored), motion.grey(last))
     expected, inside = motion.moved(last, by)
@@ -129,27 +131,27 @@ def _blended(
 
 
 def _light(frame: np.ndarray, last: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """How many times lighter ``frame`` is than ``last``, in every place and channel."""
+    """Return how many times brighter ``frame`` is than ``last``, in every place and channel."""
     where = where & _usual(frame - last)
     now, then = (_blurred(light, where) for light in (frame, last))
     return (np.maximum(now, 0) + DARK) / (np.maximum(then, 0) + DARK)
 
 
 def _both(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of two ratios the one nearer to 1; 1 where they are on different sides of it."""
+    """Return the one of two ratios that is nearer to 1; 1 if they are on different sides of it."""
     up = np.maximum(np.minimum(one, other), 1)
     return np.where(one > 1, up, np.minimum(np.maximum(one, other), 1))
 
 
 def _usual(difference: np.ndarray) -> np.ndarray:
-    """Where H x W x 3 values are not far above most: H x W, bool."""
+    """Return where H x W x 3 values are not far above most of them: H x W, bool."""
     size = np.abs(difference).mean(axis=2)
     return size <= 3 * np.median(size) + 2 * LEAST
 
 
 def _blurred(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """H x W x 3, a wide Gaussian mean over the pixels that ``where`` (H x W, bool) has; 0 far from
-    any."""
+    """Return a wide Gaussian mean of H x W x 3 over the pixels of ``where`` (H x W, bool); 0 far
+    from any."""
     height, width = where.shape
     size = -(-width // REDUCTION), -(-height // REDUCTION)
     weight = where.astype(np.float32)

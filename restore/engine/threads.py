@@ -1,4 +1,5 @@
-"""CPU threads: how many a network gets, and how they wait for each other. No torch until used."""
+"""CPU threads: their number for a network, and how they wait for each other. Imports no torch until
+used."""
 
 from __future__ import annotations
 

@@ -1,14 +1,17 @@
-"""What users say about tiles, resolved with a model's card to a `TilePolicy`."""
+"""Resolve the user's tile options with a model's card to a `TilePolicy`."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from restore.checkpoints.card import TILES, Card, TilePolicy
 from restore.errors import UsageError
+
+if TYPE_CHECKING:
+    from restore.engine.backend import Backend
 
 _log = logging.getLogger("restore")
 AUTO, WINDOW, EXACT, OFF = "auto", "window", "exact", "off"
@@ -39,23 +42,21 @@ class TileOptions:
     hold: str = SOME
     is_fitted: bool = False
 
-    def without_windows(self, tile: object, backend: str) -> TileOptions:
-        """Return the same for a backend without windows.
+    def for_backend(self, tile: object, backend: Backend) -> TileOptions:
+        """Return the same for a backend that may lack windows, or compute all of a layer at once.
 
-        Raises `UsageError` where the user's ``tile`` requires them.
+        Raises `UsageError` where the user's ``tile`` requires windows or strips.
         """
-        if tile == WINDOW:
-            raise UsageError(f"tile {tile!r}: backend {backend} cannot; use {AUTO}")
-        return replace(self, policy=without_windows(self.policy))
-
-    def without_strips(self, tile: object, backend: str) -> TileOptions:
-        """Return the same for a backend that computes all of a layer at once.
-
-        Raises `UsageError` where the user's ``tile`` requires strips.
-        """
-        if tile == EXACT:
-            raise UsageError(f"tile {tile!r}: backend {backend} cannot; use {OFF}")
-        return replace(self, hold=SOME)
+        options = self
+        for needed, instead, has in (
+            (WINDOW, AUTO, backend.by_windows),
+            (EXACT, OFF, backend.by_strips),
+        ):
+            if tile == needed and not has:
+                raise UsageError(f"tile {tile!r}: backend {backend.name} cannot; use {instead}")
+        if not backend.by_windows:
+            options = replace(options, policy=without_windows(options.policy))
+        return options if backend.by_strips else replace(options, hold=SOME)
 
 
 def resolve_options(

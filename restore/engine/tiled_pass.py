@@ -8,12 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from restore.checkpoints.card import FLOAT32
+from restore.checkpoints.card import FLOAT32, Card
 from restore.engine import pixels
 from restore.engine.allocator import give_back
 from restore.engine.budget import NotEnoughMemoryError
 from restore.engine.drawings import keep_drawings
 from restore.engine.guided import Carried, evidence, reduced, strips
+from restore.engine.memory import Memory
 from restore.engine.precision import Compute
 from restore.engine.share import Share
 from restore.engine.symmetries import turn, turn_back
@@ -39,20 +40,19 @@ class TiledPass:
 
     ``progress``: called after every tile of every view, and within one that takes long.
     ``ensemble``: whether to average over the eight symmetries of the square.
-    ``model``, ``compute``: named in errors.
-    ``keeps_drawings``: whether drawn content is left unchanged.
-    ``gives_back``: whether memory that the C library keeps for later is returned after each row of
-    tiles, which costs some time.
+    ``card``: of the model, which says whether drawn content is left unchanged.
+    ``compute``: named in errors.
+    ``memory``: returns the plan to start over with after memory has run out. Under a limit, memory
+    that the C library keeps for later is returned after each row of tiles, which costs some time.
     """
 
     forward: Forward
     plan: TilePlan
     progress: Progress
     ensemble: bool
-    model: str
+    card: Card
     compute: Compute
-    keeps_drawings: bool = False
-    gives_back: bool = False
+    memory: Memory
 
     @property
     def views(self) -> int:
@@ -69,12 +69,10 @@ class TiledPass:
         images: Sequence[np.ndarray | Rows],
         results: Sequence[np.ndarray | Sink],
         strength: float,
-        lighter: Callable[[TilePlan], TilePlan],
     ) -> None:
         """Assign ``images``, restored and blended with themselves, to ``results`` by rows.
 
-        ``lighter``: returns the plan to start over with after memory has run out. Raises
-        `RestoreError` where the network's result is not finite.
+        Raises `RestoreError` where the network's result is not finite.
         """
         greys = [pixels.is_grey(image) for image in images]
         attempt = self
@@ -83,7 +81,7 @@ class TiledPass:
                 attempt._assign(images, greys, results, strength)
                 return
             except NotEnoughMemoryError:
-                attempt = replace(attempt, plan=lighter(attempt.plan))
+                attempt = replace(attempt, plan=self.memory.lighter(attempt.plan))
 
     def _assign(
         self,
@@ -104,7 +102,7 @@ class TiledPass:
         if not np.isfinite(restored).all():
             precision = self.compute.precision
             advice = "" if precision == FLOAT32 else f"; try precision {FLOAT32}"
-            raise RestoreError(f"{self.model} produced NaN or infinity in {precision}{advice}")
+            raise RestoreError(f"{self.card.name} produced NaN or infinity in {precision}{advice}")
 
     def bands(self, images: Sequence[np.ndarray | Rows]) -> Iterator[Band]:
         """Yield rows, and N x rows x W x 3 float32 restored, of ``images`` from top to bottom."""
@@ -150,14 +148,14 @@ class TiledPass:
                 [pixels.to_float(image[place]) for place in places for image in images]
             )
             restored = self._averaged(tiles, partial(within, count), partial(report, count))
-            if self.keeps_drawings:
+            if self.card.keeps_drawings:
                 restored = keep_drawings(tiles, restored)
             return np.split(restored, count)
 
         for band in run_tiled(plan.rows, plan.columns, run, plan.at_once):
             yield band
             del band
-            if self.gives_back:
+            if self.memory.is_bounded:
                 give_back()
 
     def _averaged(self, tiles: np.ndarray, within: Share, report: Callable[[], None]) -> np.ndarray:

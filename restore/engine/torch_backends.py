@@ -52,7 +52,7 @@ class TorchBackend:
         self._gpu = Gpu(self.compute.device) if self.compute.device.type == "cuda" else None
         if self.compute.device.type == "cpu" and self._mode is torch.inference_mode:
             keep_weights(self._network)
-            # What layers keep is made now: later it would lie between large maps, and hold pages.
+            # Layers make the tensors they keep now: later these would lie between large maps.
             self._multiplications(SOME)
 
     def __call__(
@@ -63,7 +63,7 @@ class TorchBackend:
         share: Share = ignore,
     ) -> np.ndarray:
         if self._gpu is not None and pictures.size // 3 <= FILLS_A_GPU:
-            hold = ALL  # what is small enough takes fewer kernels that way
+            hold = ALL  # fewer kernels, if it is small enough
         with memory_errors_told_apart(), self._mode():
             if self._gpu is not None:
                 return self._gpu(lambda x: self._run(x, windows, hold), pictures, (windows, hold))
@@ -81,8 +81,8 @@ class TorchBackend:
                 return self._run(x, windows, hold).float().cpu().numpy()
 
     def _multiplications(self, hold: str) -> float:
-        """Return those for each number of a picture, found on the smallest one. They depend on
-        ``hold``: some maps are computed again rather than held."""
+        """Return the multiplications per number of an image, counted on the smallest one. They
+        depend on ``hold``: some maps are recomputed rather than held."""
         if hold not in self._known:
             counted: list[float] = []
             picture = torch.zeros(self._smallest, device=self.compute.device)
@@ -113,7 +113,7 @@ class TorchBackend:
 class PlainBackend(TorchBackend):
     """The plain network, as it trains: the reference for the other backends, and for their memory.
 
-    It knows neither strips nor windows. Where these are asked for, the fast network runs in torch's
+    It supports neither strips nor windows. If these are requested, the fast network runs in torch's
     own operators.
     """
 
@@ -130,11 +130,10 @@ class PlainBackend(TorchBackend):
 
 
 class TritonBackend(TorchBackend):
-    """The same on a CUDA GPU, with the axis gMLPs in kernels of their own, compiled at first use.
+    """The fast network on a CUDA GPU, with the axis gMLPs in Triton kernels, compiled at first use.
 
-    No GPU has run them yet. So they are checked when a model is loaded, as `kernels.check` says,
-    and the backend is refused where they do not compile, do not run, or compute something other
-    than the plain layers do.
+    No GPU has run them yet. They are therefore checked when a model is loaded (`kernels.check`),
+    and the backend is refused if they do not compile, do not run, or differ from the plain layers.
     """
 
     name = TRITON
@@ -155,7 +154,7 @@ class TritonBackend(TorchBackend):
                 check(self._network)
         except NotEnoughMemoryError:
             raise
-        except Exception as error:  # Triton's, its compilers' and the driver's have none in common
+        except Exception as error:  # Triton, compilers and driver share no class
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:_REASON]
             raise RestoreError(
                 f"backend {TRITON} does not work on this machine ({reason}); use backend={TORCH!r}"
@@ -163,7 +162,7 @@ class TritonBackend(TorchBackend):
 
 
 def _require_gpu(device: str) -> None:
-    """One that the kernels are for."""
+    """Raise `RestoreError` without a GPU that the kernels support."""
     if not torch.cuda.is_available():
         raise RestoreError(
             f"backend {TRITON}: this machine has no usable CUDA GPU; use backend={TORCH!r}"

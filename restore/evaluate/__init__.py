@@ -1,1 +1,1 @@
-"""Measuring: metrics with their protocol, and tables over sets of pictures."""
+"""Quality: metrics with their protocol, and tables over sets of images."""

@@ -1,4 +1,4 @@
-"""Models measured on clips: how near to the truth, and how steady."""
+"""Quality and flicker of models on clips."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _CELL = 9  # least width of a column
 
 
 def frames(path: Path) -> Iterator[np.ndarray]:
-    """Every frame of a clip, or of a folder of pictures in order of name: H x W x 3 float32 or, in
-    a folder, uint8, also H x W. Raises `ImageError` where there are none or they cannot be read."""
+    """Yield every frame of a clip, or of a folder of images in order of name: H x W x 3 float32 or,
+    in a folder, uint8, also H x W. Raises `ImageError` if there are none or they cannot be read."""
     if path.is_dir():
         for picture in folder.pictures(path):
             yield media.read(picture).in_8_bits().pixels
@@ -46,17 +46,18 @@ def frames(path: Path) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class Pair:
-    """One frame as it goes into a head, and what should come out, if that is known (uint8)."""
+    """An input frame, and its true frame (uint8), if that is known."""
 
     degraded: np.ndarray
     target: np.ndarray | None = None
 
 
 def pairs(clip: Path, target: Path | None = None, sigma: float | None = None) -> Iterator[Pair]:
-    """The frames of a clip with those of the true one; or, with ``sigma``, of a clean clip with
-    white noise of that deviation on the 0-255 scale: frame i uses ``numpy.random.default_rng(i)``.
+    """Yield the frames of a clip with those of the true one; or, with ``sigma``, of a clean clip
+    with added white noise of that deviation on the 0-255 scale: frame i uses
+    ``numpy.random.default_rng(i)``.
 
-    Raises `ImageError` where the two clips differ in length or size.
+    Raises `ImageError` if the two clips differ in length or size.
     """
     if target is not None:
         yield from _paired(clip, target)
@@ -86,9 +87,10 @@ def _paired(clip: Path, target: Path) -> Iterator[Pair]:
 
 @dataclass(frozen=True)
 class Result:
-    """``values``: whose frames -> name of the metric -> mean over frames, or over pairs of frames
-    for flicker, which is missing where no two could be compared. ``protocols`` says how each metric
-    is measured, ``how`` what ``model`` ran on, ``conditions`` what holds for all."""
+    """Figures of a clip. ``values``: maps a version and a metric to the mean over frames, or over
+    pairs of frames for flicker, which is missing if no two frames could be compared. ``protocols``:
+    how each metric is measured. ``how``: where ``model`` ran. ``conditions``: hold for all figures.
+    """
 
     model: str
     how: str
@@ -99,7 +101,7 @@ class Result:
     conditions: str
 
     def to_dict(self) -> dict[str, Any]:
-        """For programs; infinite figures stay floats."""
+        """Return the figures as values; infinite ones stay floats."""
         return {
             "model": self.model,
             "how": self.how,
@@ -111,7 +113,7 @@ class Result:
         }
 
     def table(self) -> str:
-        """For people: a line for each version, and how all figures were measured."""
+        """Return the figures as text: a line for each version, then how they were measured."""
         width = max(map(len, self.values))
 
         def line(name: str, cells: Iterable[str]) -> str:
@@ -133,11 +135,11 @@ class Result:
 
 
 def evaluate(restorer: Restorer, cases: Iterable[Pair], conditions: str = COMMON) -> Result:
-    """A clip as it is, restored frame by frame, and steadied as well; and the truth, where there is
-    one, as to its flicker, which then is measured along the motion in it.
+    """Measure a clip unchanged, restored frame by frame, and restored with less flicker. With a
+    true clip, its flicker is measured as well, and all flicker is measured along its motion.
 
-    Holds a few frames at a time. Raises `ImageError` for a clip without frames and, with a truth,
-    for frames below 11 x 11.
+    Holds a few frames at a time. Raises `ImageError` for a clip without frames and, with a true
+    clip, for frames below 11 x 11.
     """
     model, steadier = restorer.card.name, Steadier()
     measured, totals, count = Flicker(), dict[str, dict[str, float]](), 0

@@ -1,4 +1,4 @@
-"""Flicker: how much a frame differs from the one before it, once that is brought to its place."""
+"""Flicker: the difference between a frame and the previous one after motion compensation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Flicker:
     """Measures versions of one clip, frame by frame; holds two frames of each.
 
     The warping error of Lai et al., "Learning Blind Video Temporal Consistency" (ECCV 2018, eq. 9
-    and 10), in absolute values, between neighbours. All versions are moved along the same flow,
-    that of a reference, so that their figures can be compared; noise and fine patterns that a
-    subpixel motion interpolates leave some of it in a perfect clip too.
+    and 10), in absolute values, between neighbouring frames. All versions are warped by the same
+    flow, that of a reference, so that their figures are comparable. Noise and fine patterns,
+    interpolated at subpixel positions, leave an error even in a perfect clip.
     """
 
     def __init__(self) -> None:
@@ -36,10 +36,10 @@ class Flicker:
         self._last: tuple[np.ndarray, Mapping[str, np.ndarray]] | None = None
 
     def add(self, reference: np.ndarray, versions: Mapping[str, np.ndarray]) -> None:
-        """The next frame: of the reference, H x W x 3 or H x W, float32 of scale [0, 1] or uint8,
-        and of each version, uint8 of the same size."""
+        """Add the next frame: of the reference, H x W x 3 or H x W, float32 of scale [0, 1] or
+        uint8, and of each version, uint8 of the same size."""
         scale = PEAK if reference.dtype == np.uint8 else 1.0
-        # What noise there is should not lead the flow.
+        # Noise must not drive the flow.
         seen = cv2.GaussianBlur(rgb(reference).astype(np.float32) / np.float32(scale), (0, 0), 1)
         frames = {name: rgb(frame).astype(np.float32) for name, frame in versions.items()}
         if self._last is not None:
@@ -47,7 +47,7 @@ class Flicker:
         self._last = seen, frames
 
     def means(self) -> dict[str, float]:
-        """Name of a version -> figure; empty where no two frames could be compared."""
+        """Map each version to its figure; empty if no two frames could be compared."""
         return {name: total / self.pairs for name, total in self._totals.items()}
 
     def _compare(

@@ -1,7 +1,7 @@
-"""Signs that a restoration changed more than it should, found without the true picture.
+"""Signs that a restoration changed more than it should, measured without the true image.
 
-Each sign is a number and its limit. The limits are those that `tests/evaluate/test_guardrails.py`
-proves: what restoration does on purpose stays below, a harm that is put into a picture lies above.
+Each sign is a number and its limit. `tests/evaluate/test_guardrails.py` proves the limits: intended
+restoration stays below, and an artificial harm is above.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Borders = tuple[Sequence[int], Sequence[int]]
 
 @dataclass(frozen=True)
 class Sign:
-    """``name``: what is suspicious, in words. ``value`` and ``limit``: in levels of 8 bits, but
-    degrees for a hue."""
+    """A measured sign. ``name``: the suspicion, in words. ``value`` and ``limit``: in levels of 8
+    bits, or degrees for a hue."""
 
     name: str
     value: float
@@ -39,7 +39,7 @@ class Sign:
 
     @property
     def excess(self) -> float:
-        """How many times its limit a sign is, above 1."""
+        """Ratio of the value to the limit, above 1."""
         return self.value / self.limit
 
 
@@ -48,47 +48,47 @@ def suspicious(
 ) -> tuple[Sign, ...]:
     """Return the signs beyond their limits, worst first.
 
-    ``before`` and ``after`` are H x W x 3 uint8 in sRGB, of one size, and ``borders`` where they
-    were cut. Heads that change light on purpose are not blamed for new brightness and colours.
+    ``before`` and ``after`` are H x W x 3 uint8 in sRGB, of one size; ``borders`` are where they
+    were cut. Heads that change light by design are not tested for brightness and colours.
     """
     shown = _middle(before)
     old, new = shown.astype(np.float32), _middle(after).astype(np.float32)
     signs = [texture(old, new), seam(before, after, borders)]
     if not (head in HEADS and HEADS[head].changes_light):
         signs.append(hue(old, new))
-        if _healthy(shown):  # rain and haze are bright
+        if _healthy(shown):  # rain and haze are bright, and removing them darkens
             signs.append(brightness(old, new))
     beyond = [sign for sign in signs if sign.value > sign.limit]
     return tuple(sorted(beyond, key=lambda sign: -sign.excess))
 
 
 def _healthy(pixels: np.ndarray) -> bool:
-    """Whether no head would make a picture better; False where it cannot be judged."""
+    """Whether the judge finds no fault in an image; False if it cannot be judged."""
     try:
         return suggest(judge(pixels)) is None
-    except RestoreError:  # reports are also written where there is no torch
+    except RestoreError:  # reports do not require torch
         return False
 
 
 def brightness(before: np.ndarray, after: np.ndarray) -> Sign:
-    """How far the mean luma moved."""
+    """Measure the change of mean luma."""
     return Sign("brightness moved", abs(float(_luma(after).mean() - _luma(before).mean())), 3.0)
 
 
 def hue(before: np.ndarray, after: np.ndarray) -> Sign:
-    """How far the mean hue of coloured pixels turned, in degrees."""
+    """Measure the change of the mean hue of coloured pixels, in degrees."""
     old, new = _chroma(before), _chroma(after)
     coloured = np.abs(old) > 12
     if coloured.sum() < 64:
         return Sign("hue turned", 0.0, 8.0)
-    # Turns of single pixels are noise: their sum, weighted by chroma, is of the picture.
+    # Hue changes of single pixels are noise; their sum, weighted by chroma, is not.
     turn = np.angle((new[coloured] * old[coloured].conj()).sum(), deg=True)
     return Sign("hue turned", abs(float(turn)), 8.0)
 
 
 def texture(before: np.ndarray, after: np.ndarray) -> Sign:
-    """By how much the texture of the flattest blocks grew, as a standard deviation; a picture that
-    became brighter as a whole may have more in proportion."""
+    """Measure how much the texture of the flattest blocks grew, as a standard deviation; an image
+    that became brighter as a whole may have proportionally more."""
     old_luma, new_luma = _luma(before), _luma(after)
     old, new = _deviations(old_luma), _deviations(new_luma)
     gain = max(1.0, float(new_luma.mean()) / max(1.0, float(old_luma.mean())))
@@ -98,11 +98,11 @@ def texture(before: np.ndarray, after: np.ndarray) -> Sign:
 
 
 def seam(before: np.ndarray, after: np.ndarray, borders: Borders) -> Sign:
-    """By how much the change steps over the worst border, or makes a line along it, more than
-    anywhere around.
+    """Measure how much more the change steps over the worst border, or forms a line along it, than
+    anywhere around it.
 
-    A step that the picture had before is no change. The median along the border counts: a seam runs
-    along all of it, an object that ends there does not. Of H x W x 3, in luma.
+    Steps of the original image do not count. The median along the border counts: a seam runs along
+    all of it, and an object that ends there does not. Inputs are H x W x 3; the measure is in luma.
     """
     rows, columns = borders
     turned = before.swapaxes(0, 1), after.swapaxes(0, 1)

@@ -1,6 +1,6 @@
-"""PSNR, SSIM, and what is done to pictures before them.
+"""PSNR, SSIM, and the conversions before them.
 
-Arguments are arrays of equal shape, H x W or H x W x 3 (RGB), on the 0-255 scale; pictures of
+Arguments are arrays of equal shape, H x W or H x W x 3 (RGB), on the 0-255 scale; images of
 different shapes raise `ImageError`.
 """
 
@@ -19,17 +19,17 @@ _STUDIO = np.array([65.481, 128.553, 24.966])  # of R, G, B; they sum to 219
 
 
 def psnr(output: np.ndarray, target: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels and channels; infinite if equal."""
+    """Return the peak signal-to-noise ratio in dB over pixels and channels; infinite if equal."""
     check_pair(output, target)
     mse = float(np.mean((output.astype(np.float64) - target.astype(np.float64)) ** 2))
     return math.inf if mse == 0 else 10 * math.log10(PEAK**2 / mse)
 
 
 def ssim(output: np.ndarray, target: np.ndarray) -> float:
-    """Structural similarity (Wang et al., IEEE TIP 2004), mean over pixels and channels.
+    """Return the structural similarity (Wang et al., IEEE TIP 2004), mean over pixels and channels.
 
-    Gaussian window 11 x 11 of sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance; places
-    whose window leaves the picture do not count, so each side must be at least 11.
+    Gaussian window 11 x 11 of sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance. Only places
+    whose window lies inside the image count, so each side must be at least 11.
     """
     check_pair(output, target)
     if min(output.shape[:2]) < 2 * _RADIUS + 1:
@@ -47,10 +47,10 @@ def ssim(output: np.ndarray, target: np.ndarray) -> float:
 
 
 def luma(image: np.ndarray) -> np.ndarray:
-    """Y of ITU-R BT.601 in studio range, 16 to 235, rounded: H x W float64.
+    """Return Y of ITU-R BT.601 in studio range, 16 to 235, rounded: H x W float64.
 
-    As MATLAB's ``rgb2ycbcr`` gives it for uint8, on which deraining is measured. The range is
-    narrower than the picture's by 219/255, which alone adds 1.32 dB to a PSNR of peak 255.
+    Equal to MATLAB's ``rgb2ycbcr`` for uint8, on which deraining is measured. The range is narrower
+    than the image's by 219/255, which alone adds 1.32 dB to a PSNR of peak 255.
     """
     rgb = image.astype(np.float64)
     weighted = rgb @ _STUDIO if image.ndim == 3 else rgb * _STUDIO.sum()
@@ -58,10 +58,10 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def match_mean(output: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """``output`` scaled so that its mean brightness is the target's ("GT-mean"), as float64.
+    """Scale ``output`` so that its mean brightness is the target's ("GT-mean"); return float64.
 
-    Both uint8. Brightness is BT.601 grey, rounded (OpenCV's ``RGB2GRAY``); the result is clipped
-    to [0, 255] and not rounded again. A black output stays black.
+    Both are uint8. Brightness is BT.601 grey, rounded (OpenCV's ``RGB2GRAY``); the result is
+    clipped to [0, 255] and not rounded again. A black output stays black.
     """
     check_pair(output, target)
     mean = _brightness(output)
@@ -80,6 +80,6 @@ def _blur(x: np.ndarray) -> np.ndarray:
 
 
 def check_pair(output: np.ndarray, target: np.ndarray) -> None:
-    """Raise `ImageError` for pictures of different shapes, which cannot be compared."""
+    """Raise `ImageError` for images of different shapes, which cannot be compared."""
     if output.shape != target.shape:
         raise ImageError(f"pictures differ in shape: {output.shape} and {target.shape}")

@@ -1,4 +1,4 @@
-"""The quality of images that have no true image."""
+"""Quality of images without a true image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LPIPS, the distance of two pictures in the features of an ImageNet network."""
+"""LPIPS, the distance of two images in the features of an ImageNet network."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ BACKBONES: Mapping[str, str] = {
 """Network -> the file of its features: safetensors, under torchvision's names of the keys."""
 
 VARIABLE = "RESTORE_LPIPS_BACKBONE"
-_SMALLEST = {"alex": 31, "squeeze": 17}  # less leaves nothing after the last pooling
+_SMALLEST = {"alex": 31, "squeeze": 17}  # smaller images are empty after the last pooling
 
 
 class Lpips:
     """LPIPS (Zhang et al., CVPR 2018), version 0.1, of the ``lpips`` package, on a CPU.
 
-    ``net`` is "alex" or "squeeze". Its features are read from the file or folder that
-    ``RESTORE_LPIPS_BACKBONE`` names, else from ``lpips`` in the cache folder, else downloaded from
-    where the package has them, to where it keeps them (``TORCH_HOME``).
+    ``net`` is "alex" or "squeeze". Its features are read from the file or folder in
+    ``RESTORE_LPIPS_BACKBONE``, else from ``lpips`` in the cache folder, else downloaded to the
+    package's own folder (``TORCH_HOME``).
 
-    Raises `UsageError` for another network, `CheckpointError` for a file that is not its
-    features, `DownloadError` where nothing is found and the download fails, and `RestoreError`
-    where the package is missing.
+    Raises `UsageError` for another network, `CheckpointError` for a file with other contents,
+    `DownloadError` if nothing is found and the download fails, and `RestoreError` if the package is
+    missing.
     """
 
     def __init__(self, net: str):
@@ -55,8 +55,8 @@ class Lpips:
 
     @torch.inference_mode()
     def __call__(self, output: np.ndarray, target: np.ndarray) -> float:
-        """Distance of two pictures of one shape, H x W x 3 (RGB) or H x W (grey), uint8; 0 for
-        equal ones. Raises `ImageError` for different shapes and for less than 31 (alex) or 17
+        """Return the distance of two images of one shape, H x W x 3 (RGB) or H x W (grey), uint8; 0
+        for equal ones. Raises `ImageError` for different shapes and for less than 31 (alex) or 17
         (squeeze) pixels a side."""
         check_pair(output, target)
         smallest = _SMALLEST[self.net]
@@ -69,12 +69,12 @@ class Lpips:
 
 
 def _to_tensor(image: np.ndarray) -> torch.Tensor:
-    """H x W (x 3), uint8, to 1 x 3 x H x W, float32 of scale [-1, 1]."""
+    """Convert H x W (x 3), uint8, to 1 x 3 x H x W, float32 of scale [-1, 1]."""
     return torch.tensor(rgb(image)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _find(net: str) -> Path | None:
-    """The file of the features where the user says, else in the cache, else None."""
+    """Return the file of the features that the user names, else that in the cache, else None."""
     folders = [store.home() / "lpips"]
     if named := os.environ.get(VARIABLE):
         path = Path(named)
@@ -98,8 +98,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _download(net: str) -> dict[str, torch.Tensor]:
-    """The package's own weights. Fetched here, since the package would unpickle them unchecked
-    and print."""
+    """Return the package's own weights. Fetched here, since the package would unpickle them
+    unchecked and print."""
     from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights
 
     origin = {"alex": AlexNet_Weights, "squeeze": SqueezeNet1_1_Weights}[net].IMAGENET1K_V1
@@ -117,9 +117,9 @@ def _download(net: str) -> dict[str, torch.Tensor]:
 
 
 def _build(net: str, features: Mapping[str, torch.Tensor], origin: str) -> torch.nn.Module:
-    """The package's network: (N x 3 x H x W, the same) in [-1, 1] -> N x 1 x 1 x 1."""
-    # It initialises what is replaced at once, from the global generator, and torchvision warns of
-    # how the package calls it.
+    """Build the package's network: two inputs N x 3 x H x W in [-1, 1], result N x 1 x 1 x 1."""
+    # It initialises parameters that are replaced at once, from the global generator, and
+    # torchvision warns of how the package calls it.
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
         import lpips

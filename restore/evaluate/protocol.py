@@ -1,4 +1,4 @@
-"""What is measured for each task, and in which words a figure says how."""
+"""Metrics of each task, and the protocol that is stated with each figure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ GAUSSIAN = "Gaussian noise of default_rng(i) for picture i, neither clipped nor 
 
 @dataclass(frozen=True)
 class Metric:
-    """``measure`` compares an output with its target, uint8 both; ``protocol`` says on what.
-
-    ``digits`` are those worth printing.
-    """
+    """A metric. ``measure``: compares an output with its target, both uint8. ``protocol``: the
+    conditions, in words. ``digits``: significant decimals."""
 
     name: str
     protocol: str
@@ -55,10 +53,11 @@ FURTHER: Mapping[str, Metric] = {
 
 
 def metrics_of(task: str, lpips: Iterable[str] = ()) -> tuple[Metric, ...]:
-    """What is measured for a task: PSNR and SSIM, the task's own, and LPIPS on the named networks.
+    """Return the metrics of a task: PSNR and SSIM, those of the task, and LPIPS on the named
+    networks.
 
-    Raises `UsageError` for a task or a network that does not exist, and `CheckpointError` where
-    a network's weights can neither be found nor downloaded.
+    Raises `UsageError` for an unknown task or network, and `CheckpointError` if a network's weights
+    can neither be found nor downloaded.
     """
     store.check_task(task)
     own = (FURTHER[name] for name in HEADS[task].metrics)

@@ -1,4 +1,4 @@
-"""Running models and methods over a set of pictures."""
+"""Apply models and methods to a set of images."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from restore.media import image as media
 
 @dataclass(frozen=True)
 class Case:
-    """``degraded``: H x W x 3 or H x W (grey), uint8, or float32 of scale [0, 1]; ``target``: the
-    same shape, uint8."""
+    """An image of a set. ``degraded``: H x W x 3 or H x W (grey), uint8, or float32 of scale [0,
+    1]. ``target``: the same shape, uint8."""
 
     name: str
     degraded: np.ndarray
@@ -27,10 +27,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: ``restore`` makes of a case's degraded picture one that is compared.
-
-    ``how`` says in a line what a reader of the figures must know of it.
-    """
+    """A model or method under test. ``restore``: maps a degraded image to a restored one. ``how``:
+    conditions of its figures, in one line."""
 
     name: str
     how: str
@@ -39,7 +37,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Row:
-    """``values``: name of the metric -> figure; PSNR is infinite for equal pictures."""
+    """Figures of one image. ``values``: by metric; PSNR is infinite for equal images."""
 
     picture: str
     subject: str
@@ -47,10 +45,10 @@ class Row:
 
 
 def gaussian_cases(targets: Path, sigma: float) -> Iterator[Case]:
-    """Clean pictures with white noise of ``sigma`` on the 0-255 scale, neither clipped nor
-    rounded: picture i in order of name uses ``numpy.random.default_rng(i)``.
+    """Yield clean images with added white noise of ``sigma`` on the 0-255 scale, neither clipped
+    nor rounded: image i in order of name uses ``numpy.random.default_rng(i)``.
 
-    Raises `ImageError` at once for a folder without pictures.
+    Raises `ImageError` at once for a folder without images.
     """
     return (_noisy(i, path, sigma) for i, path in enumerate(folder.pictures(targets)))
 
@@ -62,10 +60,10 @@ def _noisy(i: int, path: Path, sigma: float) -> Case:
 
 
 def paired_cases(inputs: Path, targets: Path) -> Iterator[Case]:
-    """Pictures of the same name in two folders.
+    """Yield images of the same name in two folders.
 
-    Raises `ImageError` naming, before anything is computed, one without partner, two pictures of
-    one name, or a pair of different sizes.
+    Raises `ImageError` before any computation, naming an image without partner, two images of one
+    name, or a pair of different sizes.
     """
     pairs = folder.pairs(inputs, targets)
     for source, target in pairs:
@@ -91,9 +89,9 @@ def _paired(source: Path, target: Path) -> Case:
 def evaluate(
     subjects: Sequence[Subject], cases: Iterable[Case], metrics: Sequence[Metric]
 ) -> Iterator[Row]:
-    """Every case restored by every subject and compared by every metric, one at a time.
+    """Yield a row for every case restored by every subject and compared by every metric.
 
-    Raises `ImageError` naming a picture that is too small to be compared.
+    Raises `ImageError` naming an image that is too small to be compared.
     """
     for case in cases:
         for subject in subjects:
@@ -106,7 +104,7 @@ def evaluate(
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
-    """A row a subject, called "mean": over pictures, infinite where one of them is."""
+    """Return one row per subject, called "mean": over images, infinite if one of them is."""
     by_subject: dict[str, list[Row]] = {}
     for row in rows:
         by_subject.setdefault(row.subject, []).append(row)
@@ -121,7 +119,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Rounded and clipped, as a file would hold it; ``image`` is uint8 or float of scale [0, 1]."""
+    """Round and clip to uint8, as in a file; ``image`` is uint8 or float of scale [0, 1]."""
     if image.dtype == np.uint8:
         return image
     return np.rint(np.clip(image, 0, 1) * PEAK).astype(np.uint8)

@@ -1,8 +1,8 @@
-"""Whether it shows in a picture where it was cut.
+"""Visibility of the borders along which an image was cut.
 
-A picture that was restored in parts differs from the same restored whole, everywhere a little. A
-seam is where it differs more along the borders of the parts than elsewhere, or where the difference
-steps from one side of a border to the other.
+An image restored in parts differs slightly everywhere from the same image restored whole. A seam is
+visible if it differs more along the borders of the parts than elsewhere, or if the difference steps
+from one side of a border to the other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ follows a line, and passes over what changes its sign from pixel to pixel."""
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean to which more can be added; not a number where there is nothing."""
+    """A mean to which values can be added; NaN if empty."""
 
     total: float = 0.0
     count: int = 0
@@ -40,11 +40,11 @@ class Mean:
 
 @dataclass(frozen=True)
 class Seams:
-    """How far a picture in parts is from the whole, near borders and elsewhere. Those of several
-    pictures can be added; every pixel counts the same.
+    """Difference between an image restored in parts and whole, near borders and elsewhere. Those of
+    several images can be added; every pixel has equal weight.
 
-    ``near`` and ``elsewhere`` are of the absolute difference, ``across`` and ``steps`` of its
-    absolute steps: over a border, and where none is.
+    ``near`` and ``elsewhere``: of the absolute difference. ``across`` and ``steps``: of its
+    absolute steps, over a border and elsewhere.
     """
 
     near: Mean = Mean()
@@ -62,28 +62,28 @@ class Seams:
 
     @property
     def difference(self) -> float:
-        """The mean absolute difference over all pixels."""
+        """Mean absolute difference over all pixels."""
         return (self.near + self.elsewhere).value
 
     @property
     def ratio(self) -> float | None:
-        """The seam ratio: the difference near borders over that elsewhere. 1 where there is none
-        at all, None without borders, or where everything is near one."""
+        """Seam ratio: the difference near borders divided by that elsewhere. 1 if both are 0, None
+        without borders, or if all pixels are near one."""
         return _ratio(self.near, self.elsewhere)
 
     @property
     def step(self) -> float | None:
-        """The steps of the difference over borders, over those elsewhere; as `ratio`, which is
-        blind to parts that differ from the whole by a constant each."""
+        """Steps of the difference over borders, divided by those elsewhere, with the same
+        exceptions. Detects parts that each differ by a constant, which `ratio` cannot."""
         return _ratio(self.across, self.steps)
 
 
 def measure(
     parts: np.ndarray, whole: np.ndarray, rows: Sequence[int], columns: Sequence[int]
 ) -> Seams:
-    """Compare a picture restored in parts with the same restored whole.
+    """Compare an image restored in parts with the same image restored whole.
 
-    Both H x W or H x W x C, any dtype. A border at row ``r`` of ``rows`` lies between the rows
+    Both are H x W or H x W x C, any dtype. A border at row ``r`` of ``rows`` lies between the rows
     ``r - 1`` and ``r``. Raises `ImageError` for different shapes.
     """
     check_pair(parts, whole)
@@ -101,7 +101,7 @@ def measure(
 
 
 def pooled(seams: Iterable[Seams]) -> Seams:
-    """The sum: one figure of several pictures."""
+    """Return the sum: the figures of several images as one."""
     return reduce(Seams.__add__, seams, Seams())
 
 
@@ -113,7 +113,7 @@ def _near(length: int, borders: Sequence[int]) -> np.ndarray:
 
 
 def _steps(difference: np.ndarray, borders: Sequence[int]) -> tuple[Mean, Mean]:
-    """Down the rows: over the borders, and where none is so near that it takes part."""
+    """Return steps down the rows: over the borders, and at places far enough from any."""
     length = len(difference)
     if length < 2 * DEPTH:
         return Mean(), Mean()

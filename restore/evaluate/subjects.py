@@ -1,4 +1,4 @@
-"""Who takes part in an evaluation: a model, the classical methods, the input itself."""
+"""Participants of an evaluation: a model, classical methods, the input itself."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def choose(
     say: Callable[[str], object] = lambda note: None,
     **options: Any,
 ) -> list[Subject]:
-    """A model of the task, by name or ``quality``, then its classical methods and the input itself
-    where asked for.
+    """Return a model of the task, by name or ``quality``, then the requested classical methods and
+    the input itself.
 
-    ``options`` are those of `Restorer`. Where no model is named and none is installed, the others
-    go without one, and ``say`` is told. Raises as `Restorer` does, and `UsageError` for a model
-    of a method's name, whose figures could not be told apart.
+    ``options`` are those of `Restorer`. If no model is named and none is installed, only the others
+    are returned, and ``say`` gets a sentence. Raises as `Restorer` does, and `UsageError` for a
+    model with the name of a method.
     """
     others = [Subject(m.name, m.how, _on_uint8(m)) for m in (methods_of(task) if methods else [])]
     if input_itself:
@@ -48,7 +48,7 @@ def choose(
 
 
 def model_subject(task: str, model: str | Path, **options: Any) -> Subject:
-    """One model; ``options`` and errors are those of `Restorer`."""
+    """Return one model as a subject; ``options`` and errors are those of `Restorer`."""
     from restore.engine.restorer import Restorer  # torch, which the classical methods do without
 
     restorer = Restorer(task, model, **options)

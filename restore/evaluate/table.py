@@ -1,4 +1,4 @@
-"""An evaluation as text for people, as values for programs, and as a CSV file."""
+"""An evaluation as text, as values, and as a CSV file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PICTURE, _SUBJECT, _FIGURE = 24, 20, 9  # least widths of the columns
 
 @dataclass(frozen=True)
 class Table:
-    """How rows of these subjects and metrics read; ``conditions`` holds for all of them."""
+    """Format of the rows of these subjects and metrics; ``conditions`` holds for all of them."""
 
     task: str
     subjects: Sequence[Subject]
@@ -30,13 +30,13 @@ class Table:
         return " ".join((f"{'picture':{_PICTURE}}", f"{'by':{self._subject_width}}", *names))
 
     def line(self, row: Row) -> str:
-        """A row, under `header`."""
+        """Return a row, under `header`."""
         figures = (f"{row.values[m.name]:{_width(m)}.{m.digits}f}" for m in self.metrics)
         names = (f"{row.picture:{_PICTURE}}", f"{row.subject:{self._subject_width}}")
         return " ".join((*names, *figures))
 
     def summary(self, rows: Sequence[Row]) -> str:
-        """The means, and how all figures were measured."""
+        """Return the means, and how all figures were measured."""
         return "\n".join(
             (
                 *map(self.line, means(rows)),
@@ -47,7 +47,7 @@ class Table:
         )
 
     def to_dict(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """``means`` and ``rows`` with what they were measured by; infinite figures stay floats."""
+        """Return ``means`` and ``rows`` with their protocols; infinite figures stay floats."""
         return {
             "task": self.task,
             "conditions": self.conditions,
@@ -60,9 +60,10 @@ class Table:
         }
 
     def write_csv(self, rows: Sequence[Row], path: Path) -> None:
-        """A line a row, in full precision, ``inf`` for infinite; the last column is the protocol.
+        """Write one line per row, in full precision, ``inf`` for infinite; the last column is the
+        protocol.
 
-        Raises `RestoreError` where it cannot be written; what stood there is untouched then.
+        Raises `RestoreError` if the file cannot be written; an existing file is then unchanged.
         """
         how = {subject.name: subject.how for subject in self.subjects}
         measures = "; ".join(f"{m.name}: {m.protocol}" for m in self.metrics)

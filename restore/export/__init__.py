@@ -1,1 +1,1 @@
-"""Models in other programs' formats."""
+"""Models in formats of other programs."""

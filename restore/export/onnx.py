@@ -1,8 +1,8 @@
 """Models as ONNX files, which run without torch and without this program.
 
 Networks write their graphs themselves, operator by operator (`restore.networks.graph`). That takes
-seconds, where tracing torch's network with `torch.onnx` takes minutes; it gives graphs that know
-windows; and it requires no torch.
+seconds, whereas tracing torch's network with `torch.onnx` takes minutes; the graphs support
+windows, and no torch is required.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def export(
     overwrite: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, str]:
-    """Write a model, given by name or file or as found, to ``path``; return its metadata.
+    """Write a model, given by name, file or `Model`, to ``path``; return its metadata.
 
-    The file appears whole or not at all. Its graph maps ``picture``, N x 3 x H x W float32, RGB in
-    [0, 1], with H and W multiples of what the metadata say, to ``restored``, of the same shape,
-    which may leave that range. Networks that know windows have a second input, ``windows``, which
-    may be left out (`GraphBuilder`). ``progress`` is called with the number of parameters that are
-    in the graph, and of all.
+    The file appears complete or not at all. Its graph maps ``picture``, N x 3 x H x W float32, RGB
+    in [0, 1], with H and W multiples of the metadata's size rule, to ``restored``, of the same
+    shape, which may leave that range. Networks with windows have an optional second input,
+    ``windows`` (`GraphBuilder`). ``progress`` is called with the number of parameters in the graph,
+    and of all.
 
-    Raises `CheckpointError` for a model or a target that cannot be used, `RestoreError` where the
-    extra is not installed.
+    Raises `CheckpointError` for an unusable model or target, `RestoreError` if the extra is not
+    installed.
     """
     if path.suffix != ".onnx":
         raise CheckpointError(f"{path}: an ONNX file must end in .onnx")

@@ -1,4 +1,4 @@
-"""Where exported models are, and what they say of themselves. Imports no torch."""
+"""Locations of exported models, and their metadata. Imports no torch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GRAPHS = 2
 
 
 def cached(model: Model) -> Path:
-    """Return a model's ONNX file: one exported ahead, or else one in the cache folder, exported at
-    its first use.
+    """Return a model's ONNX file: one exported ahead, else one in the cache folder, exported at its
+    first use.
 
-    Files exported ahead are called as the model, and lie in `store.exported_folder` or next to its
-    weights. Of two processes that export the second waits, and finds the file. Raises as `export`
-    does, and `CheckpointError` where the package that exports is missing.
+    Files exported ahead have the name of the model, and are in `store.exported_folder` or next to
+    its weights. If two processes export the same model, the second waits. Raises as `export` does,
+    and `CheckpointError` if the package for exporting is missing.
     """
     if model.origin == "exported" and model.stored:
         raise CheckpointError(
@@ -49,7 +49,7 @@ def cached(model: Model) -> Path:
 
 
 def _named(model: Model) -> tuple[Path, ...]:
-    """Return where a file exported ahead may lie. Networks that are cut have none."""
+    """Return possible paths of a file exported ahead. Cut networks have none."""
     name = f"{model.card.name}.onnx"
     return () if model.stored else (store.exported_folder() / name, model.path.with_name(name))
 
@@ -97,8 +97,8 @@ def _exported(model: Model, path: Path) -> Path:
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:
-    """Return what a file says of itself. Raises `CheckpointError` for one that ONNX Runtime does
-    not load, and `RestoreError` where that is not installed."""
+    """Return the metadata of a file. Raises `CheckpointError` if ONNX Runtime cannot load it, and
+    `RestoreError` if that is not installed."""
     try:
         from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
     except ImportError:
@@ -127,7 +127,7 @@ def check_metadata(path: Path, metadata: Mapping[str, str], card: Card) -> None:
 
 
 def describe(card: Card) -> dict[str, str]:
-    """What an exported file says of itself; ``size_multiple`` (height, width), ``tile`` and
+    """Return the metadata of an exported file; ``size_multiple`` (height, width), ``tile`` and
     ``network`` are JSON."""
     rows, columns = card.network.size_multiple
     tile = card.tiles
@@ -151,6 +151,6 @@ def describe(card: Card) -> dict[str, str]:
 
 
 def _key(card: Card) -> str:
-    """Names what decides on the graph."""
+    """Return a name for everything that determines the graph."""
     values = [card.sha256, card.network.to_dict(), OPSET, GRAPHS, __version__]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()

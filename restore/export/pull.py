@@ -31,11 +31,11 @@ def obtain(
 ) -> Model:
     """Get a model, or a head's recommended official one: its weights, or its ONNX file.
 
-    Weights that are not installed are pulled as `acquire.pull` does, where torch is installed.
-    Without torch, or without the package onnx, ``NAME.onnx`` is downloaded from
-    ``RESTORE_WEIGHTS_URL`` to the cache folder, and the result has its path. ``sha256``
-    is demanded of what is fetched. By default that of an ONNX file is the one of the first
-    download, or the one in ``NAME.onnx.sha256`` at the same place, if there is either.
+    Weights that are not installed are pulled as by `acquire.pull`, if torch is installed. Without
+    torch, or without the package onnx, ``NAME.onnx`` is downloaded from ``RESTORE_WEIGHTS_URL`` to
+    the cache folder, and the result has its path. ``sha256`` is required of the fetched file. By
+    default, an ONNX file must have the SHA-256 of its first download, or that in
+    ``NAME.onnx.sha256`` at the same URL, if there is either.
 
     Raises `UsageError`, `ModelNotFoundError`, `DownloadError` or `CheckpointError`.
     """
@@ -72,7 +72,7 @@ def install(model: Model, progress: Callable[[int, int], None]) -> Path:
 
 
 def _downloaded(name: str, sha256: str | None, progress: Progress) -> Model:
-    """Download an ONNX file, unless it is here; of two processes the second waits."""
+    """Download an ONNX file, unless it exists; if two processes do so, the second waits."""
     from filelock import FileLock
 
     card = store.card_of(name)
@@ -107,7 +107,7 @@ def _fetch(model: Model, sha256: str | None, progress: Progress, record: Path) -
     try:
         check_metadata(target, read_metadata(arrived), model.card)
     except RestoreError:
-        arrived.unlink()  # keeping it would block the next try
+        arrived.unlink()  # keeping it would block the next attempt
         raise
     with atomic_path(record) as temporary:
         temporary.write_text(f"{found}  {target.name}\n")
@@ -115,7 +115,7 @@ def _fetch(model: Model, sha256: str | None, progress: Progress, record: Path) -
 
 
 def _listed(url: str, arrived: Path) -> str | None:
-    """Return the SHA-256 that the place lists for a file, if it does."""
+    """Return the SHA-256 that the server lists for a file, if any."""
     listed = arrived.with_name(f"{arrived.name}.sha256")
     listed.unlink(missing_ok=True)
     try:

@@ -4,7 +4,7 @@ from restore.heads.head import Head
 
 DEBLUR = Head(
     name="deblur",
-    summary="Sharpen what camera shake or motion has blurred.",
+    summary="Sharpen images blurred by camera shake or motion.",
     fast="deblur-small",
     standard="deblur-s1",
     best="deblur-gopro",

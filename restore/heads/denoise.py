@@ -4,7 +4,7 @@ from restore.heads.head import Head
 
 DENOISE = Head(
     name="denoise",
-    summary="Take noise and grain out of a photograph.",
+    summary="Remove noise and grain from a photograph.",
     fast="denoise-small",
     standard="denoise-s1",
     best="denoise-sidd",

@@ -1,4 +1,4 @@
-"""What a head declares: everything in the project that depends on the head stands there."""
+"""The declaration of a head, which holds everything that depends on the head."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ QUALITIES = (FAST, STANDARD, BEST)
 
 @dataclass(frozen=True)
 class Head:
-    """One kind of restoration, by names alone: recipes, methods, metrics and models are looked up
+    """One kind of restoration, by names only: recipes, methods, metrics and models are looked up
     where they are used, so that a head imports nothing.
 
-    A field that is left empty means that the head has none: a head without models works with any
-    installed model of its name, and one without a recipe cannot be trained.
+    Empty fields mean that the head has none: a head without models works with any installed model
+    of its name, and one without a recipe cannot be trained.
     """
 
     name: str

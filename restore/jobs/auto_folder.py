@@ -16,9 +16,9 @@ from restore.jobs.file_stages import JobCallbacks, MovingWork, OutputPolicy, Sta
 from restore.jobs.folder_job import PathLike
 from restore.jobs.folder_plan import plan
 from restore.jobs.folder_sums import FolderSums
+from restore.jobs.job_restorer import Notify
 from restore.jobs.outcome import SKIPPED, Outcome
 from restore.jobs.picture_job import with_losses
-from restore.jobs.restorers import Notify
 from restore.media.io_options import IoOptions
 
 NO_PICTURE = "is a clip or an animation; name a head for it"

@@ -14,9 +14,9 @@ import numpy as np
 
 from restore.automatic import AutoPlan, AutoRestorer, Step
 from restore.errors import UsageError
+from restore.jobs.job_restorer import Notify, announce, stamp_of
 from restore.jobs.outcome import Outcome
 from restore.jobs.picture_job import with_losses
-from restore.jobs.restorers import Notify, announce, stamp_of
 from restore.media import image as media
 from restore.media.io_options import IoOptions
 from restore.media.picture import Picture

@@ -14,8 +14,9 @@ from restore.files import check_target
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.folder_plan import Naming
+from restore.jobs.job_restorer import Notify, announce, open_restorer, used
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Notify, announce, clip_key, key_options, open_restorer, used
+from restore.jobs.result_keys import clip_key, key_options
 from restore.media.video import detect
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from restore.engine.restorer import Restorer
     from restore.engine.temporal import Steadier
-    from restore.jobs.restorers import Head
+    from restore.jobs.job_restorer import Head
     from restore.jobs.resumable_clip import RestoredClip
 
 Report = Callable[[int, int], None]

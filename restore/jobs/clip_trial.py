@@ -23,7 +23,7 @@ from restore.media.video.rgb_frame import planar
 from restore.media.video.stream import Clip, opened
 
 _MOST = 60
-"""Frames of a trial, whatever the rate."""
+"""Frames of a trial, at any rate."""
 
 
 def try_out(clip: Clip, encoding: Encoding, target: Path, work: Path) -> None:

@@ -21,7 +21,7 @@ _JOB = "job.json"
 
 @dataclass(frozen=True)
 class ResumePolicy:
-    """What to do about an existing output and an interrupted run.
+    """The treatment of an existing output and of an interrupted run.
 
     ``resume``: continue the interrupted run of the same job, if there is one.
     ``overwrite``: replace an output; discard an interrupted run that is not resumed.

@@ -19,7 +19,7 @@ from restore.jobs.job_table import Job
 from restore.version import __version__
 
 if TYPE_CHECKING:
-    from restore.jobs.manifest_lines import ManifestLine
+    from restore.jobs.manifest_line import ManifestLine
 
 _TICK = 0.2
 """Seconds between two looks at a signal."""
@@ -182,7 +182,7 @@ class Crew:
             self.dismiss(hand, RestoreError(f"{has}; install the same on all nodes"))
             return
         if self._state is None:
-            # Precision "auto" is what the first worker has chosen, so that all results are alike.
+            # Precision "auto" is that of the first worker, so that all results are equal.
             options = {**self.work.options, "precision": state.used["precision"]}
             self._state, self.work = state, replace(self.work, options=options)
         if state.key == self._state.key:

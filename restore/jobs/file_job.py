@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from restore.errors import ImageError, UsageError
 from restore.jobs.clip_job import restore_clip
 from restore.jobs.clip_options import ClipOptions
+from restore.jobs.job_restorer import Notify
 from restore.jobs.outcome import Outcome
 from restore.jobs.picture_job import Report, open_picture, restore_picture
-from restore.jobs.restorers import Notify
 from restore.jobs.routing import is_clip_run
 from restore.media import image as media
 from restore.media.io_options import IoOptions
 
 if TYPE_CHECKING:
-    from restore.jobs.restorers import Head
+    from restore.jobs.job_restorer import Head
 
 
 def restore_file(

@@ -1,4 +1,4 @@
-"""What happens to one file of a folder run: it is read, restored and written.
+"""Stages of one file of a folder run: it is read, restored and written.
 
 This module knows no network: ``better`` maps an array to a better array.
 """
@@ -21,7 +21,7 @@ from restore.files import check_target, is_full_disk, sha256_of_stream
 from restore.jobs.clip_work_folder import discard
 from restore.jobs.file_version import settled_version, version_of
 from restore.jobs.folder_plan import Job
-from restore.jobs.manifest_lines import ManifestLine
+from restore.jobs.manifest_line import ManifestLine
 from restore.jobs.outcome import DISK_FULL, FAILED, SKIPPED, STOPPED, Outcome
 from restore.jobs.routing import is_moving
 from restore.media import image as media

@@ -20,10 +20,10 @@ from typing import Any
 from restore.errors import RestoreError
 from restore.jobs.file_stages import JobCallbacks, Underway
 from restore.jobs.folder_work import FolderWork, LoadedWork
+from restore.jobs.job_restorer import Used, announce, with_borders
 from restore.jobs.job_table import Job
-from restore.jobs.manifest_lines import ManifestLine, OutputState
+from restore.jobs.manifest_line import ManifestLine, OutputState
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Used, announce, with_borders
 from restore.version import __version__
 
 AT_ONCE = 3
@@ -134,7 +134,7 @@ class FileWorker:
         return [path for path in paths if not os.path.lexists(path)]
 
     def announce(self, sizes: list[tuple[int, int]], times: float, workers: int) -> list[str]:
-        """Return what `restore.jobs.restorers.announce` says."""
+        """Return what `restore.jobs.job_restorer.announce` says."""
         said: list[str] = []
         announce(self._ready.restorer, sizes, said.append, times, workers)
         return said

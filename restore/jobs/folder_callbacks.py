@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from restore.jobs.job_restorer import Notify
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Notify
 
 
 @dataclass(frozen=True)

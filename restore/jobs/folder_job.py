@@ -20,16 +20,17 @@ from restore.jobs.folder_plan import Job, JobTable, Naming, plan
 from restore.jobs.folder_sums import FolderSums
 from restore.jobs.folder_work import FolderWork, changed_options
 from restore.jobs.frame_count import FrameCount
+from restore.jobs.job_restorer import Notify, used
 from restore.jobs.job_table import Jobs
 from restore.jobs.object_store import is_remote
 from restore.jobs.outcome import PLANNED, STOPPED, Outcome
-from restore.jobs.restorers import Notify, key_options, used
+from restore.jobs.result_keys import key_options
 from restore.jobs.routing import is_clip_target, is_moving
 from restore.jobs.shard import parse_shard
 from restore.media.io_options import IoOptions
 
 if TYPE_CHECKING:
-    from restore.jobs.restorers import Head
+    from restore.jobs.job_restorer import Head
 
 PathLike = str | os.PathLike[str]
 LOOK_EVERY = 1.0

@@ -12,15 +12,16 @@ from restore.jobs.clip_job import ClipJob
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.clip_work_folder import ResumePolicy
 from restore.jobs.file_stages import JobCallbacks, MovingWork, OutputPolicy, ResultRecord, Stages
+from restore.jobs.job_restorer import Used, open_restorer, stamp_of, used
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Used, folder_key, open_restorer, stamp_of, used
+from restore.jobs.result_keys import folder_key
 from restore.media.io_options import IoOptions
 from restore.media.stamp import stamped
 from restore.media.video.detect import is_clip
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer
-    from restore.jobs.restorers import Head
+    from restore.jobs.job_restorer import Head
     from restore.media.picture import Picture
 
 

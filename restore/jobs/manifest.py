@@ -24,7 +24,8 @@ from typing import Any
 from restore.errors import RestoreError
 from restore.files import claimed, sha256_of
 from restore.jobs.file_version import version_of
-from restore.jobs.manifest_lines import MARK, LineIndex, ManifestLine, OutputState, tail
+from restore.jobs.manifest_index import LineIndex, tail
+from restore.jobs.manifest_line import MARK, ManifestLine, OutputState
 from restore.jobs.shard import WHOLE, Shard
 
 _STEM = ".restore-batch"
@@ -126,7 +127,7 @@ class Manifest:
         if folder in self._swept:
             return
         resolved = folder.resolve()
-        known = resolved in self._swept  # by another path: what is there may be of this run
+        known = resolved in self._swept  # by another path: its files may be of this run
         self._swept |= {folder, resolved}
         if known or not resolved.is_dir():
             return

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import ImageError
+from restore.jobs.job_restorer import Notify, announce, open_restorer, stamp_of, used
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import (
-    Notify,
-    announce,
-    key_options,
-    open_restorer,
-    stamp_of,
-    used,
-)
+from restore.jobs.result_keys import key_options
 from restore.media import image as media
 from restore.media import large
 from restore.media.io_options import IoOptions
@@ -26,7 +20,7 @@ from restore.media.picture import Picture
 from restore.media.stamp import stamped
 
 if TYPE_CHECKING:
-    from restore.jobs.restorers import Head
+    from restore.jobs.job_restorer import Head
 
 Report = Callable[[float, int], None]
 
@@ -48,8 +42,7 @@ def with_losses(picture: Picture, source: Path, target: Path, notify: Notify | N
     if a file of several pictures would be replaced by its first one."""
     if picture.has_others and target.exists() and source.exists() and target.samefile(source):
         raise ImageError(
-            f"{source}: holds several pictures, of which only the first would be left; "
-            "name another output"
+            f"{source}: holds several pictures; only the first would be kept; name another output"
         )
     picture = picture.noting(*media.check_fits(picture, target))
     if notify is not None:

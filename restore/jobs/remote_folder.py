@@ -20,7 +20,7 @@ from restore.files import is_full_disk
 from restore.jobs.executors import LOCAL
 from restore.jobs.folder_plan import Naming
 from restore.jobs.folder_sums import FolderSums
-from restore.jobs.object_records import ObjectRecords
+from restore.jobs.object_manifest import ObjectManifest
 from restore.jobs.object_store import (
     Store,
     StoredObject,
@@ -59,10 +59,10 @@ class _Item:
 
 @dataclass(frozen=True)
 class RemoteRun:
-    """A folder run over ``sources`` into ``target``, of which at least one is remote.
+    """A folder run over ``sources`` into ``target``, with at least one remote URL.
 
-    ``restore``: restores a local folder into another, calling back with each outcome.
-    ``key``: everything besides the input that decides the result.
+    ``restore``: restores a local folder into another, calling back with each outcome. ``key``:
+    everything besides the input that decides the result.
     """
 
     sources: Sequence[str | os.PathLike[str]]
@@ -96,7 +96,7 @@ class RemoteRun:
         for path in filter(is_remote, self.sources):  # names the package that a store lacks
             store_of(path)
         output = store_of(self.target)
-        records = ObjectRecords(output)
+        records = ObjectManifest(output)
         pending = self._pending(output, records)
         with tempfile.TemporaryDirectory() as place:
             numbered = enumerate(_batches(pending))
@@ -105,7 +105,7 @@ class RemoteRun:
                 self._restore(folder, batch, output, records)
         records.merge()
 
-    def _pending(self, output: Store, records: ObjectRecords) -> Iterator[_Item]:
+    def _pending(self, output: Store, records: ObjectManifest) -> Iterator[_Item]:
         """Yield what is left to do; report all other outcomes. Each store is listed once."""
         naming = Naming(self.how.suffix, self.how.format)
         folder: str | None = None
@@ -156,7 +156,7 @@ class RemoteRun:
             raise ImageError(f"{named}: no pictures{hint}")
 
     def _settled(
-        self, item: _Item, there: list[Any] | None, records: ObjectRecords
+        self, item: _Item, there: list[Any] | None, records: ObjectManifest
     ) -> tuple[str, str] | None:
         """Return status and reason of an object that needs no work."""
         if self._stops():
@@ -185,7 +185,7 @@ class RemoteRun:
         return folder, [*piped(batch, get, threads=_DOWNLOADS, ahead=_DOWNLOADS)]
 
     def _restore(
-        self, folder: Path, batch: list[_Item], output: Store, records: ObjectRecords
+        self, folder: Path, batch: list[_Item], output: Store, records: ObjectManifest
     ) -> None:
         by_place = {item.object.place: item for item in batch}
         made: list[tuple[_Item, Outcome]] = []
@@ -268,6 +268,6 @@ def refuse_remote(
     if how.executor != LOCAL:
         raise UsageError(f"executor={how.executor!r} is for local folders; use shard for stores")
     if how.watch:
-        raise UsageError("watch is for local folders; run again for what has arrived")
+        raise UsageError("watch is for local folders; run again for new files")
     if _has_known_suffix(Path(target)) and not Path(target).is_dir():
         raise ImageError(f"{redacted(as_url(target))}: name a folder for the results")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from restore.media import light
-from restore.media.transparency import filled
+from restore.media.hidden_colours import filled
 
 DEPTHS: dict[str, np.dtype] = {
     "8": np.dtype(np.uint8),

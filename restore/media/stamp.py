@@ -7,7 +7,7 @@ from dataclasses import replace
 from html import escape
 
 from restore.media import xmp
-from restore.media.formats.jpeg_parts import PARTS, JpegParts
+from restore.media.formats.jpeg.embedded_parts import PARTS, JpegParts
 from restore.media.picture import STAMP, XMP, Picture
 from restore.version import __version__
 

@@ -1,4 +1,4 @@
-"""What a network architecture declares; imports no torch.
+"""The declaration of a network architecture; imports no torch.
 
 An architecture is one folder in `restore.networks` and one line in its table, `ARCHITECTURES`.
 """

@@ -1,4 +1,4 @@
-"""What all networks have in common: the class that checkpoints, engine and training rely on."""
+"""The base class of all networks, which checkpoints, engine and training rely on."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class _Outgoing:
 
 
 def zipped(jobs: Iterable[ServedJob]) -> Iterator[bytes]:
-    """Yield a ZIP file of the results, which are stored as they are.
+    """Yield a ZIP file of the results, stored without compression.
 
     Names that stand twice in a folder get numbers. Results that have been removed in the meantime
     are left out.

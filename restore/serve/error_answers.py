@@ -1,4 +1,4 @@
-"""Errors as answers: JSON with one line, whatever went wrong."""
+"""Errors as answers: JSON with one line, for every error."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ class JobQueue:
 
 
 def _settle(job: ServedJob, work: Callable[[], None]) -> None:
-    """Do the work of a job and store how it ended, whatever it raises: the thread must go on."""
+    """Do the work of a job and store how it ended. No error ends the thread."""
     try:
         work()
     except JobCancelledError:

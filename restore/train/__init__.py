@@ -1,5 +1,5 @@
-"""Training: data, losses, the loop, and states that survive anything.
+"""Training: data, losses, the loop, and states for exact resume.
 
-Besides torch, numpy, pillow and safetensors nothing is imported until it is used, so that a run can
-travel to a bare machine with an accelerator.
+Only torch, numpy, pillow and safetensors are imported at module level, so that a run needs little
+on a remote machine with an accelerator.
 """

@@ -112,7 +112,7 @@ class Stock:
         first, *others = (bank.cut(place, height, width) for bank in self._banks)
         if self.kind not in (CLEAN, DEPTH):
             degraded, clean = first.float() / 255, others[0].float() / 255
-            # What a model made of an input holds for that input only, so it stays as it is.
+            # A model's result holds for its input only, so such pairs are not degraded again.
             worse = self._recipe.pair if self.kind == PAIRS else None
             return (worse(degraded, clean, generator) if worse else degraded), clean
         clean = first.float() / 255

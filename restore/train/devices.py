@@ -1,7 +1,7 @@
-"""One process or many: who does which part of a step, and how they agree.
+"""One process or several: how they divide a step, and how they agree.
 
-Lightning Fabric starts the processes (or finds those of ``torchrun``) and joins them; how a step is
-shared stays in the open: every process averages its own batches, then all average their gradients.
+Lightning Fabric starts the processes (or joins those of ``torchrun``). Each process averages its
+own batches, then all average their gradients.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TORCHRUN = "TORCHELASTIC_RUN_ID"
 
 
 class Team:
-    """This process, alone. ``device`` is where it computes."""
+    """A single process. ``device``: where it computes."""
 
     rank = 0
     size = 1
@@ -31,11 +31,11 @@ class Team:
         self.device = device
 
     def mean(self, value: Tensor) -> Tensor:
-        """The average of what every process gives; the same bits in all of them."""
+        """Return the average over all processes; the same bits in all of them."""
         return value
 
     def wait(self) -> None:
-        """Until everyone is here."""
+        """Wait until all processes are here."""
 
 
 class Processes(Team):
@@ -66,15 +66,16 @@ def _losing_nobody() -> Iterator[None]:
 
 
 def processes(devices: int) -> int:
-    """How many will train: what ``torchrun`` says, or else ``devices``."""
+    """Return the number of training processes: that of ``torchrun``, else ``devices``."""
     return int(os.environ["WORLD_SIZE"]) if _TORCHRUN in os.environ else devices
 
 
 def assemble(device: str, devices: int) -> Team:
-    """``devices`` processes on this machine, one for each device, or all that ``torchrun`` started.
+    """Start ``devices`` processes on this machine, one for each device, or join those that
+    ``torchrun`` started.
 
-    Starts the other processes, which run this very command again and get here as well. Raises
-    `TrainingError` where Fabric is missing or refuses.
+    The other processes run the same command again and arrive here as well. Raises `TrainingError`
+    if Fabric is missing or fails.
     """
     chosen = choose_device(device)
     if processes(devices) == 1:

@@ -21,8 +21,8 @@ from restore.train import state
 from restore.train.align import aligned
 from restore.train.data import Sampler
 from restore.train.devices import assemble
-from restore.train.export import export
 from restore.train.loop import Progress, Trainer
+from restore.train.model_export import export
 from restore.train.planning import Plan
 from restore.train.record import Record, claimed
 from restore.train.sources import DISTILL, MADE, NOUNS, Pictures, read

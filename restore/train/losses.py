@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""Losses: Charbonnier and frequency reconstruction (MAXIM, eq. 7 and 8)."""
 
 from __future__ import annotations
 

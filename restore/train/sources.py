@@ -1,4 +1,4 @@
-"""Folders of training pictures, and what of them is kept back for validation."""
+"""Folders of training images, and their held-out part for validation."""
 
 from __future__ import annotations
 

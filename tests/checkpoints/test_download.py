@@ -71,7 +71,7 @@ def test_httpx_is_not_imported_with_the_module() -> None:
     assert run.stdout == "set()\n", run.stderr
 
 
-# What is here already
+# Existing files
 
 
 def test_an_existing_file_is_not_fetched_again(server: Server, target: Path) -> None:

@@ -40,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 def cache(home: Path) -> list[str]:
-    """What the cache holds besides locks."""
+    """Files of the cache, without locks."""
     files = (path for path in home.rglob("*") if path.is_file() and path.suffix != ".lock")
     return sorted(str(path.relative_to(home)) for path in files)
 

@@ -1,4 +1,4 @@
-"""What this package measured with official models is merged into their cards when read."""
+"""Figures that this package measured are merged into the cards of official models."""
 
 from __future__ import annotations
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import Recipe, frames, make, packets, samples, scene, stamps
-from command import Outcome, one_error_line, restore
+from clips import ClipRecipe, frames, make, packets, samples, scene, stamps
+from command import CommandResult, one_error_line, restore
 from models import save_model
 from pictures import saved
 from PIL import Image
 
 from restore.jobs.routing import is_clip_run
 
-SHORT = Recipe(stamps=tuple(range(0, 6 * 512, 512)), sounds=("eng",))
+SHORT = ClipRecipe(stamps=tuple(range(0, 6 * 512, 512)), sounds=("eng",))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp("tiny"))
 
 
-def denoise(*words: object, model: Path) -> Outcome:
+def denoise(*words: object, model: Path) -> CommandResult:
     return restore("denoise", *words, "--model", model, "--device", "cpu")
 
 
@@ -52,7 +52,9 @@ def test_a_clip_in_every_container(tmp_path: Path, identity: Path, suffix: str, 
     """The network returns what it gets: so does everything around it."""
     sound = {".webm": "libopus", ".avi": "mp3"}.get(suffix, "aac")
     pixel_format = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
-    recipe = Recipe(codec, pixel_format, stamps=SHORT.stamps, sounds=("eng",), sound_codec=sound)
+    recipe = ClipRecipe(
+        codec, pixel_format, stamps=SHORT.stamps, sounds=("eng",), sound_codec=sound
+    )
     source, target = make(tmp_path / f"in{suffix}", recipe), tmp_path / f"out{suffix}"
     outcome = denoise(source, target, "--json", model=identity)
     assert outcome.code == 0, outcome.stderr
@@ -72,7 +74,7 @@ def test_a_clip_in_every_container(tmp_path: Path, identity: Path, suffix: str, 
 
 
 def test_a_network_that_does_something_and_steadies_it(tmp_path: Path, tiny: Path) -> None:
-    source = make(tmp_path / "in.mkv", Recipe("ffv1", stamps=SHORT.stamps))
+    source = make(tmp_path / "in.mkv", ClipRecipe("ffv1", stamps=SHORT.stamps))
     pictures = []
     for name, words in (("plain", ()), ("steady", ("--temporal",)), ("half", ("--strength", "0"))):
         outcome = denoise(source, tmp_path / f"{name}.mkv", *words, model=tiny)
@@ -148,7 +150,7 @@ def test_wrong_usage_is_one_line(tmp_path: Path, identity: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny: Path) -> None:
-    recipe = Recipe(height=96, width=96, stamps=tuple(range(0, 300 * 512, 512)))
+    recipe = ClipRecipe(height=96, width=96, stamps=tuple(range(0, 300 * 512, 512)))
     source, target = make(tmp_path / "in.mp4", recipe), tmp_path / "out.mp4"
     words = ("denoise", source, target, "--model", tiny, "--device", "cpu", "--temporal")
     command = [sys.executable, "-m", "restore.cli", *map(str, words)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, one_error_line, restore
+from command import CommandResult, one_error_line, restore
 from models import save_model
 from PIL import Image
 
@@ -31,7 +31,7 @@ def identity(tmp_path: Path) -> Path:
     return save_model(tmp_path, identity=True)
 
 
-def denoise(photo: Path, out: Path, model: Path, *options: str) -> Outcome:
+def denoise(photo: Path, out: Path, model: Path, *options: str) -> CommandResult:
     return restore("denoise", photo, out, "--model", model, *options)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, one_error_line, restore
+from command import CommandResult, one_error_line, restore
 from models import save_model
 from pictures import saved, smooth
 from PIL import Image
@@ -35,7 +35,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def denoise(*words: object, model: Path) -> Outcome:
+def denoise(*words: object, model: Path) -> CommandResult:
     return restore("denoise", *words, "--model", model, "--device", "cpu")
 
 

@@ -1,4 +1,4 @@
-"""What a person asks of a picture's file, on the command line."""
+"""Options for the file of a picture, on the command line."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_choices_that_make_no_sense_are_wrong_usage(folder: Path) -> None:
 def test_a_file_of_several_pictures_is_not_replaced_by_its_first(folder: Path) -> None:
     before = (folder / "pages.tif").read_bytes()
     told = refused(folder, "pages.tif", "pages.tif", "--overwrite")
-    assert "pages.tif: holds several pictures, of which only the first would be left" in told
+    assert "pages.tif: holds several pictures; only the first would be kept" in told
     (folder / "link.tif").symlink_to("pages.tif")
     refused(folder, "pages.tif", "link.tif", "--overwrite")
     assert (folder / "pages.tif").read_bytes() == before

@@ -23,7 +23,7 @@ from restore.engine import share
 
 
 def on_terminal(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> str:
-    """What ``act`` shows where standard error is a terminal."""
+    """Return what ``act`` shows if standard error is a terminal."""
     reader, writer = pty.openpty()
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")

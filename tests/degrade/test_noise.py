@@ -257,7 +257,7 @@ def test_jpeg_of_lower_quality_does_more_harm() -> None:
     assert harm(60) > 1.3 * harm(90)
 
 
-# What the denoiser is trained against
+# The degradation that the denoiser is trained on
 
 
 @pytest.fixture(scope="module")

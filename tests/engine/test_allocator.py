@@ -55,7 +55,7 @@ def cleared(*way: str, **settings: str) -> int:
 
 
 def test_pages_are_cleared_once() -> None:
-    # What the C library does of itself depends on what lies at the end of its heap.
+    # The C library's own behaviour depends on the blocks at the end of its heap.
     assert cleared("kept") < 0.05 * PAGES
     assert cleared("kept", "in a thread") < 0.05 * PAGES
     assert cleared("given back") > 0.5 * PAGES

@@ -19,11 +19,11 @@ from restore.checkpoints import store
 from restore.engine import backend, torch_backends
 from restore.engine.tile_options import ALL, LEAST, SOME
 from restore.errors import RestoreError, UsageError
-from restore.networks.fast import FastMaxim, operators
+from restore.networks.fast import FastMaxim, onednn
 from restore.networks.fast.layers import WeightKeeper
 
 needs_operators = pytest.mark.skipif(
-    not operators._available(torch.float32), reason="this build of torch has no fused operators"
+    not onednn._available(torch.float32), reason="this build of torch has no fused operators"
 )
 
 

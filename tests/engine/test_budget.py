@@ -14,8 +14,9 @@ import torch
 from few_tiles import FEW_TILES
 from models import save_model
 
+from restore.benchmark import footprint
 from restore.checkpoints.card import TilePolicy
-from restore.engine import budget, footprint
+from restore.engine import budget
 from restore.engine.restorer import Restorer
 from restore.errors import RestoreError, UsageError
 from restore.networks.fast import FastMaxim
@@ -33,7 +34,7 @@ def test_amounts_are_understood(amount: str, bytes_: int) -> None:
 
 @pytest.mark.parametrize("amount", ["", "0", "0GiB", "much", "-1G", "4 GiB please", "4PiB"])
 def test_other_amounts_are_refused(amount: str) -> None:
-    with pytest.raises(UsageError, match="say for instance 4GiB"):
+    with pytest.raises(UsageError, match=r"max_memory is .*; use a size such as 4GiB"):
         budget.parsed(amount)
 
 

@@ -14,13 +14,13 @@ import torch
 from few_tiles import FEW_TILES
 from models import save_model
 
+from restore.benchmark.footprint import PEAK
 from restore.checkpoints.card import TilePolicy
-from restore.engine.footprint import PEAK
 from restore.engine.restorer import Restorer
 from restore.media import image as media
 from restore.media import large
 from restore.media.file_sink import writing
-from restore.media.formats.png_rows import PngSink
+from restore.media.formats.png.by_rows import PngSink
 from restore.networks.fast import FastMaxim
 
 TILES = TilePolicy(size=96, overlap=16, whole_up_to=96 * 96)

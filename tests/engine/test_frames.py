@@ -44,7 +44,7 @@ def clip(
     return [random.integers(0, top, (height, width, 3), dtype) for _ in range(count)]
 
 
-class Source:
+class CountedFrames:
     """Counts the frames that have been asked for; ``fails_at`` raises instead of one."""
 
     def __init__(self, frames: list[np.ndarray], fails_at: int | None = None):
@@ -114,7 +114,7 @@ def test_batches_hold_neighbours_of_one_size(
 @pytest.mark.parametrize("ahead", [0, 2, AHEAD])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_never_reads_further_ahead_than_it_says(restore: Restorer, ahead: int, batch: int) -> None:
-    source = Source(clip(14, 16, 16))
+    source = CountedFrames(clip(14, 16, 16))
     results = restore.frames(source, ahead=ahead, batch=batch)
     assert source.taken == 0
     for number, _ in enumerate(results):
@@ -137,22 +137,22 @@ def test_reads_while_the_caller_is_busy(restore: Restorer) -> None:
     results.close()  # type: ignore[attr-defined]
 
 
-def stop_by_break(restore: Restorer, source: Source) -> None:
+def stop_by_break(restore: Restorer, source: CountedFrames) -> None:
     for _ in restore.frames(source):
         break
 
 
-def stop_by_closing(restore: Restorer, source: Source) -> None:
+def stop_by_closing(restore: Restorer, source: CountedFrames) -> None:
     results = restore.frames(source)
     next(results)
     results.close()  # type: ignore[attr-defined]
 
 
-def stop_by_forgetting(restore: Restorer, source: Source) -> None:
+def stop_by_forgetting(restore: Restorer, source: CountedFrames) -> None:
     next(restore.frames(source))
 
 
-def stop_by_an_error(restore: Restorer, source: Source) -> None:
+def stop_by_an_error(restore: Restorer, source: CountedFrames) -> None:
     def use(frames: Any) -> None:
         for _ in frames:
             raise RuntimeError("enough")
@@ -166,7 +166,7 @@ def stop_by_an_error(restore: Restorer, source: Source) -> None:
 )
 def test_who_stops_early_leaves_neither_thread_nor_frame(restore: Restorer, stop: Any) -> None:
     threads = threading.active_count()
-    source = Source(clip(50, 16, 16))
+    source = CountedFrames(clip(50, 16, 16))
     frames = [weakref.ref(frame) for frame in source.frames]
     stop(restore, source)
     gc.collect()
@@ -179,7 +179,7 @@ def test_who_stops_early_leaves_neither_thread_nor_frame(restore: Restorer, stop
 @pytest.mark.parametrize("batch", [1, 4])
 def test_errors_come_in_their_places(restore: Restorer, batch: int) -> None:
     frames = clip(6, 16, 16)
-    source = Source(frames, fails_at=5)
+    source = CountedFrames(frames, fails_at=5)
     torn = restore.frames(source, batch=batch)
     assert [next(torn).shape for _ in range(5)] == [(16, 16, 3)] * 5
     with pytest.raises(OSError, match="the tape has torn"):

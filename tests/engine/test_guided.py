@@ -47,7 +47,7 @@ def test_the_shorter_side_is_brought_down_and_the_shape_kept(
 
 @pytest.mark.parametrize("size", [(480, 640), (97, 1000), (1030, 77)])
 def test_a_picture_looked_at_in_strips_is_the_picture(size: tuple[int, int]) -> None:
-    """What OpenCV makes of the whole at once: means of areas, and linear enlargement."""
+    """The same by OpenCV for the whole image: means of areas, and linear enlargement."""
     image = picture(*size)
     small = reduced(image, SIDE)
     wide, high = small.shape[1], small.shape[0]

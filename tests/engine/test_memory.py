@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from models import save_model
 
 from restore import Restorer
+from restore.benchmark import footprint
 from restore.checkpoints.card import Card, TilePolicy
-from restore.engine import budget, footprint
+from restore.engine import budget
 from restore.engine.memory import ASIDE, WITHOUT_STRIPS, Memory
 from restore.engine.precision import Compute
 from restore.engine.tile_options import ALL, LEAST, SOME, TileOptions, uncut, windowed
@@ -73,7 +74,7 @@ def blank(height: int, width: int) -> np.ndarray:
 
 
 def taken(shape: tuple[int, int], policy: TilePolicy, a_pixel: float) -> float:
-    """What a picture, its result, a tile and the row it belongs to take at least."""
+    """Least bytes of a picture, its result, a tile and its row of tiles."""
     rows, columns = plan_axes(shape, policy, MULTIPLES)
     pictures = 2 * 3 * shape[0] * shape[1]
     if len(rows.starts) == len(columns.starts) == 1:
@@ -203,7 +204,7 @@ def test_a_limit_that_is_not_kept_is_not_kept_in_silence(
     path = save_model(tmp_path)
     restore = Restorer("denoise", path, device="cpu", max_memory="1GiB", **options)
     restore(np.zeros((32, 32), np.uint8))
-    assert caplog.messages == ["max memory is ignored: " + why.format(model=path)]
+    assert caplog.messages == ["the memory limit is ignored: " + why.format(model=path)]
     caplog.clear()
     Restorer("denoise", path, device="cpu", **options)
     measured = save_model(tmp_path, name="known", memory={"cpu": {"float32": 9.0}})
@@ -213,7 +214,7 @@ def test_a_limit_that_is_not_kept_is_not_kept_in_silence(
 
 @pytest.mark.parametrize("most", [0, -1, "0", True])
 def test_a_limit_is_an_amount(most: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="say for instance 4GiB"):
+    with pytest.raises(UsageError, match=r"max_memory is .*; use a size such as 4GiB"):
         Restorer("denoise", save_model(tmp_path), max_memory=most)
 
 

@@ -16,9 +16,9 @@ from models import save_model
 from pictures import saved, smooth
 
 from restore import Restorer
+from restore.benchmark.footprint import PEAK
 from restore.checkpoints import store
 from restore.checkpoints.card import TilePolicy
-from restore.engine.footprint import PEAK
 from restore.engine.onnx_backend import _device
 from restore.engine.threads import count_threads
 from restore.errors import CheckpointError, RestoreError, UsageError

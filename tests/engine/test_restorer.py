@@ -57,14 +57,14 @@ def picture(*shape: int, dtype: type = np.float32) -> np.ndarray:
 
 
 def calls(restore: Restorer, image: np.ndarray) -> list[tuple[int, int]]:
-    """What ``progress`` is told."""
+    """Calls of ``progress``."""
     reports: list[tuple[int, int]] = []
     restore(image, lambda done, total: reports.append((done, total)))
     return reports
 
 
 def officially(image: np.ndarray) -> np.ndarray:
-    """What the tiny model makes of H x W x 3 float32 in the official evaluation: even size first,
+    """The tiny model's result for H x W x 3 float32 by the official evaluation: even size first,
     then half of what lacks on either side, all mirrored. Not clipped."""
     height, width = image.shape[:2]
     even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="reflect")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore.benchmark import tilings
+from restore.benchmark.tilings import Quality, Way
 from restore.checkpoints import store
 from restore.checkpoints.card import FLOAT32
-from restore.evaluate import tilings
 from restore.evaluate.report import Case, gaussian_cases, paired_cases
-from restore.evaluate.tilings import Quality, Way
 
 ROOT = Path(__file__).resolve().parents[2]
 EVAL = ROOT.parent / "shared" / "data" / "eval"
@@ -55,7 +55,7 @@ def test_no_seam_shows_in_a_photograph(task: str) -> None:
     assert (blended.cut, hard.cut) == (1, 1)
     assert not seam_shows(blended)
     assert (blended.step or 9) <= MOST_STEP
-    # What the test would say of tiles that only meet; a head that judges each by itself differs as
+    # The result for tiles without overlap; a head that judges each by itself differs as
     # much within them.
     assert seam_shows(hard) or hard.difference > 5
     assert (hard.step or 0) > MOST_STEP

@@ -17,7 +17,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import Recipe, frame, frames, make, scene
+from clips import ClipRecipe, frame, frames, make, scene
 from PIL import Image, ImageCms
 
 from restore.errors import ImageError, RestoreError, UsageError
@@ -27,8 +27,8 @@ from restore.jobs.resumable_clip import ClipInterrupted, RestoredClip, settle, w
 from restore.media.video import segments
 from restore.media.video.encoders import EncodeOptions
 
-HARNESS = Path(__file__).with_name("clip_harness.py")
-LONG = Recipe(stamps=tuple(range(0, 60 * 512, 512)), sounds=("eng",), sound_codec="aac")
+HARNESS = Path(__file__).parents[1] / "support" / "clip_harness.py"
+LONG = ClipRecipe(stamps=tuple(range(0, 60 * 512, 512)), sounds=("eng",), sound_codec="aac")
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_only_the_same_job_goes_on(tmp_path: Path) -> None:
     target.unlink()
     with pytest.raises(RestoreError):
         run(source, target, stopping(20, RestoreError("")))
-    make(source, Recipe(stamps=tuple(range(0, 50 * 512, 512))))
+    make(source, ClipRecipe(stamps=tuple(range(0, 50 * 512, 512))))
     with pytest.raises(ImageError, match="another input than"):
         run(source, target, **go_on)
     assert run(source, target, policy=ResumePolicy(overwrite=True)).resumed == 0
@@ -226,7 +226,7 @@ def test_a_file_that_is_cut_short_is_known_before_any_work(tmp_path: Path, suffi
     faststart = {"movflags": "faststart"} if suffix in (".mp4", ".mov") else {}
     stamps, tick = tuple(range(40)), Fraction(1, 25)
     source = make(
-        tmp_path / f"in{suffix}", Recipe(codec, stamps=stamps, tick=tick, container=faststart)
+        tmp_path / f"in{suffix}", ClipRecipe(codec, stamps=stamps, tick=tick, container=faststart)
     )
     whole = source.read_bytes()
     for part in (0.99, 0.6, 0.1):
@@ -257,7 +257,7 @@ def test_damage_in_the_middle_names_the_frame(tmp_path: Path) -> None:
 
 def test_states_missing_frames(tmp_path: Path) -> None:
     """Readers of Matroska go on behind what is damaged, without a word."""
-    recipe = Recipe("ffv1", stamps=tuple(range(0, 90 * 512, 512)))
+    recipe = ClipRecipe("ffv1", stamps=tuple(range(0, 90 * 512, 512)))
     source = make(tmp_path / "in.mkv", replace(recipe, container={"cluster_time_limit": "500"}))
     assert run(source, tmp_path / "whole.mkv").notes == ()
     content = bytearray(source.read_bytes())
@@ -319,7 +319,7 @@ def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
     source = tmp_path / "in.ts"
     content = b""
     for name, width in (("a.ts", 64), ("b.ts", 96)):
-        content += make(tmp_path / name, Recipe(width=width)).read_bytes()
+        content += make(tmp_path / name, ClipRecipe(width=width)).read_bytes()
     source.write_bytes(content)
     complaint = refusal(source, tmp_path / "out.mp4")
     assert "in.ts: changes at frame 20 (" in complaint
@@ -328,7 +328,7 @@ def test_a_stream_that_changes_size_is_one_line(tmp_path: Path) -> None:
 
 def test_rejects_encoders_that_cannot_hold_the_clip(tmp_path: Path) -> None:
     source, target = make(tmp_path / "in.mp4"), tmp_path / "out.mp4"
-    odd = make(tmp_path / "odd.mkv", Recipe("ffv1", height=33, width=35, stamps=(0, 512)))
+    odd = make(tmp_path / "odd.mkv", ClipRecipe("ffv1", height=33, width=35, stamps=(0, 512)))
     assert run(odd, tmp_path / "odd-out.mkv").frames == 2
     assert frames(tmp_path / "odd-out.mkv")[0].width == 35
     complaint = refusal(odd, target, EncodeOptions("h264"))
@@ -336,10 +336,10 @@ def test_rejects_encoders_that_cannot_hold_the_clip(tmp_path: Path) -> None:
     made = run(odd, target, wishes=EncodeOptions("h264", None, "yuv444p"))
     assert made.frames == 2
     target.unlink()
-    one = make(tmp_path / "one.mkv", Recipe("ffv1", height=1, width=1, stamps=(0, 512)))
+    one = make(tmp_path / "one.mkv", ClipRecipe("ffv1", height=1, width=1, stamps=(0, 512)))
     assert run(one, tmp_path / "one-out.mkv").frames == 2
     assert "cannot encode 1 x 1" in refusal(one, target, EncodeOptions("h264"))
-    deep = make(tmp_path / "deep.mkv", Recipe("ffv1", "yuv420p10le", stamps=(0, 512)))
+    deep = make(tmp_path / "deep.mkv", ClipRecipe("ffv1", "yuv420p10le", stamps=(0, 512)))
     complaint = refusal(deep, tmp_path / "out.webm", EncodeOptions("vp9"))
     assert "libvpx-vp9 cannot hold yuv420p10le without loss" in complaint
     complaint = refusal(source, tmp_path / "out.avi", EncodeOptions("hevc"))

@@ -76,7 +76,7 @@ class Mortal:
             desk.answers.put("was killed")
 
 
-class Team:
+class SmallPool:
     def __init__(self, count: int, dies: Callable[[str, Any], str] = lambda method, first: ""):
         self.count = self.sharing = count
         self._dies = dies
@@ -115,7 +115,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> FolderWork:
 
 
 def run(
-    photos: Path, work: FolderWork, team: Team, calls: JobCallbacks | None = None
+    photos: Path, work: FolderWork, team: SmallPool, calls: JobCallbacks | None = None
 ) -> Iterator[Outcome]:
     out = photos.with_name("out")
     said: list[str] = []
@@ -147,11 +147,11 @@ def check(photos: Path, numbers: range) -> None:
 
 def test_workers_do_each_job_once(photos: Path, work: FolderWork) -> None:
     (photos / "0.png").write_bytes(b"no picture")
-    found = statuses(run(photos, work, Team(2)))
+    found = statuses(run(photos, work, SmallPool(2)))
     assert found.pop("0.png") == "failed"
     assert set(found.values()) == {"done"}
     check(photos, range(1, COUNT))
-    again = statuses(run(photos, work, Team(2)))
+    again = statuses(run(photos, work, SmallPool(2)))
     assert again.pop("0.png") == "failed"
     assert set(again.values()) == {"skipped"}
     check(photos, range(1, COUNT))
@@ -169,11 +169,11 @@ def test_a_killed_worker_loses_nothing(
         calls += called == method
         return when if calls == 3 and called == method else ""
 
-    team = Team(2, third)
+    team = SmallPool(2, third)
     assert set(statuses(run(photos, work, team)).values()) == {"done"}
     assert team.started == 3
     check(photos, range(COUNT))
-    assert set(statuses(run(photos, work, Team(1))).values()) == {"skipped"}
+    assert set(statuses(run(photos, work, SmallPool(1))).values()) == {"skipped"}
     assert not [*photos.with_name("out").glob(".*.part")]
 
 
@@ -181,7 +181,7 @@ def test_a_file_that_kills_workers_fails_alone(photos: Path, work: FolderWork) -
     def dies(method: str, order: Any) -> str:
         return "before" if method == "prepare" and order.job.source.name == "0.png" else ""
 
-    outcomes = {o.source.name: o for o in run(photos, work, Team(1, dies))}
+    outcomes = {o.source.name: o for o in run(photos, work, SmallPool(1, dies))}
     reason = "3 workers have died with it, the last one of: was killed"
     assert outcomes.pop("0.png").reason == reason
     assert {outcome.status for outcome in outcomes.values()} == {"done"}
@@ -190,25 +190,25 @@ def test_a_file_that_kills_workers_fails_alone(photos: Path, work: FolderWork) -
 
 def test_workers_that_all_die_end_the_run(photos: Path, work: FolderWork) -> None:
     with pytest.raises(RestoreError, match="10 workers have died, the last one of: was killed"):
-        list(run(photos, work, Team(1, lambda method, first: "before")))
+        list(run(photos, work, SmallPool(1, lambda method, first: "before")))
 
 
 def test_stopping_finishes_what_is_written(photos: Path, work: FolderWork) -> None:
     stop = threading.Event()
     found: dict[str, str] = {}
-    for outcome in run(photos, work, Team(1), JobCallbacks(stop.is_set)):
+    for outcome in run(photos, work, SmallPool(1), JobCallbacks(stop.is_set)):
         found[outcome.source.name] = outcome.status
         stop.set()
     assert set(found.values()) == {"done", "stopped"}
     assert len(found) == COUNT
-    assert set(statuses(run(photos, work, Team(1))).values()) <= {"done", "skipped"}
+    assert set(statuses(run(photos, work, SmallPool(1))).values()) <= {"done", "skipped"}
     check(photos, range(COUNT))
 
 
 def test_folders_that_workers_cannot_see_are_named(photos: Path, work: FolderWork) -> None:
     blind = type("Blind", (FileWorker,), {"missing": lambda self, paths: paths[:1]})
 
-    class Elsewhere(Team):
+    class Elsewhere(SmallPool):
         def start(self) -> Mortal:
             worker = super().start()
             worker._worker = blind()
@@ -223,4 +223,4 @@ def test_a_model_that_is_not_there_is_named(photos: Path, tmp_path: Path) -> Non
     options = {"model": str(tmp_path / "none.safetensors")}
     work = FolderWork("denoise", options, IoOptions(), ClipOptions(), OutputPolicy())
     with pytest.raises(RestoreError, match=r"none\.safetensors"):
-        list(run(photos, work, Team(2)))
+        list(run(photos, work, SmallPool(2)))

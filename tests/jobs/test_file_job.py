@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import Recipe, make, packets, scene, stamps
+from clips import ClipRecipe, make, packets, scene, stamps
 from models import save_model
 from pictures import saved, smooth
 from PIL import Image
@@ -14,7 +14,7 @@ from PIL import Image
 import restore
 from restore.errors import ImageError, UsageError
 
-SHORT = Recipe(stamps=tuple(range(0, 6 * 512, 512)), sounds=("eng",))
+SHORT = ClipRecipe(stamps=tuple(range(0, 6 * 512, 512)), sounds=("eng",))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import Recipe, frames, make, packets, scene
+from clips import ClipRecipe, frames, make, packets, scene
 from models import save_model
 from pictures import saved
 from PIL import Image
@@ -21,7 +21,7 @@ from restore.jobs.frame_count import frames_in
 from restore.jobs.manifest import NAME
 from restore.media.video import segments
 
-CLIP = Recipe(stamps=tuple(range(0, 12 * 512, 512)), sounds=("eng",))
+CLIP = ClipRecipe(stamps=tuple(range(0, 12 * 512, 512)), sounds=("eng",))
 
 
 @pytest.fixture(scope="module")

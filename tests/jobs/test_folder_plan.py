@@ -1,4 +1,4 @@
-"""What a batch finds, where it puts results, and what it refuses before any work."""
+"""The plan of a folder run: inputs, places of results, and refusals before any work."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import Recipe, frames, make, scene, stamps
+from clips import ClipRecipe, frames, make, scene, stamps
 from pictures import ICC, metadata, saved
 from PIL import Image
 
@@ -129,7 +129,7 @@ def test_states_metadata_that_a_clip_cannot_store(tmp_path: Path) -> None:
 
 
 def test_states_properties_that_pictures_cannot_store(tmp_path: Path) -> None:
-    recipe = Recipe(pixel_format="yuv420p10le", aspect=Fraction(4, 3), colour=(1, 9, 9, 16))
+    recipe = ClipRecipe(pixel_format="yuv420p10le", aspect=Fraction(4, 3), colour=(1, 9, 9, 16))
     source = make(tmp_path / "in.mp4", recipe)
     done = extract(probe(source), tmp_path / "%d.jpg", same, ResumePolicy(), quiet)
     assert done.made == 20
@@ -142,7 +142,7 @@ def test_states_properties_that_pictures_cannot_store(tmp_path: Path) -> None:
 
 
 def test_a_clip_is_refused_before_any_work(tmp_path: Path) -> None:
-    source = probe(make(tmp_path / "in.mkv", Recipe("ffv1", "bgra")))
+    source = probe(make(tmp_path / "in.mkv", ClipRecipe("ffv1", "bgra")))
     (tmp_path / "z3.png").touch()
     for name, what in (
         ("z%d.png", "z3.png: exists already; resume=True makes"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import Recipe, make
+from clips import ClipRecipe, make
 from pictures import saved
 from PIL import Image
 
@@ -69,6 +69,6 @@ def test_animations_and_numbered_pictures_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_clip_that_does_not_say_is_not_counted(tmp_path: Path) -> None:
-    clip = probe(make(tmp_path / "in.mp4", Recipe(stamps=tuple(range(0, 5 * 512, 512)))))
+    clip = probe(make(tmp_path / "in.mp4", ClipRecipe(stamps=tuple(range(0, 5 * 512, 512)))))
     assert size_and_count(clip) == (clip.size, 5)
     assert size_and_count(replace(clip, frames=0)) is None

@@ -8,7 +8,7 @@ import pytest
 from restore.errors import RestoreError
 from restore.files import atomic_path, sha256_of
 from restore.jobs.manifest import LOCK, NAME, Manifest, opened
-from restore.jobs.manifest_lines import MARK
+from restore.jobs.manifest_line import MARK
 
 KEY = {"model": "m", "strength": 1.0}
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 import restore
 from restore.errors import ImageError, RestoreError, UsageError
-from restore.jobs.object_records import FOLDER, ObjectRecords
+from restore.jobs.object_manifest import FOLDER, ObjectManifest
 from restore.jobs.object_store import Store, as_url, is_remote, retried
 from restore.redaction import redacted
 
@@ -207,7 +207,7 @@ def test_a_full_disk_ends_the_run(
         monkeypatch.setattr(Store(f"{place}/in")._files, "get_file", full)
         monkeypatch.setattr("restore.jobs.object_store._FIRST_PAUSE", 60)  # it is not tried again
     else:
-        monkeypatch.setattr(ObjectRecords, "write", lambda *given: None)
+        monkeypatch.setattr(ObjectManifest, "write", lambda *given: None)
         monkeypatch.setattr(Store, "put", refuse)
     done = run(place, restorer)
     assert len(done.files) == COUNT

@@ -10,14 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import Recipe, frame, frames, make, packets, samples, scene, stamps
+from clips import ClipRecipe, frame, frames, make, packets, samples, scene, stamps
 from PIL import Image
 
 from restore.errors import ImageError
 from restore.jobs.resumable_clip import Restore, RestoredClip, settle, write_clip
 from restore.media.video.encoders import EncodeOptions
 
-HARNESS = Path(__file__).with_name("clip_harness.py")
+HARNESS = Path(__file__).parents[1] / "support" / "clip_harness.py"
 IRREGULAR = tuple(int(t) for t in np.cumsum([90, 512, 300, 1200, 512, 20, 700, 3000, 64, 640] * 2))
 
 
@@ -36,7 +36,7 @@ def run(
     return write_clip(file, target, encoding, restore, {})
 
 
-# What is kept
+# Kept frames
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_network_that_changes_nothing_changes_nothing(
 ) -> None:
     """Sample by sample, where the encoding is lossless; else to within what it costs."""
     options = {"qp": "0"} if "264" in codec else {}
-    recipe = Recipe(codec, pixel_format, stamps=tuple(range(0, 6 * 512, 512)), options=options)
+    recipe = ClipRecipe(codec, pixel_format, stamps=tuple(range(0, 6 * 512, 512)), options=options)
     source, target = make(tmp_path / "in.mkv", recipe), tmp_path / "out.mkv"
     made = run(source, target)
     assert made.frames == 6
@@ -70,7 +70,7 @@ def test_a_network_that_changes_nothing_changes_nothing(
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_irregular_times_are_kept_exactly(tmp_path: Path, suffix: str) -> None:
-    recipe = Recipe(stamps=tuple(7 * 512 + t for t in IRREGULAR))
+    recipe = ClipRecipe(stamps=tuple(7 * 512 + t for t in IRREGULAR))
     source, target = make(tmp_path / f"in{suffix}", recipe), tmp_path / f"out{suffix}"
     assert run(source, target).notes == ()
     first, *_ = stamps(source)
@@ -117,7 +117,7 @@ RICHER = {
 
 @pytest.mark.parametrize("suffix", RICHER)
 def test_everything_else_of_a_clip_is_kept(tmp_path: Path, suffix: str) -> None:
-    recipe = Recipe(**{**RICH, **RICHER[suffix]})  # type: ignore[arg-type]
+    recipe = ClipRecipe(**{**RICH, **RICHER[suffix]})  # type: ignore[arg-type]
     source, target = make(tmp_path / f"in{suffix}", recipe), tmp_path / f"out{suffix}"
     made = run(source, target, darker)
     assert made.notes == ()
@@ -156,11 +156,11 @@ def test_everything_else_of_a_clip_is_kept(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("codec", ["libx264", "ffv1", "libvpx-vp9", "libsvtav1"])
 def test_keeps_the_pixel_aspect_of_the_container(tmp_path: Path, codec: str) -> None:
-    recipe = Recipe(height=64, aspect=Fraction(15, 11), title="Pictures", sounds=("eng",))
+    recipe = ClipRecipe(height=64, aspect=Fraction(15, 11), title="Pictures", sounds=("eng",))
     source = make(tmp_path / "in.mp4", recipe)
     for suffix in (".mkv", ".webm") if "v" in codec and codec != "ffv1" else (".mkv",):
         if suffix == ".webm":
-            source = make(tmp_path / "silent.mp4", Recipe(height=64, aspect=Fraction(15, 11)))
+            source = make(tmp_path / "silent.mp4", ClipRecipe(height=64, aspect=Fraction(15, 11)))
         target = tmp_path / f"out{suffix}"
         assert run(source, target, asked=EncodeOptions(codec)).notes == ()
         with av.open(str(target)) as clip:
@@ -172,7 +172,7 @@ def test_keeps_the_pixel_aspect_of_the_container(tmp_path: Path, codec: str) -> 
 
 
 def test_keeps_transparency_of_vp9(tmp_path: Path) -> None:
-    source = make(tmp_path / "in.webm", Recipe("libvpx-vp9", "yuva420p", height=64))
+    source = make(tmp_path / "in.webm", ClipRecipe("libvpx-vp9", "yuva420p", height=64))
     target = tmp_path / "out.webm"
     made = run(source, target, darker)
     assert (made.notes, made.encoding.pixel_format) == ((), "yuva420p")
@@ -188,7 +188,7 @@ def test_tags_of_hdr_are_kept(tmp_path: Path) -> None:
         "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
         ":max-cll=1000,400:log-level=none"
     )
-    recipe = Recipe(
+    recipe = ClipRecipe(
         "libx265",
         "yuv420p10le",
         height=64,
@@ -209,7 +209,7 @@ def test_cover_art_is_copied_and_another_picture_stream_too(tmp_path: Path) -> N
     from pictures import saved, smooth
 
     cover = saved(tmp_path / "cover.jpg", smooth(8, 8)).read_bytes()
-    source = make(tmp_path / "in.mp4", Recipe(cover=cover, second=True))
+    source = make(tmp_path / "in.mp4", ClipRecipe(cover=cover, second=True))
     for suffix in (".mp4", ".mkv"):
         target = tmp_path / f"out{suffix}"
         made = run(source, target)
@@ -224,7 +224,7 @@ def test_cover_art_is_copied_and_another_picture_stream_too(tmp_path: Path) -> N
 
 
 def test_another_container_keeps_what_it_can_hold(tmp_path: Path) -> None:
-    source = make(tmp_path / "in.mp4", Recipe(sounds=("eng",), words=(("eng", "mov_text"),)))
+    source = make(tmp_path / "in.mp4", ClipRecipe(sounds=("eng",), words=(("eng", "mov_text"),)))
     made = run(source, tmp_path / "out.mkv")
     assert made.notes == ("subtitle stream 2 (mov_text) is converted to subrip",)
     assert stamps(tmp_path / "out.mkv") == stamps(source)
@@ -234,7 +234,7 @@ def test_another_container_keeps_what_it_can_hold(tmp_path: Path) -> None:
     silent = make(tmp_path / "silent.mp4")
     made = run(silent, tmp_path / "out.webm")
     assert made.notes == ("h264 is not written to .webm: encoded by libvpx-vp9",)
-    irregular = make(tmp_path / "irregular.mp4", Recipe(stamps=IRREGULAR))
+    irregular = make(tmp_path / "irregular.mp4", ClipRecipe(stamps=IRREGULAR))
     with pytest.raises(ImageError, match=r"frame 1 does not keep to .*, and .avi has no other"):
         run(irregular, tmp_path / "out.avi")
 
@@ -254,7 +254,7 @@ def test_another_container_keeps_what_it_can_hold(tmp_path: Path) -> None:
 def test_encode_options_are_applied(
     tmp_path: Path, asked: EncodeOptions, suffix: str, codec: str, pixel_format: str
 ) -> None:
-    source = make(tmp_path / "in.mp4", Recipe(height=64, stamps=tuple(range(0, 3072, 512))))
+    source = make(tmp_path / "in.mp4", ClipRecipe(height=64, stamps=tuple(range(0, 3072, 512))))
     run(source, tmp_path / f"out{suffix}", asked=asked)
     with av.open(str(tmp_path / f"out{suffix}")) as clip:
         context = clip.streams[0].codec_context
@@ -269,7 +269,7 @@ def test_sound_tracks_keep_their_titles_and_languages(tmp_path: Path) -> None:
     """MP4 and MOV read a title under another name than they write it, and MOV has languages of its
     own."""
     spoken = ("eng", "deu", "nld")
-    source = make(tmp_path / "in.mkv", Recipe(sounds=spoken, titles=True, title="Pictures"))
+    source = make(tmp_path / "in.mkv", ClipRecipe(sounds=spoken, titles=True, title="Pictures"))
     before = source
     for number, suffix in enumerate((".mp4", ".mov", ".mp4", ".mkv")):
         target = tmp_path / f"out{number}{suffix}"

@@ -18,7 +18,7 @@ from PIL import Image
 import restore
 from restore.errors import RestoreError, UsageError
 from restore.jobs.manifest import NAME, opened, part_of
-from restore.jobs.manifest_lines import MARK
+from restore.jobs.manifest_line import MARK
 from restore.jobs.shard import WHOLE, Shard, parse_shard
 
 ARRAY = {"ID": "7", "COUNT": "4", "MIN": "3", "MAX": "9", "STEP": "2"}

@@ -1,4 +1,4 @@
-"""What stands beside the pixels, to the byte: texts, EXIF's directories, how a JPEG was made."""
+"""Metadata kept to the byte: texts, EXIF's directories, compression settings of a JPEG."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_alpha_of_every_value_is_exact(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(again, cover)
 
 
-# What a person may choose
+# Options of the user
 
 
 def test_more_bits_are_there_for_the_restoration(tmp_path: Path) -> None:

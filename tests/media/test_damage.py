@@ -17,7 +17,7 @@ from pictures import smooth
 from restore.errors import ImageError
 from restore.media import image as media
 from restore.media import large
-from restore.media.formats.png_chunks import SIGNATURE
+from restore.media.formats.png.chunks import SIGNATURE
 
 HEIGHT, WIDTH = 150, 97
 

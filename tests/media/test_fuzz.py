@@ -19,9 +19,8 @@ SECONDS = float(os.environ.get("RESTORE_FUZZ_SECONDS", "20"))
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_damaged_files_are_pictures_or_refused(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "media/fuzzing.py", str(SECONDS), str(tmp_path)],
+        [sys.executable, "-W", "error", "support/fuzzing.py", str(SECONDS), str(tmp_path)],
         cwd=TESTS,
-        env=os.environ | {"PYTHONPATH": str(TESTS / "support")},
         capture_output=True,
         text=True,
     )

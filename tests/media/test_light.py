@@ -20,9 +20,9 @@ from pictures import copied, smooth
 from PIL import Image
 
 from restore.media import formats, light
+from restore.media.hidden_colours import filled
 from restore.media.image import check_fits, read, write
 from restore.media.picture import DEPTHS, FULL, ICC, LINEAR, Picture
-from restore.media.transparency import filled
 
 LEVELS = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 LINEAR_GAMMA = chunk(b"gAMA", struct.pack(">I", 100_000))
@@ -95,7 +95,7 @@ def test_light_without_alpha_stays_in_an_exr_and_there_alone(tmp_path: Path) -> 
     copied(tmp_path / "in.exr", tmp_path / "out.exr")
     stored = OpenEXR.File(str(tmp_path / "out.exr"), separate_channels=True).channels()
     np.testing.assert_array_equal(stored["R"].pixels, glow)
-    # What a PNG has under full transparency is not light.
+    # Colours of a PNG under full transparency are not light.
     saved = np.dstack((smooth(4, 4), np.zeros((4, 4), np.uint8)))
     Image.fromarray(saved).save(tmp_path / "in.png")
     copied(tmp_path / "in.png", tmp_path / "hidden.exr")
@@ -109,7 +109,7 @@ def test_other_channels_of_an_exr_are_named(tmp_path: Path) -> None:
     assert read(tmp_path / "in.exr").notes == ("its channels Z are not kept",)
 
 
-# What is linear, and what becomes of it elsewhere
+# Linear pixels, and their conversion for other formats
 
 
 def linear_files(folder: Path) -> dict[str, Path]:

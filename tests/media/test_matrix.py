@@ -97,7 +97,7 @@ def assert_same(actual: np.ndarray, expected: np.ndarray, format_: Format) -> No
 
 
 def assert_carried(path: Path, info: dict[str, Any], keeps: tuple[str, ...]) -> None:
-    """What a format keeps is in ``info`` of a picture, standing upright, and what not, not."""
+    """``info`` of an upright picture has the keys that the format keeps, and no others."""
     expected = {ICC: info.get(ICC), XMP: PACKET % 1}
     for key in CALLED:
         assert (key in info) == (key in keeps), (path, key)

@@ -1,4 +1,4 @@
-"""What travels along with the pixels: profile, EXIF, resolution, orientation, subsampling."""
+"""Metadata: profile, EXIF, resolution, orientation, subsampling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import Image
 from restore.media.image import read
 from restore.media.metadata import resolution
 
-# What travels along
+# Kept metadata
 
 
 @pytest.mark.parametrize("target", [".png", ".jpg", ".webp", ".tif"])

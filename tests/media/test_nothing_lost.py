@@ -162,7 +162,7 @@ def test_everything_is_kept_or_named(tmp_path: Path, suffix: str) -> None:
 
 
 def seen(path: Path) -> np.ndarray:
-    """What a viewer shows."""
+    """The picture as a viewer shows it."""
     return read(path).in_8_bits().pixels.astype(int)
 
 

@@ -24,7 +24,7 @@ from restore.errors import ImageError
 from restore.heads import HEADS
 from restore.media import image as media
 from restore.media import large
-from restore.media.formats.tiff_rows import TiffSink
+from restore.media.formats.tiff.by_rows import TiffSink
 from restore.media.picture import Picture
 from restore.rows import HELD, Rows, Sink
 

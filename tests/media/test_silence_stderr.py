@@ -1,4 +1,4 @@
-"""What a library in C prints about a damaged file stays unseen; what we print does not."""
+"""Messages of C libraries about damaged files are suppressed; ours are printed."""
 
 from __future__ import annotations
 

@@ -1,15 +1,18 @@
-"""Who may import whom, as the house plan has it."""
+"""Imports run downward, and sizes and names follow the house rules."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = {"weights"}
+"""Modules of the command line that have the name of their command and of a module of `restore`."""
 MAY_IMPORT = {
     "networks": {"errors", "networks"},
     "media": {"errors", "files", "media"},
@@ -21,11 +24,12 @@ MAY_IMPORT = {
         "automatic",
     },
     "jobs": {"errors", "files", "media", "engine", "inspect", "automatic", "jobs"},
+    "compare": {"errors", "files", "media", "engine", "jobs", "evaluate", "compare"},
     "degrade": {"errors", "media", "degrade"},
     "inspect": {"errors", "files", "heads", "media", "networks", "inspect"},
     "evaluate": {
-        *("errors", "networks", "media", "heads", "checkpoints", "engine", "degrade", "inspect"),
-        *("automatic", "evaluate"),
+        *("errors", "media", "heads", "checkpoints", "engine", "inspect"),
+        "evaluate",
     },
     "serve": {
         *("errors", "files", "heads", "media", "checkpoints", "engine", "inspect", "jobs"),
@@ -35,6 +39,11 @@ MAY_IMPORT = {
         *("errors", "files", "networks", "heads", "checkpoints", "media", "engine", "degrade"),
         "train",
     },
+    "benchmark": {
+        *("networks", "heads", "checkpoints", "media", "engine", "degrade", "jobs", "evaluate"),
+        *("train", "benchmark"),
+    },
+    "heads": {"heads"},
 }
 
 
@@ -47,6 +56,11 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def test_every_package_has_its_place() -> None:
+    packages = {path.parent.name for path in (ROOT / "restore").glob("*/__init__.py")}
+    assert packages == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT))
@@ -77,7 +91,7 @@ class Missing:
             raise ImportError(f"{name} is not here")
 
 sys.meta_path.insert(0, Missing())
-import restore.train.job, restore.train.bench, restore.train.state
+import restore.train.job, restore.benchmark.training_speed, restore.train.state
 """
 
 
@@ -88,9 +102,33 @@ def test_training_needs_little() -> None:
 
 
 def test_no_file_is_longer_than_a_house_allows() -> None:
-    for folder in ("restore", "cli", "tests"):
+    most = {"restore": 350, "cli": 149, "tests": 420}
+    for folder, lines in most.items():
         for path in (ROOT / folder).rglob("*.py"):
-            assert len(path.read_text().splitlines()) <= 420, path
+            assert len(path.read_text().splitlines()) <= lines, path
+
+
+def test_a_function_fits_a_screen() -> None:
+    for folder in ("restore", "cli"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    assert node.end_lineno is not None
+                    assert node.end_lineno - node.lineno < 60, f"{path}: {node.name}"
+
+
+def test_no_two_modules_and_no_two_classes_share_a_name() -> None:
+    """Networks, formats and executors are folders of one shape, whose files have the same names."""
+    alike = [ROOT / "restore" / name for name in ("networks", "media/formats", "jobs/executors")]
+    modules, classes = Counter[str](), Counter[str]()
+    for path in (*(ROOT / "restore").rglob("*.py"), *(ROOT / "cli").rglob("*.py")):
+        if not path.stem.startswith("__") and not any(map(path.is_relative_to, alike)):
+            modules[path.stem] += path.parent.name != "cli" or path.stem not in COMMANDS
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes[node.name] += 1
+    for names in (modules, classes):
+        assert not [name for name, count in names.items() if count > 1]
 
 
 def test_weights_never_go_through_pickle() -> None:

@@ -1,4 +1,4 @@
-"""What a picture's restoration loads: no library that a minimal Debian lacks, no training tools."""
+"""Restoring a picture loads no library that a minimal Debian lacks, and no training tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the wheel, and that an installation of it works by itself."""
+"""The contents of the wheel; an installation of it works by itself."""
 
 from __future__ import annotations
 

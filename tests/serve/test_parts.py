@@ -73,7 +73,7 @@ def test_clips_are_not_taken_for_playlists(tmp_path: Path, ending: str) -> None:
     name = codec.get(ending, "mpeg2video" if ending in (".mpg", ".mxf", ".ts") else "mpeg4")
     path = tmp_path / f"clip{ending}"
     try:
-        clips.make(path, clips.Recipe(codec=name, options={}))
+        clips.make(path, clips.ClipRecipe(codec=name, options={}))
     except (ValueError, av.FFmpegError) as error:
         pytest.skip(f"FFmpeg cannot make it: {error}")
     assert not is_text(path.read_bytes()[:64])

@@ -1,4 +1,4 @@
-"""Who may send requests."""
+"""Requests of foreign pages and without the token are refused."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def frame(number: int, pixel_format: str, height: int = 48, width: int = 64) -> 
 
 
 def samples(picture: av.VideoFrame) -> list[bytes]:
-    """What each plane holds, without the padding."""
+    """Samples of each plane, without padding."""
     rows = []
     for i, plane in enumerate(picture.planes):
         step = abs(plane.line_size)
@@ -47,9 +47,9 @@ def samples(picture: av.VideoFrame) -> list[bytes]:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What `make` makes. ``stamps`` are the frames' times in units of ``tick``; ``sounds`` the
-    languages of the sound tracks; ``words`` subtitles: (language, codec)."""
+class ClipRecipe:
+    """The clip that `make` writes. ``stamps``: times of the frames in units of ``tick``.
+    ``sounds``: languages of the sound tracks. ``words``: subtitles: (language, codec)."""
 
     codec: str = "libx264"
     pixel_format: str = "yuv420p"
@@ -74,7 +74,7 @@ class Recipe:
     container: dict[str, str] = field(default_factory=dict)
 
 
-def make(path: Path, recipe: Recipe = Recipe()) -> Path:
+def make(path: Path, recipe: ClipRecipe = ClipRecipe()) -> Path:
     """Write a clip without our own code."""
     with av.open(str(path), "w", container_options=recipe.container) as output:
         output.metadata.update(recipe.metadata)
@@ -108,7 +108,7 @@ def make(path: Path, recipe: Recipe = Recipe()) -> Path:
     return path
 
 
-def _pictures(output: Any, recipe: Recipe) -> Any:
+def _pictures(output: Any, recipe: ClipRecipe) -> Any:
     stream = output.add_stream(recipe.codec, rate=RATE, options=dict(recipe.options))
     stream.height, stream.width = recipe.height, recipe.width
     stream.pix_fmt = recipe.pixel_format
@@ -130,7 +130,7 @@ def _pictures(output: Any, recipe: Recipe) -> Any:
     return stream
 
 
-def _sound(output: Any, language: str, recipe: Recipe) -> Any:
+def _sound(output: Any, language: str, recipe: ClipRecipe) -> Any:
     stream = output.add_stream(recipe.sound_codec, rate=48000)
     stream.metadata["language"] = language
     if recipe.titles:
@@ -166,7 +166,7 @@ def _say(output: Any, stream: Any) -> None:
         output.mux(packet)
 
 
-def _chapters(recipe: Recipe) -> list[dict[str, Any]]:
+def _chapters(recipe: ClipRecipe) -> list[dict[str, Any]]:
     return [
         {
             "id": i + 1,

@@ -13,7 +13,7 @@ import ready
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     code: int
     stdout: str
     stderr: str
@@ -25,7 +25,7 @@ def restore(
     cwd: Path | None = None,
     fresh: bool = False,
     **variables: str,
-) -> Outcome:
+) -> CommandResult:
     """``restore ARGUMENTS`` in a process of its own; ``home`` is its cache folder.
 
     ``fresh`` starts Python itself too, for what only a start from nothing shows.
@@ -42,17 +42,19 @@ def restore(
             cwd=cwd,
             timeout=240,
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
     with tempfile.TemporaryDirectory() as folder:
         stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
         stdout.touch()
         stderr.touch()
         streams = (Path(os.devnull), stdout, stderr)
         code = ready.run(words, environment, cwd or Path.cwd(), streams)
-        return Outcome(code, stdout.read_text(encoding="utf-8"), stderr.read_text(encoding="utf-8"))
+        return CommandResult(
+            code, stdout.read_text(encoding="utf-8"), stderr.read_text(encoding="utf-8")
+        )
 
 
-def one_error_line(outcome: Outcome, code: int = 1) -> str:
+def one_error_line(outcome: CommandResult, code: int = 1) -> str:
     """The one line on stderr of a command that failed as it should."""
     assert outcome.code == code, outcome
     lines = outcome.stderr.strip().splitlines()

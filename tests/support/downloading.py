@@ -1,4 +1,4 @@
-"""What the tests of the downloader share: the bodies, and how to begin, fail and look."""
+"""Helpers of the downloader's tests: bodies, an interrupted start, failures, files left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sha(data: bytes) -> str:
 
 
 def beside(target: Path) -> set[str]:
-    """What stands in the target's folder, the lock aside."""
+    """Endings of the files next to the target, without the lock."""
     return {path.name.removeprefix(target.name) for path in target.parent.iterdir()} - {".lock"}
 
 

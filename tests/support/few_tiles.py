@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from restore.engine.footprint import PEAK
+from restore.benchmark.footprint import PEAK
 
 FEW_TILES = f"""{PEAK}
 import torch, cv2, PIL.Image, tifffile, imagecodecs  # what would count as the picture's later

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one GET gets: by default the whole body, or the range asked for, properly."""
+    """The answer to one GET: by default the whole body, or the requested range."""
 
     body: bytes = b""
     status: int = 200  # anything else is sent as it is, without a body
@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass
-class Request:
+class ReceivedGet:
     """One GET as it came, and what was sent."""
 
     path: str
@@ -46,7 +46,7 @@ class Server:
     """Serves until the ``with`` block ends; `requests` holds every GET in order."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[ReceivedGet] = []
         self.go_on = threading.Event()
         self._answers: dict[str, list[Answer]] = {}
         self._lock = threading.Lock()
@@ -71,7 +71,7 @@ class Server:
         self._answers[path] = list(answers)
         return self.url + path
 
-    def next_answer(self, request: Request) -> Answer:
+    def next_answer(self, request: ReceivedGet) -> Answer:
         with self._lock:
             self.requests.append(request)
             answers = self._answers.get(request.path, [Answer(status=404)])
@@ -86,12 +86,12 @@ class _Handler(BaseHTTPRequestHandler):
         get = self.headers.get
         # The path alone also when we are asked as a proxy, with the full address.
         path = urlsplit(self.path).path
-        request = Request(path, get("Range"), get("If-Range"), get("Accept-Encoding"))
+        request = ReceivedGet(path, get("Range"), get("If-Range"), get("Accept-Encoding"))
         answer = self.owner.next_answer(request)
         with suppress(ConnectionError):  # the client may be killed on purpose
             self._send(answer, request)
 
-    def _send(self, answer: Answer, request: Request) -> None:
+    def _send(self, answer: Answer, request: ReceivedGet) -> None:
         status, start, headers = answer.status, 0, {"Connection": "close"}
         body = answer.body if status == 200 else b""
         if answer.gzip:
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.cut is not None:
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _write(self, data: bytes, request: Request) -> None:
+    def _write(self, data: bytes, request: ReceivedGet) -> None:
         request.sent += len(data)  # before, so that it is never behind what the client has
         self.wfile.write(data)
 

@@ -39,7 +39,7 @@ def saved(path: Path, image: np.ndarray | Image.Image, **options: Any) -> Path:
 
 
 def copied(source: Path, target: Path) -> Path:
-    """What `restore` does to a file, but for the restoring."""
+    """Read and write a file as `restore` does, without restoring it."""
     write(read(source), target)
     return target
 

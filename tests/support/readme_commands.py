@@ -49,7 +49,7 @@ def program(page: str) -> str:
 
 
 def steps(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """What to print, and the command to run, for each example of a page."""
+    """Yield the text to print and the command to run for each example of a page."""
     text = page.read_text(encoding="utf-8")
     for command in commands(text):
         yield f"$ {command}", ["bash", "-c", command]

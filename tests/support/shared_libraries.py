@@ -1,4 +1,4 @@
-"""What the shared libraries of a process require, read from the files themselves."""
+"""Requirements of the shared libraries of a process, read from their files."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def never(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def through(
     source: Path, target: Path, wishes: EncodeOptions | None = None, **rest: Any
 ) -> RestoredClip:
-    """Write ``target`` with the pictures of ``source`` as they are."""
+    """Write ``target`` with the unchanged pictures of ``source``."""
     restore = rest.pop("restore", same)
     file, encoding = settle(source, target, wishes or EncodeOptions())
     return write_clip(file, target, encoding, restore, rest.pop("key", {}), **rest)

@@ -20,7 +20,7 @@ def scene(height: int = 240, width: int = 320) -> np.ndarray:
 
 
 def displaced(picture: np.ndarray, x: float, y: float) -> np.ndarray:
-    """What lay at a pixel lies ``x`` to the right of it and ``y`` below."""
+    """Shift an image by ``x`` pixels to the right and ``y`` down."""
     motion = np.array([[1, 0, x], [0, 1, y]], np.float32)
     height, width = picture.shape[:2]
     return cv2.warpAffine(picture, motion, (width, height), borderMode=cv2.BORDER_REFLECT)

@@ -43,7 +43,7 @@ def rows_and_columns(side: int) -> np.ndarray:
     return np.dstack((row, column, np.zeros_like(row)))
 
 
-# What a step sees
+# Patches of a step
 
 
 def test_a_batch_follows_from_seed_and_step_alone() -> None:

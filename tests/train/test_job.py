@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, restore
+from command import CommandResult, restore
 from models import save_model
 from PIL import Image
 from tiny_run import CONFIG, picture
@@ -31,7 +31,7 @@ SHORT = replace(CONFIG, steps=10, holdout=0.5, validate_every=5)
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingFolder:
     """A folder with pictures, pairs, a configuration and, once trained, a run and a model."""
 
     root: Path
@@ -39,7 +39,7 @@ class Place:
     def __truediv__(self, name: str) -> Path:
         return self.root / name
 
-    def fill(self) -> Place:
+    def fill(self) -> TrainingFolder:
         for i, folder in enumerate(("clean", "pairs/input", "pairs/target")):
             (self / folder).mkdir(parents=True)
             for name in ("a.png", "b.png"):
@@ -62,10 +62,10 @@ class Place:
             text=True,
         )
 
-    def restore(self, *words: str) -> Outcome:
+    def restore(self, *words: str) -> CommandResult:
         with self.start(*words) as process:
             stdout, stderr = process.communicate(timeout=120)
-        return Outcome(process.returncode, stdout, stderr)
+        return CommandResult(process.returncode, stdout, stderr)
 
 
 CONFIGURED = ("--config", "config.json")
@@ -73,21 +73,21 @@ TRAIN = ("train", "denoise", "--clean", "clean", "--pairs", "pairs", *CONFIGURED
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Outcome]:
-    place = Place(tmp_path_factory.mktemp("job")).fill()
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingFolder, CommandResult]:
+    place = TrainingFolder(tmp_path_factory.mktemp("job")).fill()
     return place, place.restore(*TRAIN, "--run", "run", "--out", "model.safetensors")
 
 
 @pytest.fixture
-def place(trained: tuple[Place, Outcome]) -> Place:
+def place(trained: tuple[TrainingFolder, CommandResult]) -> TrainingFolder:
     return trained[0]
 
 
-# What a run leaves
+# Files of a run
 
 
 @pytest.mark.slow
-def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
+def test_a_run_says_what_it_did(trained: tuple[TrainingFolder, CommandResult]) -> None:
     _, process = trained
     assert process.code == 0
     assert process.stdout.startswith("run: 10 steps, 20 patches -> model.safetensors (")
@@ -106,7 +106,7 @@ def test_a_run_says_what_it_did(trained: tuple[Place, Outcome]) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_writes_a_log(place: Place) -> None:
+def test_a_run_writes_a_log(place: TrainingFolder) -> None:
     with open(place / "run/log.csv", newline="") as file:
         start, _, row = csv.DictReader(file)
     assert (start["step"], start["steps"], start["patches"]) == ("0", "10", "0")
@@ -119,7 +119,7 @@ def test_a_run_writes_a_log(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_draws_what_it_has_never_seen(place: Place) -> None:
+def test_a_run_draws_what_it_has_never_seen(place: TrainingFolder) -> None:
     with Image.open(place / "run/validation.png") as sheet:
         # One clean picture and one pair held out, as degraded, restored and clean.
         assert (sheet.mode, sheet.size) == ("RGB", (3 * 256, 2 * 256))
@@ -129,7 +129,7 @@ def test_a_run_draws_what_it_has_never_seen(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
+def test_a_run_ends_in_a_model_with_its_card(place: TrainingFolder) -> None:
     card = read_card(place / "model.safetensors")
     assert (card.name, card.task, card.network) == ("model", "denoise", SHORT.network)
     assert card.sha256 == sha256_of(place / "model.safetensors")
@@ -144,7 +144,7 @@ def test_a_run_ends_in_a_model_with_its_card(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_the_model_restores_a_picture(place: Place) -> None:
+def test_the_model_restores_a_picture(place: TrainingFolder) -> None:
     words = ("denoise", "clean/a.png", "out.png", "--model", "model.safetensors", "--json")
     process = restore(*words, cwd=place.root)
     assert (process.code, process.stderr) == (0, "")
@@ -153,7 +153,7 @@ def test_the_model_restores_a_picture(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
+def test_a_terminal_shows_a_bar_and_lines_above_it(place: TrainingFolder) -> None:
     ours, theirs = pty.openpty()
     shown = b""
     with place.start(*TRAIN, "--run", "shown", stderr=theirs) as process:
@@ -171,7 +171,7 @@ def test_a_terminal_shows_a_bar_and_lines_above_it(place: Place) -> None:
 # The same again, in this process
 
 
-def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[str]]:
+def again(place: TrainingFolder, run: str, out: str, steps: int = 10) -> tuple[str, list[str]]:
     said: list[str] = []
     sources = [Source(kind, place / kind) for kind in (CLEAN, PAIRS)]
     plan = planned("denoise", sources, place / "config.json", steps=steps)
@@ -182,14 +182,14 @@ def again(place: Place, run: str, out: str, steps: int = 10) -> tuple[str, list[
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_exported_again_without_a_step(place: Place) -> None:
+def test_a_finished_run_is_exported_again_without_a_step(place: TrainingFolder) -> None:
     _, said = again(place, "run", "again.safetensors")
     assert said[-1] == f"{place / 'run'}: resuming at step 10 of 10"
     assert sha256_of(place / "again.safetensors") == sha256_of(place / "model.safetensors")
 
 
 def test_without_pictures_held_out_there_is_no_validation(tmp_path: Path) -> None:
-    place = Place(tmp_path).fill()
+    place = TrainingFolder(tmp_path).fill()
     place.configure("config.json", holdout=0.0)
     _, said = again(place, "run", "model.safetensors")
     assert "no pictures are held out: there is no validation" in said
@@ -197,7 +197,7 @@ def test_without_pictures_held_out_there_is_no_validation(tmp_path: Path) -> Non
     assert not (place / "run/validation.png").exists()
 
 
-def test_a_lengthened_run_goes_on_and_says_so(place: Place) -> None:
+def test_a_lengthened_run_goes_on_and_says_so(place: TrainingFolder) -> None:
     again(place, "longer", "short.safetensors")
     summary, said = again(place, "longer", "longer.safetensors", steps=12)
     assert summary.startswith(f"{place / 'longer'}: 12 steps, 24 patches -> ")
@@ -212,7 +212,7 @@ def test_a_lengthened_run_goes_on_and_says_so(place: Place) -> None:
 
 
 def test_a_run_rehearses_and_distils(tmp_path: Path) -> None:
-    place = Place(tmp_path).fill()
+    place = TrainingFolder(tmp_path).fill()
     place.configure("config.json", target_draws=2, steps=4)
     teacher = save_model(tmp_path, name="teacher", licence="free")
     sources = [Source(kind, place / "clean", w) for kind, w in ((REHEARSE, 1), (DISTILL, 0.5))]
@@ -254,7 +254,7 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
     tmp_path: Path, out: str, told: str
 ) -> None:
     with pytest.raises(CheckpointError, match=told):
-        again(Place(tmp_path).fill(), "run", out)
+        again(TrainingFolder(tmp_path).fill(), "run", out)
     assert not (tmp_path / "run").exists()
 
 
@@ -262,7 +262,7 @@ def test_a_model_that_could_not_be_written_is_refused_at_once(
 
 
 @pytest.mark.slow
-def test_a_printed_configuration_makes_the_same_run(place: Place) -> None:
+def test_a_printed_configuration_makes_the_same_run(place: TrainingFolder) -> None:
     words = ("train", "denoise", *CONFIGURED, "--steps", "3", "--seed", "7")
     printed = restore(*words, "--init", "model.safetensors", "--print-config", cwd=place.root)
     assert (printed.code, printed.stderr) == (0, "")
@@ -280,7 +280,7 @@ def test_a_printed_configuration_makes_the_same_run(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_folder_for_the_run_there_is_none(place: Place) -> None:
+def test_without_a_folder_for_the_run_there_is_none(place: TrainingFolder) -> None:
     outcome = restore("train", "denoise", "--clean", "clean", cwd=place.root)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert outcome.stderr == "error: give --run DIR, the folder of the run\n"
@@ -327,7 +327,7 @@ def test_without_a_folder_for_the_run_there_is_none(place: Place) -> None:
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(
-    place: Place, words: tuple[str, ...], told: str
+    place: TrainingFolder, words: tuple[str, ...], told: str
 ) -> None:
     place.configure("unknown.json", stepz=3)
     process = restore("train", *words, "--run", "run", cwd=place.root)

@@ -343,7 +343,7 @@ def test_parts_of_a_step_are_averaged(tmp_path: Path) -> None:
     expected = torch.autograd.grad(loss, run.model.stages[0].parameters(), allow_unused=True)
     (row,) = rows(run)
     assert (row.patches, row.loss) == (6, pytest.approx(loss.item(), rel=1e-5))
-    # What one step leaves in the first moment: a tenth of the clipped gradient.
+    # The first moment after one step: a tenth of the clipped gradient.
     norm = torch.cat([g.flatten() for g in expected if g is not None]).norm()
     scale = min(1.0, config.clip_norm / norm.item())
     for gradient, parameter in zip(expected, run.model.stages[0].parameters(), strict=True):
@@ -352,7 +352,7 @@ def test_parts_of_a_step_are_averaged(tmp_path: Path) -> None:
             torch.testing.assert_close(moment, 0.1 * scale * gradient, rtol=2e-3, atol=1e-7)
 
 
-class Pair(Team):
+class TwoProcesses(Team):
     """One of two, as a process sees it that cannot talk."""
 
     size = 2
@@ -360,4 +360,4 @@ class Pair(Team):
 
 def test_devices_that_cannot_share_a_step_evenly_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="batches_per_step is 3; 2 devices"):
-        Trainer(replace(CONFIG, batches_per_step=3), sampler(), tmp_path, Pair(CPU))
+        Trainer(replace(CONFIG, batches_per_step=3), sampler(), tmp_path, TwoProcesses(CPU))

@@ -278,7 +278,7 @@ except TrainingError as error:
 
 @pytest.mark.slow
 def test_a_file_that_cannot_grow_leaves_the_state_before(tmp_path: Path) -> None:
-    # What the system really does where the disk is full, safetensors' own writing included.
+    # The real behaviour on a full disk, including safetensors' own writing.
     command = [sys.executable, "-B", "-W", "error", "-c", FULL, str(tmp_path)]
     child = subprocess.run(command, cwd=SUPPORT, capture_output=True, text=True, timeout=240)
     assert child.stderr == ""

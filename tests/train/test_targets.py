@@ -95,7 +95,7 @@ def test_every_recipe_degrades_whole_pictures(task: str) -> None:
 # Interrupted and repeated
 
 
-class StoppedError(Exception):
+class CutShortError(Exception):
     pass
 
 
@@ -111,10 +111,10 @@ def test_an_interrupted_making_is_completed(
         nonlocal calls
         calls += 1
         if calls == 3:
-            raise StoppedError
+            raise CutShortError
         return noise(clean, generator)
 
-    with pytest.raises(StoppedError):
+    with pytest.raises(CutShortError):
         make(tmp_path / "cut", DISTILL, TWICE, degrade=failing)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cut/pairs/target/*.png")}
     assert len(made) == 2

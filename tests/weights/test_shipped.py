@@ -82,7 +82,7 @@ def test_the_sample_gets_better(task: str) -> None:
     clean, degraded, expected = (head.sample(name) for name in ("clean", head.bad, head.good))
     found = restored(task, head.bad, usual(task))
     assert psnr(found, clean) > psnr(degraded, clean) + head.gain
-    # What stands in samples/ is what the model makes; machines may round differently.
+    # Images in samples/ are results of the model; machines may round differently.
     assert psnr(found, expected) > 45
 
 

@@ -57,7 +57,7 @@ COLUMNS = ("input", "single", "order", "reversed", "plan")
 
 
 @dataclass(frozen=True)
-class Row:
+class GainRow:
     """PSNR by `COLUMNS`, the best single head, and the steps that the plan kept."""
 
     pair: tuple[str, str]
@@ -112,7 +112,7 @@ def compared(
     bad: np.ndarray,
     heads: Mapping[str, Restorer],
     auto: AutoRestorer,
-) -> Row:
+) -> GainRow:
     """Measure every rival on one image."""
 
     def measure(image: np.ndarray) -> float:
@@ -133,7 +133,7 @@ def compared(
     }
     kept = tuple(step.head for step in result.kept)
     undone = tuple(step.head for step in result.steps if not step.kept)
-    return Row(pair, name, values, best, kept, undone)
+    return GainRow(pair, name, values, best, kept, undone)
 
 
 def _chained(
@@ -152,7 +152,7 @@ def rows(
     heads: Mapping[str, Restorer],
     made: Callable[..., AutoRestorer],
     is_perfect: bool,
-) -> Iterator[Row]:
+) -> Iterator[GainRow]:
     """Yield a row for each image and pair; ``made`` makes the plan's restorer of a judge."""
     shipped = made()
     for index, path in enumerate(folder.pictures(clean)[:images]):
@@ -168,7 +168,7 @@ def _middle(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(pixels[top : top + side, left : left + side])
 
 
-def means(found: list[Row]) -> list[tuple[str, int, dict[str, float]]]:
+def means(found: list[GainRow]) -> list[tuple[str, int, dict[str, float]]]:
     """Mean PSNR by pair, and over all rows."""
     groups = {" + ".join(pair): [row for row in found if row.pair == pair] for pair in PAIRS}
     groups["all"] = found
@@ -179,7 +179,7 @@ def means(found: list[Row]) -> list[tuple[str, int, dict[str, float]]]:
     ]
 
 
-def table(found: list[Row]) -> str:
+def table(found: list[GainRow]) -> str:
     """Format the means; gain is plan less single."""
     lines = [f"{'pair':16} {'n':>3} " + " ".join(f"{c:>8}" for c in (*COLUMNS, "gain"))]
     for name, count, mean in means(found):

@@ -53,7 +53,7 @@ SETS: Mapping[str, Mapping[str, Cases]] = {
 
 @dataclass(frozen=True)
 class Described:
-    """What the measuring script writes on a shipped model's card, besides what it measures."""
+    """Fields that the measuring script writes on a shipped model's card, besides its figures."""
 
     training_data: tuple[TrainingSet, ...]
     limits: str
@@ -78,8 +78,8 @@ def _first_stage(name: str, data: str) -> TrainingSet:
 
 
 NEAR = TilePolicy(size=768, overlap=64, whole_up_to=1024 * 1024)
-"""For the S-1 heads that judge details. Tiles of 384 cost nothing that shows; larger ones compute
-less twice."""
+"""For the S-1 heads that judge details. Tiles of 384 have no visible cost; larger ones have less
+overlap."""
 # Derain gains by windows of its training size; the other small heads lose on clean images what they
 # gain on degraded ones (weights/TRAINING.md).
 MODELS: Mapping[str, Described] = {

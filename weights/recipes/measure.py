@@ -31,14 +31,14 @@ from evaluation import (
     healthy,
 )
 
+from restore.benchmark import footprint
 from restore.checkpoints import store, weights
 from restore.checkpoints.card import BFLOAT16, FLOAT32, Card, Figure, TilePolicy, read_card
 from restore.checkpoints.zoo import OFFICIAL
-from restore.engine import footprint
 from restore.engine.precision import PRECISIONS
 from restore.evaluate import protocol, report, subjects
 from restore.files import atomic_path
-from restore.train.export import variant_of
+from restore.train.model_export import variant_of
 
 WEIGHTS = Path(__file__).parents[1]
 LICENCE = "Apache-2.0; trained in part on pictures licensed for research"

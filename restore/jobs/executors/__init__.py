@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from restore.jobs.folder_callbacks import FolderCallbacks
     from restore.jobs.folder_options import FolderOptions
     from restore.jobs.folder_work import FolderWork
+    from restore.jobs.job_restorer import Used
     from restore.jobs.job_table import Jobs
     from restore.jobs.manifest import Manifest
     from restore.jobs.outcome import Outcome
-    from restore.jobs.restorers import Used
 
 LOCAL, RAY = "local", "ray"
 EXECUTORS = {

@@ -13,10 +13,10 @@ from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_options import FolderOptions
 from restore.jobs.folder_work import FolderWork, LoadedWork
 from restore.jobs.input_sizes import sizes_of_jobs
+from restore.jobs.job_restorer import Notify, Used, announce, with_borders
 from restore.jobs.job_table import Job, Jobs
 from restore.jobs.manifest import Manifest
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Notify, Used, announce, with_borders
 from restore.pipe import piped
 
 

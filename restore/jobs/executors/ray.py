@@ -23,11 +23,11 @@ from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_options import FolderOptions
 from restore.jobs.folder_work import FolderWork
 from restore.jobs.input_sizes import sizes_of_jobs
+from restore.jobs.job_restorer import Used
 from restore.jobs.job_table import Jobs
 from restore.jobs.listing import fixed_part
 from restore.jobs.manifest import Manifest
 from restore.jobs.outcome import Outcome
-from restore.jobs.restorers import Used
 from restore.jobs.routing import is_glob
 from restore.jobs.worker_share import WorkerShare, share_nodes
 

@@ -1,7 +1,7 @@
-"""File formats of images, one module each, and the table of all of them.
+"""File formats of images, one file or folder each, and the table of all of them.
 
-A new format is a module with a `Format` and one line in `FORMATS`. A test fails until docs/files.md
-shows the table that `table` returns.
+A new format is a file or a folder with a `Format` and one line in `FORMATS`. A test fails until
+docs/files.md shows the table that `table` returns.
 """
 
 from __future__ import annotations

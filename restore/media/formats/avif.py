@@ -41,7 +41,7 @@ _MOST_PIXELS = 1 << 28
 _CONFIGURATION = b"av1C"
 _HIGH, _TWELVE, _GREY, _HALF_WIDTH, _HALF_HEIGHT = 0x40, 0x20, 0x10, 0x08, 0x04
 _SHARED_BRANDS = (b"mif1", b"msf1")
-"""Major brands of HEIF and AVIF alike."""
+"""Major brands that HEIF and AVIF share."""
 _SAMPLING = "avif_sampling"
 _RGB = 0
 """The matrix of RGB that is not converted to YCbCr."""

@@ -9,7 +9,7 @@ from restore.errors import ImageError
 from restore.media import assembly, metadata, photoshop
 from restore.media.formats.extras import library_of
 from restore.media.formats.format import NO_ALPHA, Format, check_size
-from restore.media.formats.tiff_tags import XMP_TAG
+from restore.media.formats.tiff.tags import XMP_TAG
 from restore.media.picture import EXIF, IPTC, XMP, Picture
 from restore.media.silence_stderr import silence_stderr
 

@@ -46,7 +46,7 @@ def chosen(path: Path, wanted: str, flagged: bool) -> str:
 
     Args:
         flagged: the first frame is flagged as interlaced. Progressive frames often are: cameras and
-            broadcasts store both kinds of frames alike.
+            broadcasts store both kinds of frames in the same way.
     """
     if wanted == "auto":
         return PROGRESSIVE if flagged and not _is_interlaced(path) else FLAGGED
@@ -57,8 +57,8 @@ def notes(clip: Clip, changed: int) -> tuple[str, ...]:
     """Return a note if ``changed`` frames were deinterlaced, or if flags have been ignored."""
     if clip.interlaced == PROGRESSIVE:
         return (
-            "its frames are flagged as interlaced, but are progressive: restored as they are; "
-            "deinterlace='bwdif' deinterlaces them",
+            "its frames are flagged as interlaced, but are progressive: restored without "
+            "deinterlacing; deinterlace='bwdif' deinterlaces them",
         )
     if not changed:
         return ()
@@ -114,8 +114,8 @@ def _is_combed(before: np.ndarray, now: np.ndarray) -> bool | None:
 
 
 def _combed_share(luma: np.ndarray, change: np.ndarray, limit: float) -> float:
-    """Return the share of moving samples that differ from the lines above and below alike, and not
-    from the next lines but one."""
+    """Return the share of moving samples that differ equally from the lines above and below, and
+    not from the next lines but one."""
     if len(luma) < 5:
         return 0.0
     here, moves = luma[2:-2], change[2:-2] > limit

@@ -28,7 +28,7 @@ _MACINTOSH = {
 
 
 class Fate(Enum):
-    """What becomes of a stream."""
+    """The fate of a stream: copied, converted or left out."""
 
     COPIED = "copied"
     ATTACHED = "attached"
@@ -53,7 +53,7 @@ class Carrier(Protocol):
 
 
 class CopiedPackets:
-    """Carries packets as they are into ``new``."""
+    """Copies packets unchanged into ``new``."""
 
     def __init__(self, new: Any):
         self._new = new
@@ -130,7 +130,7 @@ def holds_sound(container: str, audio: str) -> bool:
 
 
 def codec_of(stream: Any) -> str:
-    """Return FFmpeg's name of a stream's codec, whatever the decoder is called."""
+    """Return FFmpeg's name of a stream's codec, which may differ from the decoder's."""
     if stream.codec_context is None:
         return stream.name or "unknown"
     return str(av.Codec(stream.codec_context.name, "r").canonical_name)

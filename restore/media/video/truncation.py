@@ -46,7 +46,7 @@ def check_not_truncated(path: Path) -> None:
     if there < end < 0xFFFFFFFF or (there < end and start[:4] != b"RIFF"):
         raise ImageError(
             f"{path}: is cut short: of {end:,} bytes {there:,} are present; "
-            "get the whole file, or save what is left with ffmpeg -i IN -c copy OUT"
+            "get the whole file, or save the rest with ffmpeg -i IN -c copy OUT"
         )
 
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from restore.networks.architecture import Pair
+from restore.networks.fast.layer_norm import FastLayerNorm
 from restore.networks.fast.layers import (
     FastChannelAttention,
     FastConv,
     FastDense,
     FastGrow,
-    FastLayerNorm,
 )
 from restore.networks.fast.mixing import FastAxisGmlp, FastMultiAxisGating
-from restore.networks.fast.operators import GELU, Activation, usable
+from restore.networks.fast.onednn import GELU, Activation, usable
 from restore.networks.fast.pending import PendingInput
 from restore.networks.fast.strips import WholeMaps
 from restore.networks.maxim.blocks import (

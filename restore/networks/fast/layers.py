@@ -13,14 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restore.networks.fast.operators import (
+from restore.networks.fast.layer_norm import FastLayerNorm, is_normalised_fast, normalised
+from restore.networks.fast.onednn import (
     Activation,
-    Arrange,
     convolution,
     dense,
     followed,
-    is_normalised_fast,
-    normalised,
     packed,
     packed_kernel,
     usable,
@@ -31,7 +29,6 @@ from restore.networks.maxim.layers import (
     Conv,
     Dense,
     Grow,
-    LayerNorm,
     Resample,
     growth_matrix,
     resize_features,
@@ -41,22 +38,6 @@ from restore.networks.maxim.layers import (
 )
 
 ALL = slice(None)
-
-
-class FastLayerNorm(nn.Module):
-    """`LayerNorm`, in any order of pixels."""
-
-    def __init__(self, plain: LayerNorm):
-        super().__init__()
-        self.weight, self.bias, self.eps = plain.weight, plain.bias, plain.eps
-
-    def forward(self, x: Tensor, arranged: Arrange | None = None) -> Tensor:
-        """Return the result contiguous in the order that ``arranged`` gives."""
-        if not usable(x, self.weight) or not is_normalised_fast(x):
-            x = x if arranged is None else arranged(x).contiguous()
-            return F.layer_norm(x, (x.shape[-1],), self.weight, self.bias, self.eps)
-        y = normalised(x, self.eps, arranged)
-        return torch.addcmul(self.bias, y, self.weight, out=y)
 
 
 class WeightKeeper(nn.Module):

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from restore.networks.architecture import Pair
-from restore.networks.fast.layers import FastDense, FastLayerNorm, WeightKeeper
-from restore.networks.fast.operators import GELU, Arrange, matrix_product, normalised, usable
+from restore.networks.fast.layer_norm import FastLayerNorm, normalised
+from restore.networks.fast.layers import FastDense, WeightKeeper
+from restore.networks.fast.onednn import GELU, Arrange, matrix_product, usable
 from restore.networks.fast.strips import Run, WholeMaps
 from restore.networks.fast.windows import joined, split, tokens_back, tokens_first
 from restore.networks.maxim.mixing import (

@@ -76,7 +76,7 @@ class FastStage(nn.Module):
     ) -> RemainingFeatures:
         """``images``: N x h x w x (3 * stem_factor**2) for every supervised scale.
 
-        The features of ``previous`` are removed from it as they are used.
+        The features of ``previous`` are removed from it once they are used.
         """
         # Images stay in the caller's precision, so that the result is rounded once, at its end.
         dtype = next(self.parameters()).dtype

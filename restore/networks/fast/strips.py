@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from restore.networks import work
 from restore.networks.architecture import Pair
-from restore.networks.fast.operators import window_means
+from restore.networks.fast.onednn import window_means
 
 Run = Callable[..., Tensor]
 

@@ -49,7 +49,7 @@ def check(network: nn.Module) -> None:
     its groups, and widths.
 
     The input of each is noise, in the precision of its parameters: two maps of 4 x 6 groups, first
-    as they are, then with grids confined to 2 x 2 windows. Raises `ArithmeticError` where the error
+    whole, then with grids confined to 2 x 2 windows. Raises `ArithmeticError` where the error
     of a result is more than `NEAR` of the change that the layer makes, rounding of the result
     apart; and Triton's own errors where it cannot compile or run a kernel.
     """

@@ -25,7 +25,7 @@ from restore.jobs.manifest import LOCK, NAME, opened
 from restore.jobs.outcome import Outcome
 from restore.media.io_options import IoOptions
 
-HARNESS = Path(__file__).with_name("harness.py")
+HARNESS = Path(__file__).parents[2] / "support" / "folder_harness.py"
 Report = Callable[[int, int], None]
 
 

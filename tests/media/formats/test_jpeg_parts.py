@@ -19,8 +19,8 @@ from PIL import Image, ImageOps
 from PIL.MpoImagePlugin import MpoImageFile
 
 from restore.media import xmp
-from restore.media.formats import mpf
-from restore.media.formats.jpeg_segments import end_of_image
+from restore.media.formats.jpeg import mpf
+from restore.media.formats.jpeg.marker_segments import end_of_image
 from restore.media.image import check_fits, read, write
 
 LARGE = smooth(80, 112)

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import Recipe, frames, make, scene, stamps
+from clips import ClipRecipe, frames, make, scene, stamps
 from pictures import ICC, coverage, metadata, saved, smooth
 from PIL import Image
 
@@ -103,8 +103,8 @@ def test_pictures_become_a_clip_of_their_depth(tmp_path: Path, depth: int) -> No
 
 def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
     for name, recipe, dtype in (
-        ("deep.mp4", Recipe(pixel_format="yuv420p10le", turned=True), np.uint16),
-        ("flat.mkv", Recipe("ffv1", "bgra"), np.uint8),
+        ("deep.mp4", ClipRecipe(pixel_format="yuv420p10le", turned=True), np.uint16),
+        ("flat.mkv", ClipRecipe("ffv1", "bgra"), np.uint8),
     ):
         source = make(tmp_path / name, recipe)
         pattern = tmp_path / f"{name}-%03d.png"

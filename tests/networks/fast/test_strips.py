@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore.engine.footprint import PEAK
+from restore.benchmark.footprint import PEAK
 from restore.errors import SizeError
 from restore.networks import initialise
 from restore.networks.fast import FastMaxim, RowStrips, WholeMaps

@@ -22,7 +22,7 @@ from restore.errors import RestoreError, UsageError
 from restore.networks.architecture import Pair
 
 ROOT = Path(__file__).resolve().parents[3]
-CASES = Path(__file__).with_name("kernel_cases.py")
+CASES = ROOT / "tests" / "support" / "kernel_cases.py"
 CONSUMER = 99 * 1024
 """Bytes of shared memory of a program on the smallest GPUs."""
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -69,7 +69,7 @@ class JxlColour(NamedTuple):
 
 @dataclass(frozen=True)
 class JxlHeader:
-    """What a code stream states.
+    """The statements of a code stream.
 
     ``size``: (height, width) as stored. ``xyb``: colours are stored as XYB, which lossy files use.
     ``profile``: the ICC profile; ``colour`` is then None. ``peak``: the intensity of white in
