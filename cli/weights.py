@@ -83,7 +83,7 @@ def verify(
     judge = judge_model.path_of_weights()
     bad = 0
     for path in files or [*(path for path, _ in store.files()), judge]:
-        found = judge_model.examine() if path == judge else verdict.examine(path)
+        found = (verdict.examine_judge if path == judge else verdict.examine)(path)
         typer.echo(f"{found.word:8} {found.problem or path}")
         bad += found.problem is not None
     if bad:

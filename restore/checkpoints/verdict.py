@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def examine(path: Path) -> Verdict:
             f"{path}: matches its card, but is not the official {card.name}; get that with: "
             f"restore weights pull {card.name}",
         )
+    return Verdict(path, "ok")
+
+
+def examine_judge(path: Path) -> Verdict:
+    """Check the judge of `restore.inspect` by the SHA-256 on its card, which is of another form."""
+    if not path.is_file():
+        return Verdict(path, "MISSING", f"{path}: the judge of pictures is not installed")
+    card = card_path(path)
+    try:
+        expected = json.loads(card.read_text(encoding="utf-8"))["sha256"]
+    except FileNotFoundError:
+        return Verdict(path, "NO CARD", f"{path}: has no card; expected {card.name} next to it")
+    except (OSError, ValueError, KeyError, TypeError):
+        return Verdict(path, "BAD CARD", f"{card}: not the card of a judge")
+    if sha256_of(path) != expected:
+        return Verdict(path, "DAMAGED", f"{path}: damaged: its SHA-256 is not that of its card")
     return Verdict(path, "ok")
 
 

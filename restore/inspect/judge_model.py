@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.checkpoints.verdict import Verdict
 from restore.errors import CheckpointError
 from restore.files import sha256_of
 from restore.networks.judge.config import FAULTS, JudgeConfig
@@ -74,20 +73,6 @@ def card() -> JudgeCard:
 def network() -> JudgeNetwork:
     """Return the shipped network, in evaluation mode. Raises `CheckpointError`."""
     return load(path_of_weights(), card())
-
-
-def examine() -> Verdict:
-    """Check the shipped judge against its card."""
-    path = path_of_weights()
-    if not path.is_file():
-        return Verdict(path, "MISSING", f"{path}: the judge of pictures is not installed")
-    try:
-        expected = card().sha256
-    except CheckpointError as error:
-        return Verdict(path, "BAD CARD", str(error))
-    if sha256_of(path) != expected:
-        return Verdict(path, "DAMAGED", f"{path}: damaged: its SHA-256 is not that of its card")
-    return Verdict(path, "ok")
 
 
 def load(path: Path, of: JudgeCard) -> JudgeNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from release import PINNED, Release
 
 from restore.checkpoints import acquire, verdict
 from restore.checkpoints.card import card_path
+from restore.files import sha256_of
 
 
 @pytest.fixture
@@ -67,3 +69,16 @@ def test_an_official_file_is_proven_and_named_without_its_card(
     found = verdict.examine(path)
     assert found.word == "NO CARD"
     assert f"restore weights pull {PINNED}" in (found.problem or "")
+
+
+def test_the_judge_of_pictures_is_examined_by_its_own_card(tmp_path: Path) -> None:
+    path = tmp_path / "judge.safetensors"
+    assert verdict.examine_judge(path).word == "MISSING"
+    path.write_bytes(b"weights")
+    assert verdict.examine_judge(path).word == "NO CARD"
+    card_path(path).write_text("[]")
+    assert verdict.examine_judge(path).word == "BAD CARD"
+    card_path(path).write_text(json.dumps({"sha256": sha256_of(path)}))
+    assert verdict.examine_judge(path) == verdict.Verdict(path, "ok")
+    path.write_bytes(b"weight")
+    assert verdict.examine_judge(path).word == "DAMAGED"

@@ -79,6 +79,13 @@ def test_verify_judges_the_files_it_is_given(tmp_path: Path) -> None:
         assert line.startswith(start)
 
 
+def test_verify_examines_the_judge_of_pictures_too(tmp_path: Path) -> None:
+    outcome = restore("weights", "verify", home=tmp_path)
+    assert outcome.code == 0
+    (line,) = (line for line in outcome.stdout.splitlines() if "judge-small" in line)
+    assert line.startswith("ok ")
+
+
 def test_convert_says_what_is_wrong_with_a_package(tmp_path: Path) -> None:
     arrays = packages.traced(packages.small_arrays())
     folder = packages.package(arrays).write_folder(tmp_path / "p")

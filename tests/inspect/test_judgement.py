@@ -182,18 +182,6 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         judge_model.JudgeCard.read(tmp_path / "card.json")
 
 
-def test_verify_examines_the_judge_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = judge_model.path_of_weights()
-    assert judge_model.examine().word == "ok"
-    copy = tmp_path / path.name
-    monkeypatch.setattr(judge_model, "path_of_weights", lambda: copy)
-    assert judge_model.examine().word == "MISSING"
-    copy.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert judge_model.examine().word == "DAMAGED"
-    monkeypatch.setattr(judge_model, "card", lambda: judge_model.JudgeCard.read(tmp_path / "none"))
-    assert judge_model.examine().word == "BAD CARD"
-
-
 def test_places_are_judged_alone_and_the_picture_by_all() -> None:
     network = judge_model.network()
     assert isinstance(network, JudgeNetwork)
