@@ -155,10 +155,12 @@ def connected(address: str) -> Iterator[Any]:
             return
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        _check_reachable(address or os.environ.get("RAY_ADDRESS", ""))
+        named = address or os.environ.get("RAY_ADDRESS", "")
+        if named and (error := _unreachable(named)):
+            raise RestoreError(f"{named}: no Ray cluster can be reached: {error}")
         try:
             ray.init(
-                address or None,
+                address or (None if named else _local()),
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -175,15 +177,25 @@ def connected(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _check_reachable(address: str) -> None:
-    """Raise `RestoreError` if nothing answers at "host:port", for which Ray waits minutes."""
+def _unreachable(address: str) -> OSError | OverflowError | None:
+    """Return the error if nothing answers at "host:port", for which Ray waits minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
-        return
+        return None
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:
-        raise RestoreError(f"{address}: no Ray cluster can be reached: {error}") from error
+        return error
+    return None
+
+
+def _local() -> str | None:
+    """Return "local", which starts a cluster, where the one that Ray has noted for this machine is
+    gone: it would be waited for without end. None leaves the choice to Ray."""
+    from ray._private.utils import read_ray_address  # not public, but the note has no other reader
+
+    noted = read_ray_address()
+    return "local" if noted and _unreachable(noted) else None
 
 
 @contextmanager

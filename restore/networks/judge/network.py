@@ -121,13 +121,12 @@ class JudgeNetwork(nn.Module):
         return self.joined(self.learned(views, kind), self.statistics(views), kind)
 
     def learned(self, views: Tensor, kind: int) -> Tensor:
-        """The trunk's share of the features: the mean over the quarters of a place, or a scene at
-        half its size; the trunk sees squares of `SEEN` pixels."""
+        """The trunk's share of the features, which sees squares of `SEEN` pixels: the middle of a
+        place, or all of a scene at half its size."""
         if kind == SCENE:
             return self.trunk(F.avg_pool2d(views, SIDE // SEEN), kind)
-        quarters = views.unfold(2, SEEN, SEEN).unfold(3, SEEN, SEEN).permute(0, 2, 3, 1, 4, 5)
-        several = quarters.shape[1] * quarters.shape[2]
-        return self.trunk(quarters.flatten(0, 2), kind).unflatten(0, (-1, several)).mean(1)
+        edge = (SIDE - SEEN) // 2
+        return self.trunk(views[:, :, edge:-edge, edge:-edge], kind)
 
     def joined(self, learned: Tensor, statistics: Tensor, kind: int) -> Tensor:
         """Join ... x learned features and ... x statistics, brought to a common range, in which odd

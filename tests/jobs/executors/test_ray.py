@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,9 +23,11 @@ from PIL import Image
 
 import restore
 from restore.errors import RestoreError, UsageError
+from restore.jobs.executors import ray as executor
 from restore.jobs.manifest import NAME
 
 ray = pytest.importorskip("ray")
+get_ray_address_file = pytest.importorskip("ray._common.utils").get_ray_address_file
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 pytestmark = [
@@ -192,3 +195,18 @@ def test_an_address_without_a_cluster_is_one_line(tmp_path: Path) -> None:
     options = {"model": model, "executor": "ray", "ray_address": "nowhere.invalid:1"}
     with pytest.raises(RestoreError, match=r"nowhere\.invalid:1: no Ray cluster"):
         restore.restore_folder(photos, tmp_path / "out", "denoise", **options)
+
+
+def test_a_cluster_that_is_gone_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray keeps the address of this machine's cluster in a file, which outlives a crash."""
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    note = Path(get_ray_address_file(None))
+    assert note.is_relative_to(tmp_path)
+    assert executor._local() is None
+    note.parent.mkdir(parents=True, exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        note.write_text(f"127.0.0.1:{server.getsockname()[1]}")
+        assert executor._local() is None
+    assert executor._local() == "local"
