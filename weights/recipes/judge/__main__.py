@@ -10,11 +10,11 @@
 
 TRAIN is the folder of training data, EVAL that of evaluation data. ``samples`` makes COUNT samples
 into the folder BANK, as the PART-th of OF processes; ``held-out`` does so from the pictures that
-are never trained on. ``statistics`` measures the views of a bank. ``train`` trains to the end of
-CONFIG, or to step STOP, and goes on where RUN was interrupted. ``features`` computes what the trunk
-of RUN makes of a bank. ``write`` fits the head on features, calibrates it on held-out samples,
-writes OUT (.safetensors) with its card, and prints a table of kinds. ``measure`` prints the table
-of the shipped judge.
+are never trained on. ``statistics`` measures the views of a bank. ``train`` trains the trunk to the
+end of CONFIG, or to step STOP, and goes on where RUN was interrupted. ``features`` computes what
+the trunk of RUN makes of a bank. ``write`` fits the head on features, calibrates it on held-out
+samples, writes OUT (.safetensors) with its card, and prints a table of kinds. ``measure`` prints
+the table of the shipped judge.
 """
 
 from __future__ import annotations
@@ -55,10 +55,9 @@ def statistics(bank: str, count: str, part: str = "0", of: str = "1") -> None:
 
 
 def train(config: str, bank: str, count: str, run: str, stop: str = "0") -> None:
-    """Train."""
+    """Train the trunk."""
     samples = sample_bank.read(Path(bank), int(count))
-    measured = view_features.read_statistics(Path(bank), int(count))
-    Run(RunConfig.read(Path(config)), Path(run)).train(samples, measured, int(stop) or None)
+    Run(RunConfig.read(Path(config)), Path(run)).train(samples, int(stop) or None)
 
 
 def features(config: str, run: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 from training import OF_PLACES, QUALITY, SEVERITY, losses_of
-from view_features import Features, different
+from view_features import Features, centre_and_spread, different
 
 from restore.networks.judge import FAULTS
 from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, JudgeOutput
@@ -19,6 +19,7 @@ EMA = 0.998
 def fit(network: JudgeNetwork, features: Features, seed: int, steps: int = STEPS) -> None:
     """Train ``embed``, ``of_place``, ``join`` and ``of_picture`` in place; the trunk stays."""
     torch.manual_seed(seed)
+    network.centre, network.spread = centre_and_spread(features.statistics)
     near, whole = joined(network, features)
     labels = torch.from_numpy(features.labels)
     learning = [

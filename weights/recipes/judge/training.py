@@ -14,7 +14,7 @@ import torch
 from sample_bank import Bank
 from torch import Tensor
 from torch.nn import functional as F
-from view_features import centre_and_spread, tensor
+from view_features import tensor
 
 from restore.files import atomic_path
 from restore.networks.judge import FAULTS, SIDE, JudgeConfig
@@ -73,16 +73,11 @@ class Run:
         if (folder / "state.pt").exists():
             self._resume()
 
-    def train(self, bank: Bank, statistics: np.ndarray, stop_at: int | None = None) -> None:
-        """Train to the end, or to a step; statistics are samples x views x features."""
-        if self.step == 0:
-            centre, spread = centre_and_spread(statistics)
-            for state in (self.network.state_dict(), self.average):
-                state["centre"].copy_(centre)
-                state["spread"].copy_(spread)
+    def train(self, bank: Bank, stop_at: int | None = None) -> None:
+        """Train to the end, or to a step."""
         began, used, seen = time.perf_counter(), time.process_time(), []
         while self.step < min(self.config.steps, stop_at or self.config.steps):
-            seen.append(self._step(bank, statistics))
+            seen.append(self._step(bank))
             if self.step % 20 == 0:
                 losses = {k: round(float(np.mean([s[k] for s in seen])), 4) for k in seen[0]}
                 spent = time.perf_counter() - began, time.process_time() - used
@@ -117,11 +112,11 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step = state["average"], state["step"]
 
-    def _step(self, bank: Bank, statistics: np.ndarray) -> dict[str, float]:
+    def _step(self, bank: Bank) -> dict[str, float]:
         config = self.config
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(config, self.step)
-        batch = _batch(bank, statistics, config, self.step)
+        batch = _batch(bank, config, self.step)
         losses = losses_of(self._verdict(batch), batch.labels, batch.kinds)
         self.optimiser.zero_grad(set_to_none=True)
         total = losses["faults"] + OF_PLACES * losses["places"]
@@ -143,8 +138,11 @@ class Run:
             seen = network.trunk(batch.places.flatten(0, 1), PLACE).float()
             whole = network.learned(batch.scenes, SCENE).float()
         near = seen.unflatten(0, batch.places.shape[:2])
-        near = network.joined(near, batch.statistics[:, :-1], PLACE)
-        return network.decide(near, network.joined(whole, batch.statistics[:, -1], SCENE))
+        # Beside statistics the trunk would learn nothing: they find most faults by themselves.
+        return network.decide(self._without_statistics(near), self._without_statistics(whole))
+
+    def _without_statistics(self, learned: Tensor) -> Tensor:
+        return F.pad(learned, (0, self.network.statistics.count))
 
 
 class Batch(NamedTuple):
@@ -153,8 +151,6 @@ class Batch(NamedTuple):
     places: Tensor
     """Squares of what the trunk sees at once, from anywhere in a place: N x P x 3 x side x side."""
     scenes: Tensor
-    statistics: Tensor
-    """N x P + 1 x features, of the scene last."""
     labels: Tensor
     kinds: np.ndarray
 
@@ -185,7 +181,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return (loss * known).sum() / known.sum()
 
 
-def _batch(bank: Bank, statistics: np.ndarray, config: RunConfig, step: int) -> Batch:
+def _batch(bank: Bank, config: RunConfig, step: int) -> Batch:
     """Samples of a step: every one once an epoch, in an order of the seed's."""
     count = len(bank.labels)
     per_epoch = count // config.batch
@@ -201,11 +197,9 @@ def _batch(bank: Bank, statistics: np.ndarray, config: RunConfig, step: int) -> 
         [of[k, top : top + SEEN, left : left + SEEN] for k, (top, left) in zip(ks, at, strict=True)]
         for of, ks, at in zip(views, which, corners, strict=True)
     ]
-    with_scene = np.concatenate((which, np.full((len(views), 1), -1)), axis=1)
     return Batch(
         tensor(np.array(squares)),
         tensor(np.stack([of[-1] for of in views])),
-        torch.from_numpy(statistics[chosen[:, None], with_scene]),
         torch.from_numpy(bank.labels[chosen]),
         bank.kinds[chosen],
     )

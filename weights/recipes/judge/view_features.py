@@ -57,12 +57,6 @@ def _write(folder: Path, bank: Path, chunks: range, compute: Callable[[Tensor], 
             np.save(file, found)
 
 
-def read_statistics(bank: Path, count: int) -> np.ndarray:
-    """Read those of the first ``count`` samples. Raises `FileNotFoundError` where some lack."""
-    chunks = range(-(-count // sample_bank.CHUNK))
-    return np.concatenate([np.load(_path(_statistics(bank), chunk)) for chunk in chunks])[:count]
-
-
 def read(bank: Path, run: Path, count: int) -> Features:
     """Read the first ``count`` samples. Raises `FileNotFoundError` where there are fewer."""
     parts = []
