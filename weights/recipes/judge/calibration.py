@@ -7,7 +7,7 @@ import numpy as np
 from restore.inspect.suggestion import FIRST
 from restore.networks.judge import FAULTS
 
-FALSE_ALARMS = 0.01
+FALSE_ALARMS = 0.02
 """Share of the healthy samples, at most, that get a head."""
 LEAST = 0.5
 """No threshold is lower."""

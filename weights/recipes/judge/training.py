@@ -138,7 +138,7 @@ class Run:
             seen = network.trunk(batch.places.flatten(0, 1), PLACE).float()
             whole = network.learned(batch.scenes, SCENE).float()
         near = seen.unflatten(0, batch.places.shape[:2])
-        # Beside statistics the trunk would learn nothing: they find most faults by themselves.
+        # Given the statistics, which find most faults by themselves, the trunk learns nothing.
         return network.decide(self._without_statistics(near), self._without_statistics(whole))
 
     def _without_statistics(self, learned: Tensor) -> Tensor:
