@@ -193,12 +193,17 @@ def read_card(weights: Path) -> Card:
 
 def verify(path: Path, card: Card) -> None:
     """Raise `CheckpointError` unless the file has the SHA-256 that its card states."""
+    verify_sha256(path, card.sha256)
+
+
+def verify_sha256(path: Path, expected: str) -> None:
+    """Raise `CheckpointError` unless the file has this SHA-256, which its card states."""
     try:
         found = sha256_of(path)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if found != card.sha256:
+    if found != expected:
         raise CheckpointError(
             f"{path}: is damaged or not the file its card describes (SHA-256 {found[:12]}..., "
-            f"expected {card.sha256[:12] or 'none'}...)"
+            f"expected {expected[:12] or 'none'}...)"
         )

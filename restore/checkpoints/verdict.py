@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore.checkpoints import zoo
-from restore.checkpoints.card import card_path, read_card, verify
+from restore.checkpoints.card import card_path, read_card, verify, verify_sha256
 from restore.checkpoints.zoo import OFFICIAL
 from restore.errors import CheckpointError
 from restore.files import sha256_of
@@ -60,13 +60,15 @@ def examine_judge(path: Path) -> Verdict:
         return Verdict(path, "MISSING", f"{path}: the judge of pictures is not installed")
     card = card_path(path)
     try:
-        expected = json.loads(card.read_text(encoding="utf-8"))["sha256"]
+        expected = str(json.loads(card.read_text(encoding="utf-8"))["sha256"])
     except FileNotFoundError:
-        return Verdict(path, "NO CARD", f"{path}: has no card; expected {card.name} next to it")
+        return Verdict(path, "NO CARD", _without_card(path))
     except (OSError, ValueError, KeyError, TypeError):
         return Verdict(path, "BAD CARD", f"{card}: not the card of a judge")
-    if sha256_of(path) != expected:
-        return Verdict(path, "DAMAGED", f"{path}: damaged: its SHA-256 is not that of its card")
+    try:
+        verify_sha256(path, expected)
+    except CheckpointError as error:
+        return Verdict(path, "DAMAGED", str(error))
     return Verdict(path, "ok")
 
 

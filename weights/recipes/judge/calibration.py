@@ -51,37 +51,46 @@ def thresholds(found: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     likelihoods). Each turn lowers one threshold, by the step that finds most for every healthy
     sample that passes with it.
     """
-    headed = _headed()
     well = found[healthy(labels)]
-    there = [np.sort(found[labels[:, i] > SURE, i]) for i in range(len(FAULTS))]
+    there = [found[labels[:, i] > SURE, i] for i in range(len(FAULTS))]
     limits = np.ones(len(FAULTS))
-    most = int(FALSE_ALARMS * len(well))
-
-    def alarms(at: np.ndarray) -> int:
-        return int((well[:, headed] > at[headed]).any(axis=1).sum())
-
-    def recall(i: int, limit: float) -> float:
-        return float((there[i] > limit).mean()) if len(there[i]) else 0.0
-
-    while True:
-        best: tuple[float, int, float] | None = None
-        now = alarms(limits)
-        for i in headed:
-            for limit in _lower(well[:, i], limits[i]):
-                tried = limits.copy()
-                tried[i] = limit
-                cost = alarms(tried) - now
-                if now + cost > most:
-                    break
-                gain = (recall(i, limit) - recall(i, limits[i])) / (cost + 0.1)
-                if gain > 0 and (best is None or gain > best[0]):
-                    best = gain, i, limit
-        if best is None:
-            break
-        limits[best[1]] = best[2]
-    blocks = [i for i in range(len(FAULTS)) if i not in headed]
-    limits[blocks] = max(LEAST, float(np.quantile(well[:, blocks], 1 - FALSE_ALARMS)))
+    while (step := _best_step(limits, well, there)) is not None:
+        fault, limit = step
+        limits[fault] = limit
+    for i in set(range(len(FAULTS))) - set(_headed()):
+        limits[i] = max(LEAST, float(np.quantile(well[:, i], 1 - FALSE_ALARMS)))
     return {name: round(float(limits[i]) + 5e-5, 4) for i, name in enumerate(FAULTS)}
+
+
+def _best_step(
+    limits: np.ndarray, well: np.ndarray, there: list[np.ndarray]
+) -> tuple[int, float] | None:
+    """Fault and lower threshold that find most for each further alarm; None where none finds any.
+
+    ``well`` are the probabilities of healthy samples, ``there`` those of each fault that is sure.
+    """
+    now, most = _alarms(well, limits), int(FALSE_ALARMS * len(well))
+    best, step = 0.0, None
+    for i in _headed():
+        for limit in _lower(well[:, i], limits[i]):
+            tried = limits.copy()
+            tried[i] = limit
+            cost = _alarms(well, tried) - now
+            if now + cost > most:
+                break
+            gain = (_share(there[i], limit) - _share(there[i], limits[i])) / (cost + 0.1)
+            if gain > best:
+                best, step = gain, (i, limit)
+    return step
+
+
+def _alarms(well: np.ndarray, limits: np.ndarray) -> int:
+    headed = _headed()
+    return int((well[:, headed] > limits[headed]).any(axis=1).sum())
+
+
+def _share(values: np.ndarray, limit: float) -> float:
+    return float((values > limit).mean()) if len(values) else 0.0
 
 
 def _lower(scores: np.ndarray, limit: float) -> list[float]:
