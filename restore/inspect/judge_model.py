@@ -32,6 +32,8 @@ class JudgeCard:
     """The same for places."""
     thresholds: Mapping[str, float]
     """Probability above which a fault counts."""
+    models: Mapping[str, str]
+    """Models that the judge asks -> SHA-256 of the weights it learned their answers from."""
 
     @classmethod
     def read(cls, path: Path) -> JudgeCard:
@@ -44,10 +46,11 @@ class JudgeCard:
                 {name: _pair(values["calibration"][name]) for name in FAULTS},
                 {name: _pair(values["place_calibration"][name]) for name in FAULTS},
                 {name: float(values["thresholds"][name]) for name in FAULTS},
+                {str(name): str(digest) for name, digest in values["models"].items()},
             )
         except FileNotFoundError:
             raise CheckpointError(f"{path}: the judge of pictures is not installed") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path}: not the card of a judge: {error}") from error
 
 

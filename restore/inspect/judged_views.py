@@ -13,8 +13,6 @@ PER_SIDE = 3
 """Cells down and across a picture; each cell shows one place."""
 _GRID = 8
 """Blocks of JPEG begin at multiples of this."""
-_SAMPLED = 16
-"""Rows and columns of a candidate, evenly spread, that its texture is measured on."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,14 @@ def views(pixels: np.ndarray, per_side: int = PER_SIDE) -> Views:
     """
     height, width = pixels.shape[:2]
     scene = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    padding = [(0, max(0, SIDE - side)) for side in (height, width)]
-    padded = np.pad(pixels, (*padding, (0, 0)), mode="symmetric")
+    missing = [(0, max(0, SIDE - side)) for side in (height, width)]
+    padded = pixels
+    if any(after for _, after in missing):
+        padded = np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
     rows, columns = (_cells(side, per_side) for side in padded.shape[:2])
+    steps = _steps(padded)
     corners = tuple(
-        _chosen(padded, tops, lefts, textured=(i + j) % 2 == 0)
+        _chosen(steps, tops, lefts, textured=(i + j) % 2 == 0)
         for i, tops in enumerate(rows)
         for j, lefts in enumerate(columns)
     )
@@ -55,17 +56,19 @@ def _cells(side: int, count: int) -> list[np.ndarray]:
 
 
 def _chosen(
-    pixels: np.ndarray, tops: np.ndarray, lefts: np.ndarray, textured: bool
+    steps: np.ndarray, tops: np.ndarray, lefts: np.ndarray, textured: bool
 ) -> tuple[int, int]:
     corners = [(int(top), int(left)) for top in tops for left in lefts]
     if len(corners) == 1:
         return corners[0]
-    texture = [_texture(pixels[top : top + SIDE, left : left + SIDE]) for top, left in corners]
+    texture = [
+        steps[top // _GRID : (top + SIDE) // _GRID, left : left + SIDE - 1].mean()
+        for top, left in corners
+    ]
     return corners[int(np.argmax(texture) if textured else np.argmin(texture))]
 
 
-def _texture(place: np.ndarray) -> float:
-    """Mean step of green from pixel to pixel."""
-    step = SIDE // _SAMPLED
-    green = place[::step, :, 1].astype(np.int16)
-    return float(np.abs(np.diff(green, axis=1)).mean())
+def _steps(pixels: np.ndarray) -> np.ndarray:
+    """Steps of green from pixel to pixel along every `_GRID`-th row, by which texture is measured:
+    H / `_GRID` x W - 1."""
+    return np.abs(np.diff(pixels[::_GRID, :, 1].astype(np.int16), axis=1))

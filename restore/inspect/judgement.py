@@ -10,6 +10,7 @@ import numpy as np
 
 from restore.errors import ImageError, RestoreError
 from restore.inspect import judge_model
+from restore.inspect.asked_heads import asked_heads
 from restore.inspect.judged_views import Views, views
 from restore.media.colour import rgb
 from restore.networks.judge.config import FAULTS, SIDE
@@ -68,8 +69,9 @@ def judge_views(seen: Views) -> Judgement:
         raise RestoreError("judging a picture requires torch: pip install torch") from None
 
     network, card = judge_model.network(), judge_model.card()
+    heads = asked_heads(card.network, card.models)
     with torch.inference_mode():
-        verdict = network(_tensor(seen.places)[None], _tensor(seen.scene)[None])
+        verdict = network(_tensor(seen.places)[None], _tensor(seen.scene)[None], heads)
     places = tuple(
         Place(row, column, SIDE, _probabilities(logits, card.place_calibration))
         for (row, column), logits in zip(seen.corners, verdict.places[0].tolist(), strict=True)

@@ -20,6 +20,7 @@ from restore.degrade.graphics import graphics
 from restore.degrade.plain import plain
 from restore.errors import CheckpointError, ImageError
 from restore.inspect import FAULTS, flagged, judge, judge_model, suggest
+from restore.inspect.asked_heads import asked_heads
 from restore.inspect.place_map import place_map
 from restore.networks.judge.network import JudgeNetwork
 
@@ -187,7 +188,8 @@ def test_places_are_judged_alone_and_the_picture_by_all() -> None:
     assert isinstance(network, JudgeNetwork)
     torch.manual_seed(0)
     places, scene = torch.rand(1, 3, 3, 128, 128), torch.rand(1, 3, 128, 128)
+    heads = asked_heads(network.config, judge_model.card().models)
     with torch.no_grad():
-        all_, one = network(places, scene), network(places[:, :1], scene)
+        all_, one = network(places, scene, heads), network(places[:, :1], scene, heads)
     torch.testing.assert_close(all_.places[:, :1], one.places, atol=1e-4, rtol=1e-4)
     assert (all_.faults - one.faults).abs().max() > 1e-4

@@ -26,7 +26,10 @@ MAY_IMPORT = {
     "jobs": {"errors", "files", "media", "engine", "inspect", "automatic", "jobs"},
     "compare": {"errors", "files", "media", "engine", "jobs", "evaluate", "compare"},
     "degrade": {"errors", "media", "degrade"},
-    "inspect": {"errors", "files", "heads", "media", "networks", "inspect"},
+    "inspect": {
+        *("errors", "files", "heads", "media", "networks", "checkpoints", "engine"),
+        "inspect",
+    },
     "evaluate": {
         *("errors", "media", "heads", "checkpoints", "engine", "inspect"),
         "evaluate",

@@ -10,16 +10,18 @@ from torch.nn import functional as F
 
 from restore.networks.base import check_size
 from restore.networks.dualvit.network import DualvitStages
+from restore.networks.judge import responses
 from restore.networks.judge.config import FAULTS, SIDE, JudgeConfig
+from restore.networks.judge.responses import Restore
 from restore.networks.judge.statistics import Statistics
 from restore.networks.maxvit.layers import LAYER_NORM_EPS
 from restore.networks.maxvit.network import Stem, stages_of
 
 PLACE, SCENE = 0, 1
 SEEN = SIDE // 2
-"""Side of what the trunk sees at once."""
+"""Side of what the trunk and the heads see at once."""
 FARTHEST = 5.0
-"""Deviations at which a statistic is cut."""
+"""Deviations at which a measured feature is cut."""
 
 
 class JudgeOutput(NamedTuple):
@@ -33,6 +35,14 @@ class JudgeOutput(NamedTuple):
     """Structural similarity to the healthy picture, in [0, 1]: N."""
     places: Tensor
     """Logits of every place, N x P x faults."""
+
+
+class AskedHeads(NamedTuple):
+    """The restoration networks of ``JudgeConfig.place_models`` and ``scene_models``, as functions
+    of N x 3 x `SEEN` x `SEEN` in [0, 1]."""
+
+    of_places: tuple[Restore, ...] = ()
+    of_scenes: tuple[Restore, ...] = ()
 
 
 class MaxvitStages(nn.Module):
@@ -76,8 +86,8 @@ class Trunk(nn.Module):
 class JudgeNetwork(nn.Module):
     """Judge pictures by P places at full resolution and by the whole scene, reduced.
 
-    Each view has learned features and computed statistics; one layer joins them, another joins the
-    mean and the maximum over places with the scene.
+    Each view has learned features and measured ones: statistics, and what heads change in it. One
+    layer joins them, another joins the mean and the maximum over places with the scene.
     """
 
     centre: Tensor
@@ -88,9 +98,10 @@ class JudgeNetwork(nn.Module):
         self.config = config
         self.trunk = Trunk(config)
         self.statistics = Statistics()
-        self.register_buffer("centre", torch.zeros(2, self.statistics.count))
-        self.register_buffer("spread", torch.ones(2, self.statistics.count))
-        wide = self.trunk.count + self.statistics.count
+        measured = self.statistics.count + responses.COUNT * len(config.place_models)
+        self.register_buffer("centre", torch.zeros(2, measured))
+        self.register_buffer("spread", torch.ones(2, measured))
+        wide = self.trunk.count + measured
         hidden = config.hidden
         self.embed = nn.ModuleList(
             nn.Sequential(nn.Dropout(config.dropout), nn.Linear(wide, hidden), nn.GELU())
@@ -102,37 +113,62 @@ class JudgeNetwork(nn.Module):
         )
         self.of_picture = nn.Linear(hidden, 2 * len(FAULTS) + 1)
 
-    def forward(self, places: Tensor, scenes: Tensor) -> JudgeOutput:
+    def forward(self, places: Tensor, scenes: Tensor, heads: AskedHeads) -> JudgeOutput:
         """Judge N pictures.
 
         Args:
             places: N x P x 3 x `SIDE` x `SIDE`, RGB in [0, 1], P at least 1.
             scenes: N x 3 x `SIDE` x `SIDE`.
+            heads: the networks that ``config`` names.
 
         Raises:
             SizeError: for views of another size.
         """
-        near = self.features(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
-        return self.decide(near, self.features(scenes, SCENE))
+        near = self.own_features(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
+        whole = self.own_features(scenes, SCENE)
+        return self.decide(
+            torch.cat((near, self.answers_on_places(places, heads)), dim=-1),
+            torch.cat((whole, self.answers_on_scenes(scenes, heads)), dim=-1),
+        )
 
-    def features(self, views: Tensor, kind: int) -> Tensor:
-        """Return N x features of views, which decisions rest on. Raises `SizeError`."""
+    def own_features(self, views: Tensor, kind: int) -> Tensor:
+        """Return N x features of N x 3 x `SIDE` x `SIDE`: learned ones, and statistics. Raises
+        `SizeError`."""
         check_size(views, (SIDE, SIDE))
-        return self.joined(self.learned(views, kind), self.statistics(views), kind)
+        measured = self._comparable(self.statistics(views), kind, 0)
+        return torch.cat((self.learned(views, kind), measured), dim=1)
+
+    def answers_on_places(self, places: Tensor, heads: AskedHeads) -> Tensor:
+        """Ask heads about N x P places: N x P x features."""
+        return self._comparable(self.ask_places(places, heads), PLACE, self.statistics.count)
+
+    def answers_on_scenes(self, scenes: Tensor, heads: AskedHeads) -> Tensor:
+        """Ask heads about N scenes: N x features."""
+        return self._comparable(self.ask_scenes(scenes, heads), SCENE, self.statistics.count)
 
     def learned(self, views: Tensor, kind: int) -> Tensor:
-        """The trunk's share of the features, which sees squares of `SEEN` pixels: the middle of a
-        place, or all of a scene at half its size."""
-        if kind == SCENE:
-            return self.trunk(F.avg_pool2d(views, SIDE // SEEN), kind)
-        edge = (SIDE - SEEN) // 2
-        return self.trunk(views[:, :, edge:-edge, edge:-edge], kind)
+        """Return the trunk's features of N x 3 x `SIDE` x `SIDE`."""
+        return self.trunk(_seen(views, kind), kind)
 
-    def joined(self, learned: Tensor, statistics: Tensor, kind: int) -> Tensor:
-        """Join ... x learned features and ... x statistics, brought to a common range, in which odd
-        pictures stay near others."""
-        apart = (statistics - self.centre[kind]) / self.spread[kind]
-        return torch.cat((learned, apart.clamp(-FARTHEST, FARTHEST)), dim=-1)
+    def ask_places(self, places: Tensor, heads: AskedHeads) -> Tensor:
+        """Return the responses that `answers_on_places` rests on."""
+        seen = _seen(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
+        return responses.of_places(seen, heads.of_places)
+
+    def ask_scenes(self, scenes: Tensor, heads: AskedHeads) -> Tensor:
+        """Return the responses that `answers_on_scenes` rests on."""
+        return responses.of_scenes(_seen(scenes, SCENE), heads.of_scenes)
+
+    def joined(self, learned: Tensor, measured: Tensor, kind: int) -> Tensor:
+        """Join ... x learned and ... x measured features: statistics, then responses."""
+        return torch.cat((learned, self._comparable(measured, kind, 0)), dim=-1)
+
+    def _comparable(self, measured: Tensor, kind: int, first: int) -> Tensor:
+        """Bring measured features from the ``first`` on to a common range, in which odd pictures
+        stay near others."""
+        part = slice(first, first + measured.shape[-1])
+        apart = (measured - self.centre[kind, part]) / self.spread[kind, part]
+        return apart.clamp(-FARTHEST, FARTHEST)
 
     def decide(self, near: Tensor, whole: Tensor) -> JudgeOutput:
         """Judge by the features of N x P places and of N scenes."""
@@ -141,6 +177,15 @@ class JudgeNetwork(nn.Module):
         faults, figures = self.of_picture(joined).split((len(FAULTS), len(FAULTS) + 1), dim=1)
         figures = figures.sigmoid()
         return JudgeOutput(faults, figures[:, :-1], figures[:, -1], self.of_place(places))
+
+
+def _seen(views: Tensor, kind: int) -> Tensor:
+    """What networks see of views, `SEEN` pixels a side: the middle of a place, or all of a scene at
+    half its size."""
+    if kind == SCENE:
+        return F.avg_pool2d(views, SIDE // SEEN)
+    edge = (SIDE - SEEN) // 2
+    return views[:, :, edge:-edge, edge:-edge]
 
 
 def initialise(network: JudgeNetwork) -> JudgeNetwork:

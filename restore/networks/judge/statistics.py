@@ -76,11 +76,11 @@ class Statistics(nn.Module):
         calm = [log.gather(1, smooth).mean(1, keepdim=True) for log in logs]
         empty = (high < _FLOOR).float().mean(1, keepdim=True)
         differences = [logs[2] - logs[1], logs[1] - logs[0], logs[3] - logs[4]]
-        return [*(_quantiles(x) for x in (*logs[:3], *differences)), *calm, empty]
+        return [*(quantiles(x) for x in (*logs[:3], *differences)), *calm, empty]
 
     def _chroma(self, ycc: Tensor) -> list[Tensor]:
         """High frequencies of both colour differences."""
-        return [_quantiles((self._bands(ycc[:, i : i + 1])[2] + _FLOOR).log()) for i in (1, 2)]
+        return [quantiles((self._bands(ycc[:, i : i + 1])[2] + _FLOOR).log()) for i in (1, 2)]
 
 
 def sharpness(luma: Tensor, half: Tensor) -> list[Tensor]:
@@ -93,9 +93,9 @@ def sharpness(luma: Tensor, half: Tensor) -> list[Tensor]:
         )
         steep = (0.5, 0.9, 0.98, 0.998)
         full, small, second = (
-            _quantiles(full, steep),
-            _quantiles(small, steep),
-            _quantiles(twice, steep[1:]),
+            quantiles(full, steep),
+            quantiles(small, steep),
+            quantiles(twice, steep[1:]),
         )
         logs = [(x + 0.5).log() for x in (full, small, second)]
         found += [*logs, logs[0] - logs[1], logs[2] - logs[0][:, 1:]]
@@ -138,7 +138,7 @@ def directions(least: Tensor) -> list[Tensor]:
     moments = [(fine.clamp(min=0) ** 2).mean((1, 2, 3)), (fine.clamp(max=0) ** 2).mean((1, 2, 3))]
     skewed = ((moments[0] + 1).log() - (moments[1] + 1).log())[:, None]
     few = (0.1, 0.3, 0.6)
-    return [mean, length, skewed, *(_quantiles(x, few) for x in (agreement, real, energy.log()))]
+    return [mean, length, skewed, *(quantiles(x, few) for x in (agreement, real, energy.log()))]
 
 
 def light(views: Tensor, luma: Tensor) -> list[Tensor]:
@@ -146,16 +146,16 @@ def light(views: Tensor, luma: Tensor) -> list[Tensor]:
     many = (0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995)
     least, most = views.amin(1, keepdim=True), views.amax(1, keepdim=True)
     dark = -F.max_pool2d(-least, PATCH, stride=4)
-    tones = _quantiles(luma[:, :, ::4, ::4].flatten(1) / 255, many)
+    tones = quantiles(luma[:, :, ::4, ::4].flatten(1) / 255, many)
     mean = F.avg_pool2d(luma, 16)
     contrast = (F.avg_pool2d(luma**2, 16) - mean**2).clamp(min=0).sqrt().flatten(1)
     saturation = ((most - least) / (most + 0.05))[:, :, ::4, ::4].flatten(1)
     return [
         tones,
         (tones + 0.02).log(),
-        _quantiles(dark.flatten(1), many),
-        _quantiles(saturation, _QUANTILES),
-        _quantiles((contrast + 0.5).log(), _QUANTILES),
+        quantiles(dark.flatten(1), many),
+        quantiles(saturation, _QUANTILES),
+        quantiles((contrast + 0.5).log(), _QUANTILES),
         (views >= 250 / 255).float().mean((2, 3)),
     ]
 
@@ -165,7 +165,7 @@ def _some(plane: Tensor, axis: int) -> Tensor:
     return plane[:, :, :, ::2] if axis == 2 else plane[:, :, ::2]
 
 
-def _quantiles(values: Tensor, at: tuple[float, ...] = _QUANTILES) -> Tensor:
+def quantiles(values: Tensor, at: tuple[float, ...] = _QUANTILES) -> Tensor:
     """N x places -> N x quantiles, each that of the nearest rank."""
     ordered = values.sort(dim=1).values
     last = values.shape[1] - 1

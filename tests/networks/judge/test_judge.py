@@ -8,14 +8,26 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restore.errors import ConfigError, SizeError
 from restore.networks.judge import FAULTS, JudgeConfig
-from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, Trunk, initialise
+from restore.networks.judge.network import (
+    PLACE,
+    SCENE,
+    AskedHeads,
+    JudgeNetwork,
+    Trunk,
+    initialise,
+)
 from restore.networks.judge.statistics import Statistics, blockiness, directions
 
 TRUNKS = ["maxvit", "dualvit"]
 
 
-def small(trunk: str) -> JudgeConfig:
-    return JudgeConfig(trunk, stem=8, channels=(8, 16), depths=(1, 2), head=8, tokens=4, hidden=16)
+HEADS = AskedHeads((torch.square,), (torch.sqrt,))
+NOBODY = AskedHeads()
+
+
+def small(trunk: str, **fields: object) -> JudgeConfig:
+    shape = {"stem": 8, "channels": (8, 16), "depths": (1, 2), "head": 8, "tokens": 4, "hidden": 16}
+    return JudgeConfig(trunk, **shape | fields)  # type: ignore[arg-type]
 
 
 def operations(trunk: Trunk, side: int) -> float:
@@ -35,8 +47,9 @@ def test_operations_are_linear_in_pixels(name: str) -> None:
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_every_parameter_learns(trunk: str) -> None:
     torch.manual_seed(0)
-    network = initialise(JudgeNetwork(small(trunk)))
-    verdict = network(torch.rand(2, 3, 3, 128, 128), torch.rand(2, 3, 128, 128))
+    asking = small(trunk, place_models=("square",), scene_models=("sqrt",))
+    network = initialise(JudgeNetwork(asking))
+    verdict = network(torch.rand(2, 3, 3, 128, 128), torch.rand(2, 3, 128, 128), HEADS)
     assert verdict.faults.shape == verdict.severities.shape == (2, len(FAULTS))
     assert (verdict.places.shape, verdict.quality.shape) == ((2, 3, len(FAULTS)), (2,))
     sum(part.sum() for part in verdict).backward()
@@ -60,7 +73,7 @@ def test_order_of_places_does_not_count() -> None:
     network = JudgeNetwork(small("maxvit")).eval()
     places, scene = torch.rand(1, 3, 3, 128, 128), torch.rand(1, 3, 128, 128)
     with torch.no_grad():
-        one, other = network(places, scene), network(places.flip(1), scene)
+        one, other = network(places, scene, NOBODY), network(places.flip(1), scene, NOBODY)
     torch.testing.assert_close(one.faults, other.faults)
 
 
@@ -96,7 +109,9 @@ def test_wrong_shapes_are_named() -> None:
         JudgeConfig(window=48)
     with pytest.raises(ConfigError, match="no field depth"):
         JudgeConfig.from_dict({"depth": 3})
+    with pytest.raises(ConfigError, match="as many"):
+        JudgeConfig(place_models=("derain-small",))
     with pytest.raises(SizeError, match="multiple of"):
-        JudgeNetwork(small("maxvit"))(torch.rand(1, 1, 3, 64, 64), torch.rand(1, 3, 64, 64))
-    config = small("dualvit")
+        JudgeNetwork(small("maxvit"))(torch.rand(1, 1, 3, 64, 64), torch.rand(1, 3, 64, 64), NOBODY)
+    config = small("dualvit", place_models=("a",), scene_models=("b",))
     assert JudgeConfig.from_dict(config.to_dict()) == config

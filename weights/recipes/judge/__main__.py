@@ -1,18 +1,23 @@
 """Train, write and measure the judge of pictures behind `restore inspect`.
 
-    python weights/recipes/judge samples TRAIN BANK COUNT [PART OF]
-    python weights/recipes/judge held-out TRAIN BANK COUNT [PART OF]
+    python weights/recipes/judge pictures MORE
+    python weights/recipes/judge samples TRAIN MORE BANK COUNT [PART OF]
+    python weights/recipes/judge held-out TRAIN MORE BANK COUNT [PART OF]
     python weights/recipes/judge statistics BANK COUNT [PART OF]
+    python weights/recipes/judge responses CONFIG BANK COUNT [PART OF]
     python weights/recipes/judge train CONFIG BANK COUNT RUN [STOP]
+    python weights/recipes/judge adopt CONFIG JUDGE RUN
     python weights/recipes/judge features CONFIG RUN BANK COUNT [PART OF]
     python weights/recipes/judge write CONFIG RUN BANK COUNT HELD_OUT COUNT OUT
     python weights/recipes/judge measure EVAL
 
-TRAIN is the folder of training data, EVAL that of evaluation data. ``samples`` makes COUNT samples
-into the folder BANK, as the PART-th of OF processes; ``held-out`` does so from the pictures that
-are never trained on. ``statistics`` measures the views of a bank. ``train`` trains the trunk to the
-end of CONFIG, or to step STOP, and goes on where RUN was interrupted. ``features`` computes what
-the trunk of RUN makes of a bank. ``write`` fits the head on features, calibrates it on held-out
+TRAIN is the folder of training data, EVAL that of evaluation data. ``pictures`` fetches more
+pictures into MORE, from packages of Debian. ``samples`` makes COUNT samples into the folder BANK,
+as the PART-th of OF processes; ``held-out`` does so from the pictures that are never trained on.
+``statistics`` measures the views of a bank, ``responses`` asks the heads of CONFIG about them.
+``train`` trains the trunk to the end of CONFIG, or to step STOP, and goes on where RUN was
+interrupted; ``adopt`` takes the trunk of the judge JUDGE instead. ``features`` computes what the
+trunk of RUN makes of a bank. ``write`` fits the head on features, calibrates it on held-out
 samples, writes OUT (.safetensors) with its card, and prints a table of kinds. ``measure`` prints
 the table of the shipped judge.
 """
@@ -28,24 +33,32 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import judge_card
 import judge_tables
+import packages
 import sample_bank
 import view_features
 from sources import Sources
 from training import Run, RunConfig
 
+from restore.networks.judge.network import JudgeNetwork
+
 SEED, HELD_OUT_SEED = 1, 2
 
 
-def samples(train: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+def pictures(more: str) -> None:
+    """Fetch more pictures."""
+    packages.fetch(Path(more))
+
+
+def samples(train: str, more: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
     """Make samples of the training pictures."""
     chunks = range(int(part), -(-int(count) // sample_bank.CHUNK), int(of))
-    sample_bank.write(Sources(Path(train), False), Path(bank), SEED, chunks)
+    sample_bank.write(Sources(Path(train), Path(more), False), Path(bank), SEED, chunks)
 
 
-def held_out(train: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+def held_out(train: str, more: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
     """Make samples of the pictures kept back."""
     chunks = range(int(part), -(-int(count) // sample_bank.CHUNK), int(of))
-    sample_bank.write(Sources(Path(train), True), Path(bank), HELD_OUT_SEED, chunks)
+    sample_bank.write(Sources(Path(train), Path(more), True), Path(bank), HELD_OUT_SEED, chunks)
 
 
 def statistics(bank: str, count: str, part: str = "0", of: str = "1") -> None:
@@ -54,10 +67,22 @@ def statistics(bank: str, count: str, part: str = "0", of: str = "1") -> None:
     view_features.write_statistics(Path(bank), chunks)
 
 
+def responses(config: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
+    """Ask the heads about the views of a bank."""
+    chunks = range(int(part), -(-int(count) // sample_bank.CHUNK), int(of))
+    network = JudgeNetwork(RunConfig.read(Path(config)).network)
+    view_features.write_responses(network, Path(bank), chunks)
+
+
 def train(config: str, bank: str, count: str, run: str, stop: str = "0") -> None:
     """Train the trunk."""
     samples = sample_bank.read(Path(bank), int(count))
     Run(RunConfig.read(Path(config)), Path(run)).train(samples, int(stop) or None)
+
+
+def adopt(config: str, judge: str, run: str) -> None:
+    """Take over the trunk of a judge."""
+    Run(RunConfig.read(Path(config)), Path(run)).adopt(Path(judge))
 
 
 def features(config: str, run: str, bank: str, count: str, part: str = "0", of: str = "1") -> None:
@@ -85,10 +110,13 @@ def measure(data: str) -> None:
 
 
 COMMANDS = {
+    "pictures": pictures,
     "samples": samples,
     "held-out": held_out,
     "statistics": statistics,
+    "responses": responses,
     "train": train,
+    "adopt": adopt,
     "features": features,
     "write": write,
     "measure": measure,

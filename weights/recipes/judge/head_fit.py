@@ -19,7 +19,7 @@ EMA = 0.998
 def fit(network: JudgeNetwork, features: Features, seed: int, steps: int = STEPS) -> None:
     """Train ``embed``, ``of_place``, ``join`` and ``of_picture`` in place; the trunk stays."""
     torch.manual_seed(seed)
-    network.centre, network.spread = centre_and_spread(features.statistics)
+    network.centre, network.spread = centre_and_spread(features.measured)
     near, whole = joined(network, features)
     labels = torch.from_numpy(features.labels)
     learning = [
@@ -65,10 +65,10 @@ def joined(network: JudgeNetwork, features: Features) -> tuple[torch.Tensor, tor
     """Features of places, N x P x features, and of scenes, N x features."""
     parts = []
     for kind, of in ((PLACE, np.s_[:, :-1]), (SCENE, np.s_[:, -1])):
-        learned, statistics = (
-            torch.from_numpy(array[of]) for array in (features.learned, features.statistics)
+        learned, measured = (
+            torch.from_numpy(array[of]) for array in (features.learned, features.measured)
         )
-        parts.append(network.joined(learned, statistics, kind))
+        parts.append(network.joined(learned, measured, kind))
     return parts[0], parts[1]
 
 
@@ -76,7 +76,7 @@ def verdicts(network: JudgeNetwork, features: Features) -> JudgeOutput:
     """Judge all samples; places that repeat count once, as in inference."""
     near, whole = joined(network, features)
     count, most = near.shape[:2]
-    numbers = np.array([different(places) for places in features.statistics[:, :-1]])
+    numbers = np.array([different(places) for places in features.measured[:, :-1]])
     found = [torch.empty(count, len(FAULTS)) for _ in range(2)]
     quality, of_places = torch.empty(count), torch.empty(count, most, len(FAULTS))
     with torch.inference_mode():

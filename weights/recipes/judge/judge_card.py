@@ -16,6 +16,7 @@ from training import Run, described
 from view_features import Features
 
 from restore.files import atomic_path, sha256_of
+from restore.inspect.asked_heads import shipped
 from restore.networks.judge import FAULTS
 from restore.networks.judge.network import JudgeNetwork
 
@@ -62,6 +63,7 @@ def write(run: Run, features: Features, held_out: Features, path: Path) -> np.nd
         "network": run.config.network.to_dict(),
         "parameters": sum(p.numel() for p in network.parameters()),
         "sha256": digest,
+        "models": shipped(run.config.network),
         "calibration": _rounded(pairs),
         "place_calibration": _rounded(of_places),
         "thresholds": limits,

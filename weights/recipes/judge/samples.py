@@ -33,6 +33,17 @@ MAKEABLE = ("haze", "rain", "blur", "darkness", "noise", "blocks")
 """In the order in which nature, lens, sensor and file add them."""
 SHARES = (0.17, 0.19, 0.2, 0.15, 0.22, 0.07)
 _COUNTS = (0.55, 0.3, 0.15)
+PHOTOGRAPHS = {
+    "clean": 0.36,
+    "photographs": 0.34,
+    "lowlight": 0.12,
+    "haze": 0.06,
+    "realnoise": 0.06,
+    "blur": 0.06,
+}
+"""Kinds of sources -> share among healthy photographs."""
+DRAWN = 0.06
+"""Share of drawings by hand among healthy samples."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +117,15 @@ def _window(arrays: list[np.ndarray], draw: Draw, least: float = 0.5) -> list[np
 
 
 def _photograph(sources: Sources, draw: Draw) -> Tensor:
-    kinds, shares = ("clean", "realnoise", "blur", "lowlight", "haze"), (0.7, 0.06, 0.06, 0.1, 0.08)
-    kind = kinds[draw.rng.choice(len(kinds), p=shares)]
+    kind = list(PHOTOGRAPHS)[draw.rng.choice(len(PHOTOGRAPHS), p=list(PHOTOGRAPHS.values()))]
     return to_tensor(_window([pixels(sources.draw(kind, draw.rng).healthy)], draw)[0])
 
 
 def _healthy(sources: Sources, draw: Draw) -> Sample:
+    if draw.chance(DRAWN):
+        path = sources.draw("drawings", draw.rng).healthy
+        image = to_tensor(_window([pixels(path)], draw)[0])
+        return Sample(image, image, "drawn")
     names = list(KINDS)
     kind = names[draw.rng.choice(len(names), p=[KINDS[name][0] for name in names])]
     image = KINDS[kind][1](_photograph(sources, draw), draw)

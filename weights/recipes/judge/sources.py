@@ -17,7 +17,8 @@ from restore.media.colour import rgb
 
 HELD_OUT = 16
 """One in this number of pictures is held out for validation and calibration."""
-KINDS = ("clean", "realnoise", "blur", "lowlight", "haze")
+KINDS = ("clean", "realnoise", "blur", "lowlight", "haze", "photographs", "drawings")
+"""Folders of the training data, then those of `packages`."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,23 @@ class Item:
 
 
 class Sources:
-    """Pictures of a folder with the layout of the training data; ``held_out`` chooses a part."""
+    """Pictures of a folder with the layout of the training data, and of one that `packages.fetch`
+    filled; ``held_out`` chooses a part."""
 
-    def __init__(self, train: Path, held_out: bool):
+    def __init__(self, train: Path, more: Path, held_out: bool):
         found: dict[str, Callable[[Path], list[Item]]] = {
-            "clean": lambda path: [Item(file) for file in folder.pictures(path)],
+            "clean": _single,
+            "photographs": _single,
+            "drawings": _single,
             "realnoise": _pairs,
             "blur": _pairs,
             "lowlight": _brackets,
             "haze": _depths,
         }
-        self.items = {kind: _part(found[kind](train / kind), held_out) for kind in KINDS}
+        self.items = {}
+        for kind in KINDS:
+            path = (more if kind in ("photographs", "drawings") else train) / kind
+            self.items[kind] = _part(found[kind](path), held_out)
 
     def draw(self, kind: str, rng: np.random.Generator) -> Item:
         """Draw one item."""
@@ -53,6 +60,10 @@ def _part(items: list[Item], held_out: bool) -> list[Item]:
     scenes = sorted({item.scene or item.healthy.name for item in items})
     out = {name for index, name in enumerate(scenes) if index % HELD_OUT == HELD_OUT // 2}
     return [item for item in items if ((item.scene or item.healthy.name) in out) == held_out]
+
+
+def _single(path: Path) -> list[Item]:
+    return [Item(file) for file in folder.pictures(path)]
 
 
 def _pairs(path: Path) -> list[Item]:

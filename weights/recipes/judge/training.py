@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from sample_bank import Bank
 from torch import Tensor
 from torch.nn import functional as F
@@ -89,6 +90,16 @@ class Run:
                 self.save()
         self.save()
 
+    def adopt(self, judge: Path) -> None:
+        """Take over the trunk of a finished judge, and count as trained."""
+        state = load_file(judge)
+        for name in self.average:
+            if name.startswith("trunk."):
+                self.average[name] = state[name].float()
+        self.network.load_state_dict(self.average)
+        self.step = self.config.steps
+        self.save()
+
     def averaged(self) -> JudgeNetwork:
         """Return the averaged network, in evaluation mode."""
         network = JudgeNetwork(self.config.network)
@@ -138,11 +149,11 @@ class Run:
             seen = network.trunk(batch.places.flatten(0, 1), PLACE).float()
             whole = network.learned(batch.scenes, SCENE).float()
         near = seen.unflatten(0, batch.places.shape[:2])
-        # Given the statistics, which find most faults by themselves, the trunk learns nothing.
-        return network.decide(self._without_statistics(near), self._without_statistics(whole))
+        # Given what is measured, which finds most faults by itself, the trunk learns nothing.
+        return network.decide(self._unmeasured(near), self._unmeasured(whole))
 
-    def _without_statistics(self, learned: Tensor) -> Tensor:
-        return F.pad(learned, (0, self.network.statistics.count))
+    def _unmeasured(self, learned: Tensor) -> Tensor:
+        return F.pad(learned, (0, self.network.centre.shape[1]))
 
 
 class Batch(NamedTuple):
