@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from restore.cli.bench_folder import folder, plan
+from restore.cli.bench_judge import judge
 from restore.cli.bench_tiling import tiling
 from restore.cli.console import Reporter
 from restore.cli.options import Device
@@ -14,7 +15,7 @@ from restore.cli.train_options import Devices, Threads
 from restore.cli.values import picture_size
 
 app = typer.Typer(help="Measure speed on this machine, and ways of cutting.", no_args_is_help=True)
-for _command in (tiling, folder, plan):
+for _command in (tiling, folder, plan, judge):
     app.command()(_command)
 
 

@@ -80,7 +80,7 @@ class AutoRestorer:
         self._restorers: dict[str, Restorer] = {}
 
     def plan(self, image: Image) -> AutoPlan:
-        """Judge an image and list the heads to try, without loading any. Accepts the images that
+        """Judge an image and list the heads to try, without applying any. Accepts the images that
         `Restorer` accepts.
 
         Raises `ImageError` for anything else, `CheckpointError` if the judge is not installed, and

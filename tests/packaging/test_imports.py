@@ -44,7 +44,7 @@ MAY_IMPORT = {
     },
     "benchmark": {
         *("networks", "heads", "checkpoints", "media", "engine", "degrade", "jobs", "evaluate"),
-        *("train", "benchmark"),
+        *("inspect", "train", "benchmark"),
     },
     "heads": {"heads"},
 }

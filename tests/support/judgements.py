@@ -42,7 +42,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *judgements: Judgement, threshold: floa
     """Let `AutoRestorer` have these judgements, of a judge with these thresholds."""
     script = Script(*judgements)
     same = dict.fromkeys(FAULTS, (1.0, 0.0))
-    card = JudgeCard(JudgeConfig(), "", same, same, dict.fromkeys(FAULTS, threshold))
+    card = JudgeCard(JudgeConfig(), "", same, same, dict.fromkeys(FAULTS, threshold), {})
     monkeypatch.setattr("restore.automatic.auto_restorer.shipped_judge", script)
     monkeypatch.setattr(judge_model, "card", lambda: card)
     return script

@@ -104,7 +104,7 @@ def _luma(x: Tensor) -> Tensor:
 def _detail(x: Tensor) -> Tensor:
     """Logarithm of the energy of steps from pixel to pixel."""
     steps = [(255 * x).diff(dim=axis).square().mean((1, 2, 3)) for axis in (2, 3)]
-    return (sum(steps) + _FLOOR).log()
+    return (steps[0] + steps[1] + _FLOOR).log()
 
 
 def _tone(x: Tensor) -> Tensor:
