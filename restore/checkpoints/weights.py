@@ -100,8 +100,9 @@ def load(path: Path, card: Card | None = None) -> RestorationNetwork:
     shapes = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            scaled = {name for name in file.keys() if name + SCALE in file.keys()}  # noqa: SIM118
-            found = set(file.keys()) - {name + SCALE for name in scaled}
+            names = set(file.keys())  # once: each call lists all of them again
+            scaled = {name for name in names if name + SCALE in names}
+            found = names - {name + SCALE for name in scaled}
             absent = frozenset() if found & unread(model) else unread(model)
             wanted = {k: shape for k, shape in shapes.items() if k not in absent}
             for name in sorted(wanted.keys() ^ found):

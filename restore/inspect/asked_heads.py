@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +16,23 @@ from restore.networks.judge.config import JudgeConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.networks.base import RestorationNetwork
     from restore.networks.judge.network import AskedHeads
-    from restore.networks.judge.responses import Restore
 
 
 def asked_heads(config: JudgeConfig, models: Mapping[str, str]) -> AskedHeads:
     """Return the networks that a judge asks; ``models`` gives the SHA-256 of each.
 
-    Raises `CheckpointError` for a model that is missing, damaged, or another than the judge knows.
+    A model is read when it is first asked, which raises `CheckpointError` for one that is missing,
+    damaged, or another than the judge knows.
     """
     from restore.networks.judge.network import AskedHeads
 
     return AskedHeads(
-        tuple(_restore(name, models[name]) for name in config.place_models),
-        tuple(_restore(name, models[name]) for name in config.scene_models),
+        *(
+            tuple(partial(_restored, name, models[name]) for name in names)
+            for names in (config.place_models, config.scene_models)
+        )
     )
 
 
@@ -43,9 +46,19 @@ def _path(name: str) -> Path:
     return store.shipped_folder() / f"{name}.safetensors"
 
 
-@functools.cache
-def _restore(name: str, sha256: str) -> Restore:
-    """Return N x 3 x H x W -> the same, restored on the CPU by a shipped model."""
+def _restored(name: str, sha256: str, images: Tensor) -> Tensor:
+    """Restore N x 3 x H x W on the CPU by a shipped model."""
+    import torch
+
+    network = _network(name, sha256)
+    (dtype,) = {parameter.dtype for parameter in network.parameters()}
+    given = images.to(dtype).contiguous(memory_format=torch.channels_last)
+    restored: Tensor = network(given)
+    return restored.float()
+
+
+@cache
+def _network(name: str, sha256: str) -> RestorationNetwork:
     import torch
 
     from restore.checkpoints import weights
@@ -54,14 +67,6 @@ def _restore(name: str, sha256: str) -> Restore:
     card = read_card(path)
     if card.sha256 != sha256:
         raise CheckpointError(f"{path}: not the model that the judge of pictures was fitted to")
-    dtype = precision.choose("cpu", "auto", card).dtype
     # As it is: networks made fast are no faster on images this small.
-    network = weights.load(path, card).to(dtype)
-    network = network.to(memory_format=torch.channels_last)
-
-    def restore(images: Tensor) -> Tensor:
-        given = images.to(dtype).contiguous(memory_format=torch.channels_last)
-        restored: Tensor = network(given)
-        return restored.float()
-
-    return restore
+    network = weights.load(path, card).to(precision.choose("cpu", "auto", card).dtype)
+    return network.to(memory_format=torch.channels_last)

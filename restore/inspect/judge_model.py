@@ -80,6 +80,7 @@ def network() -> JudgeNetwork:
 
 def load(path: Path, of: JudgeCard) -> JudgeNetwork:
     """Read a weights file. Raises `CheckpointError` where it is not the one of the card."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -94,4 +95,4 @@ def load(path: Path, of: JudgeCard) -> JudgeNetwork:
         network.load_state_dict({name: x.float() for name, x in load_file(path).items()})
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a judge of the shape on its card") from error
-    return network.eval()
+    return network.eval().to(memory_format=torch.channels_last)  # half as fast otherwise

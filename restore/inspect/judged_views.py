@@ -11,6 +11,8 @@ from restore.networks.judge.config import SIDE
 
 PER_SIDE = 3
 """Cells down and across a picture; each cell shows one place."""
+_SCENE = 4 * SIDE
+"""Pixels along the shorter side that the scene is reduced from: more would only cost time."""
 _GRID = 8
 """Blocks of JPEG begin at multiples of this."""
 
@@ -32,7 +34,9 @@ def views(pixels: np.ndarray, per_side: int = PER_SIDE) -> Views:
     there is detail, noise where there is none. Pictures below `SIDE` are continued by reflection.
     """
     height, width = pixels.shape[:2]
-    scene = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    step = max(1, min(height, width) // _SCENE)
+    sampled = np.ascontiguousarray(pixels[::step, ::step])
+    scene = cv2.resize(sampled, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     missing = [(0, max(0, SIDE - side)) for side in (height, width)]
     padded = pixels
     if any(after for _, after in missing):

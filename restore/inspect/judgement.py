@@ -95,10 +95,10 @@ def _probabilities(
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    """... x H x W x 3 uint8 -> ... x 3 x H x W in [0, 1]."""
+    """... x H x W x 3 uint8 -> ... x 3 x H x W in [0, 1], channels last in memory."""
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, -1, -3))).float() / 255
+    return torch.from_numpy(array).movedim(-1, -3).float() / 255
 
 
 def _in_8_bits(pixels: np.ndarray) -> np.ndarray:

@@ -43,14 +43,17 @@ class JudgeConfig:
     """Fraction of features that a training step does not see."""
     place_models: tuple[str, ...] = ()
     """Models of heads that are asked about places."""
+    places_asked: tuple[int, ...] = ()
+    """About how many places each is asked, at most: a large model takes long."""
     scene_models: tuple[str, ...] = ()
     """Models that are asked about light scenes and about dark ones, as many as about places."""
 
     def __post_init__(self) -> None:
         if self.trunk not in TRUNKS:
             raise ConfigError(f"trunk is {self.trunk!r}; known are {', '.join(TRUNKS)}")
-        if len(self.place_models) != len(self.scene_models):
-            raise ConfigError("place_models and scene_models must be as many")
+        counts = {len(x) for x in (self.place_models, self.places_asked, self.scene_models)}
+        if len(counts) > 1:
+            raise ConfigError("place_models, places_asked and scene_models must be as many")
         if SIDE // 2 % self.maxvit.size_multiple[0]:
             raise ConfigError(f"{len(self.depths)} stages do not divide views of {SIDE} pixels")
 

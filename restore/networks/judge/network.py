@@ -153,7 +153,7 @@ class JudgeNetwork(nn.Module):
     def ask_places(self, places: Tensor, heads: AskedHeads) -> Tensor:
         """Return the responses that `answers_on_places` rests on."""
         seen = _seen(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
-        return responses.of_places(seen, heads.of_places)
+        return responses.of_places(seen, heads.of_places, self.config.places_asked)
 
     def ask_scenes(self, scenes: Tensor, heads: AskedHeads) -> Tensor:
         """Return the responses that `answers_on_scenes` rests on."""

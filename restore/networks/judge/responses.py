@@ -17,8 +17,6 @@ from restore.networks.judge.statistics import directions, quantiles
 
 Restore = Callable[[Tensor], Tensor]
 """A restoration network: images in, images of the same shape out."""
-MOST_ASKED = 4
-"""Places of a picture, those with the most texture, that heads restore: each costs time."""
 LIGHT = 0.4
 """Mean luma that tells light scenes, which may be hazy, from dark ones."""
 _PARTS = (0.1, 0.5, 0.9, 0.99)
@@ -74,18 +72,21 @@ def of_scenes(scenes: Tensor, heads: Sequence[Restore]) -> Tensor:
     return torch.cat(found, dim=1)
 
 
-def of_places(places: Tensor, heads: Sequence[Restore]) -> Tensor:
-    """Ask each head about the places of N pictures, N x P x 3 x H x W: N x P x heads * `COUNT`.
+def of_places(places: Tensor, heads: Sequence[Restore], most: Sequence[int]) -> Tensor:
+    """Ask heads about the places of N pictures, N x P x 3 x H x W: N x P x heads * `COUNT`.
 
-    Heads see the `MOST_ASKED` places with the most texture. Others get the mean of their numbers.
+    Each sees at most so many places as ``most`` says: those with the most texture. The others get
+    the mean of its numbers.
     """
-    asked = _texture(places).topk(min(places.shape[1], MOST_ASKED), dim=1).indices
-    seen = places[torch.arange(len(places))[:, None], asked].flatten(0, 1)
-    found = torch.cat(
-        [seen.new_zeros(len(seen), 0), *(response(seen, head(seen)) for head in heads)], dim=1
-    ).unflatten(0, asked.shape)
-    every = found.mean(1, keepdim=True).repeat(1, places.shape[1], 1)
-    return every.scatter(1, asked[..., None].expand_as(found), found)
+    order = _texture(places).argsort(dim=1, descending=True)
+    found = [places.new_zeros(*places.shape[:2], 0)]
+    for head, count in zip(heads, most, strict=True):
+        asked = order[:, :count]
+        seen = places[torch.arange(len(places))[:, None], asked].flatten(0, 1)
+        told = response(seen, head(seen)).unflatten(0, asked.shape)
+        every = told.mean(1, keepdim=True).repeat(1, places.shape[1], 1)
+        found.append(every.scatter(1, asked[..., None].expand_as(told), told))
+    return torch.cat(found, dim=-1)
 
 
 def _texture(places: Tensor) -> Tensor:

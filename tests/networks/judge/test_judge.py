@@ -47,7 +47,7 @@ def test_operations_are_linear_in_pixels(name: str) -> None:
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_every_parameter_learns(trunk: str) -> None:
     torch.manual_seed(0)
-    asking = small(trunk, place_models=("square",), scene_models=("sqrt",))
+    asking = small(trunk, place_models=("square",), places_asked=(2,), scene_models=("sqrt",))
     network = initialise(JudgeNetwork(asking))
     verdict = network(torch.rand(2, 3, 3, 128, 128), torch.rand(2, 3, 128, 128), HEADS)
     assert verdict.faults.shape == verdict.severities.shape == (2, len(FAULTS))
@@ -113,5 +113,5 @@ def test_wrong_shapes_are_named() -> None:
         JudgeConfig(place_models=("derain-small",))
     with pytest.raises(SizeError, match="multiple of"):
         JudgeNetwork(small("maxvit"))(torch.rand(1, 1, 3, 64, 64), torch.rand(1, 3, 64, 64), NOBODY)
-    config = small("dualvit", place_models=("a",), scene_models=("b",))
+    config = small("dualvit", place_models=("a",), places_asked=(1,), scene_models=("b",))
     assert JudgeConfig.from_dict(config.to_dict()) == config

@@ -8,7 +8,6 @@ from torch import Tensor
 from restore.networks.judge.responses import (
     COUNT,
     LIGHT,
-    MOST_ASKED,
     of_places,
     of_scenes,
     response,
@@ -61,9 +60,10 @@ def test_each_scene_is_asked_of_one_head() -> None:
 
 def test_places_without_texture_get_the_mean_of_the_others() -> None:
     places = views(9)[None] * torch.linspace(0.1, 1, 9).view(1, 9, 1, 1, 1)
-    found = of_places(places, (torch.sqrt,))[0]
-    last = slice(9 - MOST_ASKED, 9)
-    torch.testing.assert_close(found[last], response(places[0, last], places[0, last].sqrt()))
-    torch.testing.assert_close(found[0], found[last].mean(0))
-    assert of_places(places, ()).shape == (1, 9, 0)
-    assert of_places(places[:, :1], (torch.sqrt,)).shape == (1, 1, COUNT)
+    found = of_places(places, (torch.sqrt, torch.square), (4, 1))[0]
+    first, second = found.split(COUNT, dim=1)
+    torch.testing.assert_close(first[5:], response(places[0, 5:], places[0, 5:].sqrt()))
+    torch.testing.assert_close(first[0], first[5:].mean(0))
+    torch.testing.assert_close(second, response(places[0, 8:], places[0, 8:] ** 2).expand(9, -1))
+    assert of_places(places, (), ()).shape == (1, 9, 0)
+    assert of_places(places[:, :1], (torch.sqrt,), (4,)).shape == (1, 1, COUNT)
