@@ -12,7 +12,7 @@ from view_features import Features, centre_and_spread, different
 from restore.networks.judge import FAULTS
 from restore.networks.judge.network import PLACE, SCENE, JudgeNetwork, JudgeOutput
 
-STEPS, BATCH, RATE, DECAY, WARM_UP = 1500, 128, 2e-3, 0.1, 100
+STEPS, BATCH, RATE, DECAY, WARM_UP = 5000, 128, 2e-3, 0.3, 100
 EMA = 0.998
 
 
