@@ -116,8 +116,8 @@ print(given.get("OMP_NUM_THREADS"), given.get("GOMP_SPINCOUNT"))
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ("{}", "1 1000"),
-        ('{"OMP_NUM_THREADS": "7"}', "7 1000"),
+        ("{}", "1 2000"),
+        ('{"OMP_NUM_THREADS": "7"}', "7 2000"),
         ('{"GOMP_SPINCOUNT": "5"}', "1 5"),
         ('{"OMP_WAIT_POLICY": "active"}', "1 None"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 import calibration
 import head_fit
 import numpy as np
+import packages
 import torch
 from evaluation import DEPTH, GOPRO, PHOTOGRAPHS, POLYU, SICE
 from safetensors.torch import save_file
@@ -26,8 +27,9 @@ PAPER = {
     "dualvit": "Dual Vision Transformer, arXiv 2207.04976",
 }
 LIMITS = (
-    "Night, mist, snow, film grain and shallow focus were made from other photographs, and may be "
-    "taken for faults where they look different. Blur of a few pixels and faint noise are missed."
+    "Most night, mist, snow, film grain and shallow focus were made from other photographs, and "
+    "may be taken for faults where they look different. Blur of a few pixels, light rain and faint "
+    "noise are missed."
 )
 
 
@@ -55,7 +57,7 @@ def write(run: Run, features: Features, held_out: Features, path: Path) -> np.nd
     with atomic_path(path) as temporary:
         save_file({name: _half(x) for name, x in network.state_dict().items()}, temporary)
         digest = sha256_of(temporary)
-    sets = (*PHOTOGRAPHS, POLYU, GOPRO, DEPTH, SICE)
+    sets = (*PHOTOGRAPHS, packages.DATA, POLYU, GOPRO, DEPTH, SICE)
     card = {
         "name": path.stem,
         "architecture": run.config.network.trunk,

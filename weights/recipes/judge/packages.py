@@ -12,6 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from restore.checkpoints.card import TrainingSet
+
+DATA = TrainingSet(
+    "Photographs, wallpapers and drawings of 11 packages of Debian 12 (main)",
+    "public domain, CC0, CC BY, CC BY-SA, MIT, LGPL and GPL; see each package",
+)
 PHOTOGRAPHS: Mapping[str, str] = {
     "endless-sky-data": "usr/share/games/endless-sky/images/land/*.jpg",
     "kphotoalbum": "usr/share/kphotoalbum/demo/*.jpg",
