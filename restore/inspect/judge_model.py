@@ -95,4 +95,4 @@ def load(path: Path, of: JudgeCard) -> JudgeNetwork:
         network.load_state_dict({name: x.float() for name, x in load_file(path).items()})
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a judge of the shape on its card") from error
-    return network.eval().to(memory_format=torch.channels_last)  # half as fast otherwise
+    return network.eval().to(memory_format=torch.channels_last)  # a third faster

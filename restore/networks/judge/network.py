@@ -124,51 +124,36 @@ class JudgeNetwork(nn.Module):
         Raises:
             SizeError: for views of another size.
         """
-        near = self.own_features(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
-        whole = self.own_features(scenes, SCENE)
+        flat = places.flatten(0, 1)
+        for views in (flat, scenes):
+            check_size(views, (SIDE, SIDE))
+        apart = places.shape[:2]
+        near = self.statistics(flat).unflatten(0, apart), self.ask_places(places, heads)
+        whole = self.statistics(scenes), self.ask_scenes(scenes, heads)
+        learned = self.learned(flat, PLACE).unflatten(0, apart)
         return self.decide(
-            torch.cat((near, self.answers_on_places(places, heads)), dim=-1),
-            torch.cat((whole, self.answers_on_scenes(scenes, heads)), dim=-1),
+            self.joined(learned, torch.cat(near, dim=-1), PLACE),
+            self.joined(self.learned(scenes, SCENE), torch.cat(whole, dim=-1), SCENE),
         )
-
-    def own_features(self, views: Tensor, kind: int) -> Tensor:
-        """Return N x features of N x 3 x `SIDE` x `SIDE`: learned ones, and statistics. Raises
-        `SizeError`."""
-        check_size(views, (SIDE, SIDE))
-        measured = self._comparable(self.statistics(views), kind, 0)
-        return torch.cat((self.learned(views, kind), measured), dim=1)
-
-    def answers_on_places(self, places: Tensor, heads: AskedHeads) -> Tensor:
-        """Ask heads about N x P places: N x P x features."""
-        return self._comparable(self.ask_places(places, heads), PLACE, self.statistics.count)
-
-    def answers_on_scenes(self, scenes: Tensor, heads: AskedHeads) -> Tensor:
-        """Ask heads about N scenes: N x features."""
-        return self._comparable(self.ask_scenes(scenes, heads), SCENE, self.statistics.count)
 
     def learned(self, views: Tensor, kind: int) -> Tensor:
         """Return the trunk's features of N x 3 x `SIDE` x `SIDE`."""
         return self.trunk(_seen(views, kind), kind)
 
     def ask_places(self, places: Tensor, heads: AskedHeads) -> Tensor:
-        """Return the responses that `answers_on_places` rests on."""
+        """Ask heads about N x P places: N x P x numbers."""
         seen = _seen(places.flatten(0, 1), PLACE).unflatten(0, places.shape[:2])
         return responses.of_places(seen, heads.of_places, self.config.places_asked)
 
     def ask_scenes(self, scenes: Tensor, heads: AskedHeads) -> Tensor:
-        """Return the responses that `answers_on_scenes` rests on."""
+        """Ask heads about N scenes: N x numbers."""
         return responses.of_scenes(_seen(scenes, SCENE), heads.of_scenes)
 
     def joined(self, learned: Tensor, measured: Tensor, kind: int) -> Tensor:
-        """Join ... x learned and ... x measured features: statistics, then responses."""
-        return torch.cat((learned, self._comparable(measured, kind, 0)), dim=-1)
-
-    def _comparable(self, measured: Tensor, kind: int, first: int) -> Tensor:
-        """Bring measured features from the ``first`` on to a common range, in which odd pictures
-        stay near others."""
-        part = slice(first, first + measured.shape[-1])
-        apart = (measured - self.centre[kind, part]) / self.spread[kind, part]
-        return apart.clamp(-FARTHEST, FARTHEST)
+        """Join ... x learned features with ... x statistics and responses, these brought to a
+        common range, in which odd pictures stay near others."""
+        apart = (measured - self.centre[kind]) / self.spread[kind]
+        return torch.cat((learned, apart.clamp(-FARTHEST, FARTHEST)), dim=-1)
 
     def decide(self, near: Tensor, whole: Tensor) -> JudgeOutput:
         """Judge by the features of N x P places and of N scenes."""

@@ -40,17 +40,17 @@ def response(before: Tensor, after: Tensor) -> Tensor:
     rms = _rms(change)
     grey = F.avg_pool2d(luma, 2)
     small = (F.avg_pool2d(before, 2), F.avg_pool2d(after, 2))
-    most = before.std((1, 2, 3)), after.std((1, 2, 3))
+    contrast = before.std((1, 2, 3)), after.std((1, 2, 3))
     numbers = [
         (rms + _FLOOR).log(),
-        (rms + _FLOOR).log() - (255 * most[0] + _FLOOR).log(),
+        (rms + _FLOOR).log() - (255 * contrast[0] + _FLOOR).log(),
         (_rms(change - luma) + _FLOOR).log() - (_rms(luma) + _FLOOR).log(),
         (_rms(grey) + _FLOOR).log() - (_rms(luma) + _FLOOR).log(),
         change.mean((1, 2, 3)).asinh(),
         (_rms(luma.clamp(min=0)) + _FLOOR).log() - (_rms(luma.clamp(max=0)) + _FLOOR).log(),
         _detail(after) - _detail(before),
         _detail(small[1]) - _detail(small[0]),
-        (most[1] + _DARKEST).log() - (most[0] + _DARKEST).log(),
+        (contrast[1] + _DARKEST).log() - (contrast[0] + _DARKEST).log(),
         _tone(after) - _tone(before),
         _dark(after) - _dark(before),
         (_spread(after) + _FLOOR).log() - (_spread(before) + _FLOOR).log(),
