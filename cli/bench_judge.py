@@ -14,7 +14,7 @@ def judge(
     rounds: Annotated[int, typer.Option(min=1, help="How often it is timed.")] = 9,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Time the judge of `restore inspect` on one picture, beside denoise-small."""
+    """Time the judge of `restore inspect` on one picture, and denoise-small on one."""
     from restore.benchmark import judge_speed
 
     width, height = picture_size(size)

@@ -31,7 +31,7 @@ _LUMA = (0.299, 0.587, 0.114)
 def response(before: Tensor, after: Tensor) -> Tensor:
     """Describe a head's change of images: N x `COUNT`.
 
-    How large it is, absolutely and beside the detail; how much light it takes or adds, and whether
+    How large it is, absolutely and relative to the detail; how much light it takes or adds, and whether
     in bright spots; its direction; and how much sharper, brighter, steeper and more colourful the
     image became.
     """
@@ -75,8 +75,8 @@ def of_scenes(scenes: Tensor, heads: Sequence[Restore]) -> Tensor:
 def of_places(places: Tensor, heads: Sequence[Restore], most: Sequence[int]) -> Tensor:
     """Ask heads about the places of N pictures, N x P x 3 x H x W: N x P x heads * `COUNT`.
 
-    Each sees at most so many places as ``most`` says: those with the most texture. The others get
-    the mean of its numbers.
+    ``most`` limits the number of places that each head sees, those with the most texture. The
+    others get the mean of its numbers.
     """
     order = _texture(places).argsort(dim=1, descending=True)
     found = [places.new_zeros(*places.shape[:2], 0)]

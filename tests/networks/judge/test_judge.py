@@ -22,7 +22,7 @@ TRUNKS = ["maxvit", "dualvit"]
 
 
 HEADS = AskedHeads((torch.square,), (torch.sqrt,))
-NOBODY = AskedHeads()
+NO_HEADS = AskedHeads()
 
 
 def small(trunk: str, **fields: object) -> JudgeConfig:
@@ -73,7 +73,7 @@ def test_order_of_places_does_not_count() -> None:
     network = JudgeNetwork(small("maxvit")).eval()
     places, scene = torch.rand(1, 3, 3, 128, 128), torch.rand(1, 3, 128, 128)
     with torch.no_grad():
-        one, other = network(places, scene, NOBODY), network(places.flip(1), scene, NOBODY)
+        one, other = network(places, scene, NO_HEADS), network(places.flip(1), scene, NO_HEADS)
     torch.testing.assert_close(one.faults, other.faults)
 
 
@@ -112,6 +112,8 @@ def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ConfigError, match="as many"):
         JudgeConfig(place_models=("derain-small",))
     with pytest.raises(SizeError, match="multiple of"):
-        JudgeNetwork(small("maxvit"))(torch.rand(1, 1, 3, 64, 64), torch.rand(1, 3, 64, 64), NOBODY)
+        JudgeNetwork(small("maxvit"))(
+            torch.rand(1, 1, 3, 64, 64), torch.rand(1, 3, 64, 64), NO_HEADS
+        )
     config = small("dualvit", place_models=("a",), places_asked=(1,), scene_models=("b",))
     assert JudgeConfig.from_dict(config.to_dict()) == config
