@@ -31,9 +31,9 @@ _LUMA = (0.299, 0.587, 0.114)
 def response(before: Tensor, after: Tensor) -> Tensor:
     """Describe a head's change of images: N x `COUNT`.
 
-    How large it is, absolutely and relative to the detail; how much light it takes or adds, and whether
-    in bright spots; its direction; and how much sharper, brighter, steeper and more colourful the
-    image became.
+    How large it is, absolutely and relative to the detail; how much light it takes or adds, and
+    whether in bright spots; its direction; and how much sharper, brighter, steeper and more
+    colourful the image became.
     """
     change = 255 * (before - after)
     luma = _luma(change)
