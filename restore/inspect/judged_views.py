@@ -13,6 +13,8 @@ PER_SIDE = 3
 """Cells down and across a picture; each cell shows one place."""
 _SCENE = 4 * SIDE
 """Pixels along the shorter side that the scene is reduced from: more would only cost time."""
+_CANDIDATES = 8
+"""Candidates along each side of a cell, at most, so that large pictures take no longer."""
 _GRID = 8
 """Blocks of JPEG begin at multiples of this."""
 
@@ -42,9 +44,8 @@ def views(pixels: np.ndarray, per_side: int = PER_SIDE) -> Views:
     if any(after for _, after in missing):
         padded = np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
     rows, columns = (_cells(side, per_side) for side in padded.shape[:2])
-    steps = _steps(padded)
     corners = tuple(
-        _chosen(steps, tops, lefts, textured=(i + j) % 2 == 0)
+        _chosen(padded, tops, lefts, textured=(i + j) % 2 == 0)
         for i, tops in enumerate(rows)
         for j, lefts in enumerate(columns)
     )
@@ -54,25 +55,22 @@ def views(pixels: np.ndarray, per_side: int = PER_SIDE) -> Views:
 
 def _cells(side: int, count: int) -> list[np.ndarray]:
     """Starts of candidates that do not overlap, in at most ``count`` groups of neighbours."""
-    fits = max(1, side // SIDE)
+    fits = min(max(1, side // SIDE), count * _CANDIDATES)
     starts = np.linspace(0, side - SIDE, fits).astype(int) // _GRID * _GRID
     return np.array_split(starts, min(count, fits))
 
 
 def _chosen(
-    steps: np.ndarray, tops: np.ndarray, lefts: np.ndarray, textured: bool
+    pixels: np.ndarray, tops: np.ndarray, lefts: np.ndarray, textured: bool
 ) -> tuple[int, int]:
     corners = [(int(top), int(left)) for top in tops for left in lefts]
     if len(corners) == 1:
         return corners[0]
-    texture = [
-        steps[top // _GRID : (top + SIDE) // _GRID, left : left + SIDE - 1].mean()
-        for top, left in corners
-    ]
+    texture = [_texture(pixels[top : top + SIDE, left : left + SIDE]) for top, left in corners]
     return corners[int(np.argmax(texture) if textured else np.argmin(texture))]
 
 
-def _steps(pixels: np.ndarray) -> np.ndarray:
-    """Steps of green from pixel to pixel along every `_GRID`-th row, by which texture is measured:
-    H / `_GRID` x W - 1."""
-    return np.abs(np.diff(pixels[::_GRID, :, 1].astype(np.int16), axis=1))
+def _texture(place: np.ndarray) -> float:
+    """Mean step of green from pixel to pixel along every `_GRID`-th row."""
+    green = place[::_GRID, :, 1].astype(np.int16)
+    return float(np.abs(np.diff(green, axis=1)).mean())

@@ -63,7 +63,7 @@ def symptoms(judgement: Judgement, findings: Findings) -> list[Symptom]:
 
 
 def _measured(fault: str, judgement: Judgement, findings: Findings, there: bool) -> str:
-    parts = [f"{judgement.probabilities[fault]:.0%} sure"]
+    parts = [f"probability {judgement.probabilities[fault]:.0%}"]
     severity = judgement.severities[fault]
     if there:
         noise = fault == "noise"

@@ -30,7 +30,7 @@ def test_inspect_names_defects_and_a_head(hazy: Path) -> None:
     lines = outcome.stdout.splitlines()
     found = [line.split()[0] for line in lines[:-1]]
     assert found == ["noise", "blur", "rain", "haze", "darkness", "blocks", "quality"]
-    assert re.match(r"haze      hazy \(\d+% sure, severity 0\.\d\d\)", lines[3])
+    assert re.match(r"haze      hazy \(probability \d+%, severity 0\.\d\d\)", lines[3])
     assert lines[-1] == f"suggested: restore dehaze '{hazy}' OUT"
     assert restore("inspect", CLEAN).stdout.splitlines()[-1] == "nothing to restore"
 
