@@ -51,7 +51,7 @@ def _restored(name: str, sha256: str, images: Tensor) -> Tensor:
     import torch
 
     network = _network(name, sha256)
-    (dtype,) = {parameter.dtype for parameter in network.parameters()}
+    dtype = next(network.parameters()).dtype
     given = images.to(dtype).contiguous(memory_format=torch.channels_last)
     restored: Tensor = network(given)
     return restored.float()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.networks.judge.statistics import directions, quantiles
+from restore.networks.judge.statistics import LUMA, directions, quantiles
 
 Restore = Callable[[Tensor], Tensor]
 """A restoration network: images in, images of the same shape out."""
@@ -25,7 +25,6 @@ _FLOOR = 0.1
 """Added to levels of 255 before a logarithm."""
 _DARKEST = 0.02
 """Added to tones before a logarithm."""
-_LUMA = (0.299, 0.587, 0.114)
 
 
 def response(before: Tensor, after: Tensor) -> Tensor:
@@ -99,7 +98,7 @@ def _rms(x: Tensor) -> Tensor:
 
 
 def _luma(x: Tensor) -> Tensor:
-    return (x * x.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
 def _detail(x: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ PATCH = 15
 """Side of the neighbourhoods of the dark channel."""
 _FLOOR = 0.05
 """Added to energies before a logarithm; rounding to 8 bits makes 0.08."""
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
+LUMA = (0.299, 0.587, 0.114)
+_TO_YCC = (LUMA, (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
 _QUANTILES = (0.05, 0.2, 0.5, 0.8, 0.95)
 
 
