@@ -131,10 +131,11 @@ def test_a_model_is_measured() -> None:
 
 LARGE = f"""{FEW_TILES}
 import numpy as np
-height, width, most, strength = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+model, strength = sys.argv[4:]
+height, width, most = map(int, sys.argv[1:4])
 image = np.zeros((height, width, 3), np.uint8)
 image[::7, ::5] = 200
-restore = Restorer("denoise", device="cpu", max_memory=most, strength=float(strength))
+restore = Restorer("denoise", model, device="cpu", max_memory=most, strength=float(strength))
 restore(image)
 print(peak() - before)
 """
@@ -143,18 +144,20 @@ print(peak() - before)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
-    ("height", "width", "gibibytes", "strength"),
+    ("height", "width", "gibibytes", "model", "strength"),
     [
-        (1000, 1000, 1, 0.5),
-        (3464, 3464, 1, 1),
-        (7071, 7071, 2, 0.5),
-        (14142, 14142, 3, 1),
-        (1250, 20_000, 1, 1),
-        (20_000, 1250, 1, 0.5),
+        (1000, 1000, 1, "denoise-s1", 0.5),
+        (3464, 3464, 1, "denoise-s1", 1),
+        (5000, 5000, 1, "denoise-small", 0.5),
+        (10_000, 10_000, 2, "denoise-small", 1),
+        (625, 20_000, 1, "denoise-small", 1),
+        (20_000, 625, 1, "denoise-small", 0.5),
     ],
 )
-def test_max_memory_holds(height: int, width: int, gibibytes: int, strength: float) -> None:
-    words = (height, width, gibibytes << 30, strength)
+def test_max_memory_holds(
+    height: int, width: int, gibibytes: int, model: str, strength: float
+) -> None:
+    words = (height, width, gibibytes << 30, model, strength)
     command = [sys.executable, "-c", LARGE, *(str(word) for word in words)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) < gibibytes << 30

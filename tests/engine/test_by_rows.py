@@ -130,7 +130,7 @@ BUDGET = f"""{FEW_TILES}
 from restore.media import large
 from pathlib import Path
 source, target, most = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-restore = Restorer("denoise", device="cpu", max_memory=most)
+restore = Restorer("denoise", "denoise-small", device="cpu", max_memory=most)
 large.restore(large.read(source), target, restore.by_rows)
 print(peak() - before)
 """
