@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-SECONDS = float(os.environ.get("RESTORE_FUZZ_SECONDS", "20"))
+SECONDS = float(os.environ.get("RESTORE_FUZZ_SECONDS", "10"))
 """How long to look; the same cases come first every time."""
 
 
