@@ -116,7 +116,7 @@ model = optimise(model) if exact else model
 with torch.inference_mode(exact):
     model(torch.rand(1, 3, 64, 64), *walk)
     before = peak()
-    model(torch.rand(1, 3, 512, 512), *walk)
+    model(torch.rand(1, 3, 384, 384), *walk)
 print(peak() - before)
 """
 
