@@ -89,7 +89,7 @@ class Trainer:
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
-            **({"fused": True} if self.device.type == "cuda" else {"foreach": True}),
+            fused=True,
         )
         self.bfloat16 = config.precision == "bfloat16" or (
             config.precision == "auto" and bfloat16_is_fast(self.device)
