@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 Jobs = Annotated[list[str], Query(max_length=1000, description="Identities of jobs.")]
 Head = Annotated[str, Path(json_schema_extra={"enum": [*HEADS]})]
 _LOOK = 0.1
-"""Seconds between two looks at a job."""
+"""Seconds between two looks at a job, at most."""
+_SOONEST, _LATE = 0.002, 0.05
+"""Seconds until the first look at a job that is waited for, and the share of the time so far by
+which a later look may come too late: small files take milliseconds."""
 _BEAT = 15.0
 """Seconds after which a silent stream sends a comment, so that proxies keep it open."""
 
@@ -47,10 +51,7 @@ def router(service: Service) -> APIRouter:
             job = await received(request, service.workspace, head)
             queue.add(job)
         try:
-            while job.state not in FINISHED:
-                if await request.is_disconnected():
-                    raise JobCancelledError("cancelled: the client has gone")
-                await asyncio.sleep(_LOOK)
+            await _ended(job, request)
             if job.state != DONE:
                 return _failure(job)
         except BaseException:
@@ -141,6 +142,15 @@ def _stream(service: Service, identities: list[str]) -> StreamingResponse:
     return StreamingResponse(
         _events(service, identities), media_type="text/event-stream", headers=headers
     )
+
+
+async def _ended(job: ServedJob, request: Request) -> None:
+    """Wait for the end of a job. Raises `JobCancelledError` where the client does not."""
+    began = time.monotonic()
+    while job.state not in FINISHED:
+        if await request.is_disconnected():
+            raise JobCancelledError("cancelled: the client has gone")
+        await asyncio.sleep(min(_LOOK, _SOONEST + _LATE * (time.monotonic() - began)))
 
 
 async def _events(service: Service, identities: list[str]) -> AsyncIterator[str]:

@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     options = ("--max-pixels", 1_000_000, "--max-upload", "2MiB")
     with serving(folder, *options) as running:
         yield running
-        assert not running.files()
+        assert not running.left()
 
 
 def sixteen_bits(path: Path) -> Path:
@@ -111,7 +111,7 @@ def test_errors_are_one_line(
     assert text in message.replace(",", "") or text in message
     assert "\n" not in message
     assert str(server.tmp) not in message
-    assert not server.files()
+    assert not server.left()
 
 
 def test_a_request_without_a_file_says_how_to_send_one(server: Served) -> None:
@@ -133,7 +133,7 @@ def test_a_large_upload_is_refused_with_or_without_a_stated_length(server: Serve
     )
     assert chunked.status_code == 413
     assert "2 MiB" in chunked.json()["error"]
-    assert not server.files()
+    assert not server.left()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +26,7 @@ from restore.serve.job_runner import JobRunner
 from restore.serve.limits import Limits, QueueFullError
 from restore.serve.model_cache import ModelCache
 from restore.serve.served_job import ServedJob, Wish, ending_of, is_text
+from restore.serve.server import bind
 from restore.serve.uploads import shown_name, wished
 
 P3 = ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329))
@@ -200,3 +202,10 @@ def test_a_large_view_is_a_jpeg_of_the_same_size(tmp_path: Path) -> None:
     write_view(tmp_path / "large.png", tmp_path / "view", 5_000_000)
     with Image.open(tmp_path / "view") as view:
         assert (view.format, view.size) == ("JPEG", (2100, 2000))
+
+
+def test_the_body_of_an_answer_does_not_wait_for_its_headers() -> None:
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -34,5 +34,5 @@ def test_memory_does_not_grow_over_500_requests(tmp_path: Path) -> None:
                 settled = process.memory_info().rss
         grown = process.memory_info().rss - settled
         assert grown < 12 << 20, f"{grown / 2**20:.1f} MiB"
-        assert not server.files()
+        assert not server.left()
         assert len(process.open_files()) < 20

@@ -78,6 +78,13 @@ class Served:
         """Uploads and results that the server holds."""
         return [path for path in self.tmp.rglob("*") if path.is_file() and path.name != "lock"]
 
+    def left(self, seconds: float = 5) -> list[Path]:
+        """Files that stay: those of an answer are removed just after it was sent."""
+        until = time.monotonic() + seconds
+        while (found := self.files()) and time.monotonic() < until:
+            time.sleep(0.01)
+        return found
+
     def end(self, how: int = signal.SIGTERM) -> None:
         self.process.send_signal(how)
         self.process.wait(40)
