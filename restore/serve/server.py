@@ -38,6 +38,12 @@ class _Server(uvicorn.Server):
         self._stop()
         super().handle_exit(sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:
+            # After a second Ctrl-C, uvicorn leaves the lifespan open: it would end in a traceback.
+            await self.lifespan.shutdown()
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Open the socket to listen on; ``port`` 0 is any that is free. Raises `RestoreError`."""

@@ -213,6 +213,19 @@ def test_a_signal_ends_the_work_and_leaves_nothing(tmp_path: Path, how: int) -> 
     assert not list(tmp_path.glob("restore-serve-*"))
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_ctrl_c_again_is_still_answered_in_one_line(tmp_path: Path, times: int) -> None:
+    with serving(tmp_path) as server:
+        server.wait(server.submit(png(*LARGE)), "running")
+        for _ in range(times - 1):
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        server.end(signal.SIGINT)
+    assert server.process.returncode == 130
+    assert [line.strip() for line in server.printed] == ["interrupted"]
+    assert not list(tmp_path.glob("restore-serve-*"))
+
+
 def test_a_restart_clears_what_a_killed_server_left(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         server.wait(server.submit(png()))

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ def png(height: int = 40, width: int = 56, seed: int | None = 0) -> bytes:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server; ``tmp`` is its temporary folder."""
+    """A running server; ``tmp`` is its temporary folder, and ``printed`` gets what it prints after
+    its address, once it has ended."""
 
     url: str
     client: httpx.Client
     process: subprocess.Popen[str]
     tmp: Path
+    printed: list[str] = field(default_factory=list)
 
     def submit(self, content: bytes, name: str = "in.png", **options: Any) -> dict[str, Any]:
         data = {"head": "denoise", **FAST, **options}
@@ -105,14 +107,15 @@ def serving(folder: Path, *options: object, home: Path | None = None) -> Iterato
         cwd=folder,
     )
     assert process.stdout is not None
-    drain = threading.Thread(target=process.stdout.read, daemon=True)
+    stdout, printed = process.stdout, list[str]()
+    drain = threading.Thread(target=lambda: printed.append(stdout.read()), daemon=True)
     try:
         line = process.stdout.readline()
         found = re.match(r"serving on (http://[^/]+)/", line)
         assert found, line + process.stdout.read()
         drain.start()
         with httpx.Client(base_url=found[1], timeout=120, trust_env=False) as client:
-            yield Served(found[1], client, process, folder)
+            yield Served(found[1], client, process, folder, printed)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
