@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restore.networks.fast.onednn import Arrange, usable
+from restore.networks.fast.onednn import Arrange, centred, multiplies_tiles, usable
 from restore.networks.maxim.layers import LayerNorm
 
 
@@ -36,7 +36,9 @@ def normalised(x: Tensor, eps: float, arranged: Arrange | None = None) -> Tensor
     for rows as short as ours.
     """
     channels = x.shape[-1]
-    if x.dtype == torch.bfloat16:  # torch converts the terms of a sum, not those of a product
+    if is_centred_by_product(x):
+        x = centred(x)
+    elif x.dtype == torch.bfloat16:  # torch converts the terms of a sum, not those of a product
         mean = x.reshape(-1, channels) @ x.new_full((channels,), 1 / channels)
         x = x - mean.view(*x.shape[:-1], 1)
     else:
@@ -47,6 +49,11 @@ def normalised(x: Tensor, eps: float, arranged: Arrange | None = None) -> Tensor
         return x.mul_(scale)
     x = arranged(x)
     return torch.mul(x, arranged(scale), out=x.new_empty(x.shape))
+
+
+def is_centred_by_product(x: Tensor) -> bool:
+    """Whether `centred` is faster than computing and subtracting means."""
+    return x.dtype == torch.bfloat16 and x.shape[-1] <= 128 and multiplies_tiles()
 
 
 def is_normalised_fast(x: Tensor) -> bool:

@@ -102,6 +102,20 @@ def matrix_product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
     return product if bias is None else product.add_(bias[:, None])
 
 
+def centred(x: Tensor) -> Tensor:
+    """Subtract the mean over the last dimension of ... x C, in bfloat16, by a product.
+
+    The matrix is exact where C is a power of two up to 256, so the result is rounded only once.
+    """
+    run = torch.ops.mkldnn._linear_pointwise
+    return run(x, _centring(x.shape[-1]), None, *_attributes(None, x.dtype))
+
+
+@functools.cache
+def _centring(channels: int) -> Tensor:
+    return packed((torch.eye(channels) - 1 / channels).bfloat16())
+
+
 def followed(y: Tensor, activation: Activation | None, plus: Tensor | None = None) -> Tensor:
     """Compute ``activation(y) + plus``, where given."""
     y = y if activation is None else activation(y)
@@ -154,6 +168,12 @@ def usable(x: Tensor, weight: Tensor | None = None) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and _available(x.dtype)
     )
+
+
+@functools.cache
+def multiplies_tiles() -> bool:
+    """Whether the CPU multiplies tiles of bfloat16 (AMX), which costs less than passes do."""
+    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from restore.networks.fast import layer_norm
 from restore.networks.fast import onednn as fused
 from restore.networks.fast.layer_norm import FastLayerNorm, normalised
 from restore.networks.fast.layers import (
@@ -113,6 +114,25 @@ def test_products_and_norms_are_the_plain_ones(bias: bool, dtype: torch.dtype) -
         assert turned.is_contiguous()
         torch.testing.assert_close(turned, expected.permute(2, 0, 1, 3), **near)
     torch.testing.assert_close(fused.matrix_product(a, b, offset), plain, **near)  # with gradients
+
+
+@needs_operators
+@pytest.mark.parametrize("channels", [32, 64, 128])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_norms_of_bfloat16_are_near_the_exact_ones(
+    tiles: bool, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_norm, "multiplies_tiles", lambda: tiles)
+    x = torch.randn(2, 5, 7, channels, generator=torch.Generator().manual_seed(5))
+    x = (20 + 3 * x).bfloat16()
+    exact = F.layer_norm(x.double(), (channels,), eps=1e-6)
+    with torch.inference_mode():
+        assert layer_norm.is_centred_by_product(x) == tiles
+        error = (normalised(x, 1e-6).double() - exact).abs()
+        # Means are rounded where they are subtracted, differences where a product makes them.
+        assert error.max() < (0.05 if tiles else 0.1)
+        centre = fused.centred(x).double() - (x.double() - x.double().mean(dim=-1, keepdim=True))
+        assert centre.abs().max() <= 2**-9 * 16  # half the distance of bfloat16 numbers above 8
 
 
 def test_a_norm_before_a_dense_layer_becomes_part_of_it() -> None:
