@@ -105,13 +105,13 @@ def bfloat16_is_fast(device: torch.device) -> bool:
     """Whether the machine multiplies bfloat16 in hardware (emulated, it is slower than float32)."""
     import torch
 
+    from restore.networks.fast.onednn import cpu_features
+
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        capabilities = (
-            torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        )
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+        features = cpu_features()
+        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
     return False
 
 

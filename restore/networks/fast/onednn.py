@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -170,10 +171,15 @@ def usable(x: Tensor, weight: Tensor | None = None) -> bool:
     )
 
 
+def cpu_features() -> Mapping[str, Any]:
+    """What the CPU is capable of, by its names in torch; empty where torch is too old to tell."""
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+
+
 @functools.cache
 def multiplies_tiles() -> bool:
     """Whether the CPU multiplies tiles of bfloat16 (AMX), which costs less than passes do."""
-    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))
+    return bool(cpu_features().get("amx_bf16"))
 
 
 @functools.cache
