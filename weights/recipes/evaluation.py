@@ -126,7 +126,13 @@ MODELS: Mapping[str, Described] = {
         keeps_drawings=True,
     ),
     "dehaze-small": Described(
-        (*PHOTOGRAPHS, DEPTH),
+        (
+            *PHOTOGRAPHS,
+            DEPTH,
+            TrainingSet(
+                "RESIDE outdoor, through the official dehaze-sots-outdoor", "see its authors"
+            ),
+        ),
         "Removes fairly uniform haze. Trained on synthetic haze only: thick or patchy fog is "
         "removed in part, and a white wall or snow may be taken for haze and darkened.",
         TilePolicy(size=384, overlap=64, whole_up_to=384 * 384, reduce_to=128),
