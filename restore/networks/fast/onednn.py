@@ -114,7 +114,7 @@ def centred(x: Tensor) -> Tensor:
 
 @functools.cache
 def _centring(channels: int) -> Tensor:
-    return packed((torch.eye(channels) - 1 / channels).bfloat16())
+    return packed((torch.eye(channels, device="cpu") - 1 / channels).bfloat16())
 
 
 def followed(y: Tensor, activation: Activation | None, plus: Tensor | None = None) -> Tensor:
