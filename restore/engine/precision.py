@@ -105,11 +105,11 @@ def bfloat16_is_fast(device: torch.device) -> bool:
     """Whether the machine multiplies bfloat16 in hardware (emulated, it is slower than float32)."""
     import torch
 
-    from restore.networks.fast.onednn import cpu_features
-
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
+        from restore.networks.fast.onednn import cpu_features
+
         features = cpu_features()
         return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
     return False

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +44,7 @@ def open_service(limits: Limits, device: str = "auto", output: Path | None = Non
 
 
 def make_app(service: Service, rules: Rules) -> Guard:
-    """Return the application. Its end closes ``service``."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await asyncio.to_thread(service.close)
-
+    """Return the application, which leaves closing ``service`` to its owner."""
     app = FastAPI(
         title="restore",
         version=__version__,
@@ -60,7 +52,6 @@ def make_app(service: Service, rules: Rules) -> Guard:
         docs_url=None,  # FastAPI's pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json",
-        lifespan=lifespan,
         responses=openapi.ERRORS,
     )
     answer_errors(app)

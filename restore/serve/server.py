@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import FrameType
 import uvicorn
 
 from restore.errors import RestoreError
-from restore.serve.http_api import make_app, open_service
+from restore.serve.http_api import Service, make_app, open_service
 from restore.serve.limits import Limits
 from restore.serve.security import Rules
 
@@ -24,9 +25,9 @@ _CONNECTIONS = 256
 class _Server(uvicorn.Server):
     """Stops the work at the first signal: streams of progress would never end otherwise."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None], ready: Callable[[], None]):
+    def __init__(self, config: uvicorn.Config, service: Service, ready: Callable[[], None]):
         super().__init__(config)
-        self._stop = stop
+        self._service = service
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -35,14 +36,13 @@ class _Server(uvicorn.Server):
             self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._stop()
+        self._service.queue.stop()
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        if self.force_exit:
-            # After a second Ctrl-C, uvicorn leaves the lifespan open: it would end in a traceback.
-            await self.lifespan.shutdown()
+        # Here signals are still caught: another Ctrl-C does not leave files behind.
+        await asyncio.to_thread(self._service.close)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -80,6 +80,7 @@ def serve(
     try:
         config = uvicorn.Config(
             make_app(service, rules),
+            lifespan="off",  # its end would be skipped after a second Ctrl-C, with a traceback
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -87,6 +88,6 @@ def serve(
             timeout_keep_alive=_IDLE,
             limit_concurrency=_CONNECTIONS,
         )
-        _Server(config, service.queue.stop, ready).run(sockets=[listener])
+        _Server(config, service, ready).run(sockets=[listener])
     finally:
         service.close()

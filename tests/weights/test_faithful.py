@@ -12,6 +12,7 @@ import pytest
 from drawn import bordered, page
 
 from restore import Restorer
+from restore.checkpoints import store
 from restore.heads import HEADS
 
 SHIPPED = list(HEADS)
@@ -24,19 +25,21 @@ CAST = dict.fromkeys(("deblur", "dehaze", "enhance"), 3 * LEVEL)
 the other heads. A picture that is grey stays so exactly, for any output of the network."""
 
 
-KEEPS_LIGHT = ["denoise", "deblur", "derain"]
-"""Heads that are not asked to change light."""
-
-
 @lru_cache
 def head(task: str) -> Restorer:
     return Restorer(task, device="cpu")
 
 
+def sees_tiles(task: str) -> bool:
+    """Whether the head is one that sees a picture in tiles, and not a scene reduced."""
+    tiles = store.find(task).card.tile
+    return tiles is not None and not tiles.reduce_to
+
+
 @lru_cache
 def cutting(task: str) -> Restorer:
-    """The head in smaller tiles than by default, if it is one that sees a picture in tiles."""
-    return Restorer(task, tile=384, device="cpu") if task in KEEPS_LIGHT else head(task)
+    """The head, in smaller tiles than by default if it sees tiles."""
+    return Restorer(task, tile=384, device="cpu") if sees_tiles(task) else head(task)
 
 
 @lru_cache  # several tests look at the same pictures
@@ -186,7 +189,7 @@ def test_a_halo_would_be_seen() -> None:
 def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
     """1010 x 500: three tiles by two, or a scene seen reduced."""
     picture = grey(ramp(*LARGE))
-    assert all(cutting(task).borders(picture)) == (task in KEEPS_LIGHT)
+    assert all(cutting(task).borders(picture)) == sees_tiles(task)
     restored = cutting(task)(picture)
     assert restored.shape == picture.shape
     assert np.ptp(restored, axis=2).max() == 0
@@ -196,6 +199,10 @@ def test_a_large_picture_is_whole_and_without_seams(task: str) -> None:
     across, down = restored[..., 0].mean(axis=0), restored[..., 0].mean(axis=1)
     assert np.abs(np.diff(down)).max() < LEVEL
     assert np.abs(np.diff(across)).max() < 1.5 * LEVEL
+
+
+KEEPS_LIGHT = ["denoise", "deblur", "derain"]
+"""Heads that are not asked to change light."""
 
 
 @pytest.mark.parametrize("size", [(147, 201), (512, 384)], ids=str)

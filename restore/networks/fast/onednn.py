@@ -108,8 +108,8 @@ def centred(x: Tensor) -> Tensor:
 
     The matrix is exact where C is a power of two up to 256, so the result is rounded only once.
     """
-    run = torch.ops.mkldnn._linear_pointwise
-    return run(x, _centring(x.shape[-1]), None, *_attributes(None, x.dtype))
+    with work.counted_as(0):  # it is part of a norm, not one of the network's products
+        return dense(x, _centring(x.shape[-1]), None)
 
 
 @functools.cache
