@@ -65,6 +65,9 @@ ANIMATED = {
     for suffix in format_.animation.suffixes
 }
 """Formats that store animations, by the endings under which they are written."""
+ANIMATED_NAMES = tuple(dict.fromkeys(format_.name for format_ in ANIMATED.values()))
+"""Their names, as Pillow calls them. Files of other formats can hold several pictures too, but of
+any sizes."""
 
 
 def recognised(head: bytes, suffix: str) -> Format | None:

@@ -14,7 +14,7 @@ from PIL import Image
 from restore.errors import ImageError
 from restore.files import atomic_path
 from restore.media import metadata
-from restore.media.formats import ANIMATED, FORMATS
+from restore.media.formats import ANIMATED, ANIMATED_NAMES, FORMATS
 from restore.media.formats.animation_format import AnimationFormat
 from restore.media.formats.format import Format
 from restore.media.image import MAX_PIXELS
@@ -41,6 +41,7 @@ _NAMES = CALLED | {
 }
 """Metadata in messages."""
 _GREY = ("1", "L", "LA", "I;16")
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, KeyError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,12 @@ def read(path: Path) -> Animation:
             raise ImageError(f"{path}: has more than {MAX_PIXELS:,} pixels; refused")
         stored = _stored_as(file.format)
         durations, first, grey = [], dict(file.info), stored.grey
+        first_size = file.size
         values = np.zeros(256, np.int64)  # histogram of alpha
         for number in range(getattr(file, "n_frames", 1)):
             file.seek(number)
+            if file.size != first_size:  # a GIF's screen grows with a frame that leaves it
+                raise ImageError(f"{path}: picture {number + 1} is larger than the first; refused")
             # A GIF without a transparent colour has transparent borders around small frames.
             values += _composed(file).getchannel("A").histogram()
             grey = grey and file.mode in _GREY
@@ -134,16 +138,16 @@ def _kept(read: dict[str, Any], unread: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored_as(name: str) -> AnimationFormat:
-    """Return the animations of a format by its name; a default for formats of Pillow alone."""
-    found = (format_.animation for format_ in FORMATS if format_.name == name)
-    return next(found, None) or AnimationFormat()
+    """Return the animations of a format by its name."""
+    found = (format_.animation for format_ in ANIMATED.values() if format_.name == name)
+    return next(found) or AnimationFormat()
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, SyntaxError, EOFError, KeyError) as error:
+    except _DAMAGE as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{path}: damaged: {error}") from error
@@ -160,7 +164,7 @@ def _composed(file: Any) -> Image.Image:
 
 def _opened(path: Path) -> Any:
     try:
-        return Image.open(path)
+        return Image.open(path, formats=ANIMATED_NAMES)
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, Image.DecompressionBombError) as error:

@@ -61,8 +61,10 @@ def animation_format(path: Path) -> str:
         return ""
     from PIL import Image
 
+    from restore.media.formats import ANIMATED_NAMES
+
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=ANIMATED_NAMES) as picture:
             return str(picture.format) if getattr(picture, "is_animated", False) else ""
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         return ""
