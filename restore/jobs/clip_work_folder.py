@@ -120,17 +120,30 @@ def segment_path(work: Path, number: int) -> Path:
 
 
 def finished_segments(work: Path, with_state: bool) -> list[segments.Segment]:
-    """Read the undamaged segments that follow each other from the first; ``with_state``: only those
-    stored with the state of what remembers frames."""
+    """Read the undamaged segments that follow each other from the first; ``with_state``: up to the
+    last that is stored with the undamaged state of what remembers frames."""
     done: list[segments.Segment] = []
     while (path := segment_path(work, len(done))).exists():
-        if with_state and not path.with_suffix(".npz").exists():
-            break
         try:
             done.append(segments.read(path))
         except ImageError:
             break
+    while with_state and done and not _has_state(done[-1]):
+        done.pop()
     return done
+
+
+def _has_state(segment: segments.Segment) -> bool:
+    try:
+        segments.load_state(state_path(segment.path))
+    except ImageError:
+        return False
+    return True
+
+
+def state_path(segment: Path) -> Path:
+    """Return the path of the state of what remembers frames, after a segment."""
+    return segment.with_suffix(".npz")
 
 
 def count_frames(done: Sequence[segments.Segment]) -> int:

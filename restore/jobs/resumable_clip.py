@@ -32,6 +32,7 @@ from restore.jobs.clip_work_folder import (
     naming_target,
     open_job,
     segment_path,
+    state_path,
     work_folder,
 )
 from restore.media.video import decode, encoders, interlacing, segments
@@ -234,7 +235,7 @@ class _ClipRun:
         done = list(finished)
         count = count_frames(done)
         if self.memory is not None and done:
-            self.memory.resume(segments.load_state(done[-1].path.with_suffix(".npz")))
+            self.memory.resume(segments.load_state(state_path(done[-1].path)))
         total = max(self.source.clip.frames, count)
         self.report(count, total)
         with _closed(restore(self._inputs(count))) as results:
@@ -250,7 +251,7 @@ class _ClipRun:
                         break
                     with naming_target(self.target):
                         if self.memory is not None:  # first: a segment without it is not used
-                            segments.save_state(self.memory.state(), path.with_suffix(".npz"))
+                            segments.save_state(self.memory.state(), state_path(path))
                         writer.save()
                 done.append(segments.read(path))
         if not done:

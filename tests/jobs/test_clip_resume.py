@@ -367,3 +367,39 @@ def test_a_codec_without_an_encoder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no encoder for vc1 here; choose another codec"):
         choose(clip, tmp_path / "out.mkv", EncodeOptions())
     assert frame(0, "gray").width == 64
+
+
+class Counter:
+    """Remembers how many frames were restored."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {"seen": np.array(self.seen)}
+
+    def resume(self, state: dict[str, np.ndarray]) -> None:
+        self.seen = int(state["seen"])
+
+    def restore(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for image in images:
+            if self.seen == 30:
+                raise KeyboardInterrupt
+            self.seen += 1
+            yield image
+
+
+def test_a_segment_whose_state_is_damaged_is_made_again(tmp_path: Path) -> None:
+    source, target = make(tmp_path / "in.mp4", LONG), tmp_path / "out.mp4"
+    first = Counter()
+    with pytest.raises(ClipInterrupted) as interrupted:
+        run(source, target, first.restore, memory=first)
+    assert interrupted.value.kept == 24
+    states = sorted(work_folder(target).glob("*.npz"))
+    os.truncate(states[-1], states[-1].stat().st_size // 2)
+    states[-2].write_bytes(b"")
+    again = Counter()
+    with pytest.raises(ClipInterrupted) as interrupted:
+        run(source, target, again.restore, memory=again, policy=ResumePolicy(resume=True))
+    assert interrupted.value.kept == 24
+    assert again.seen == 30

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -210,7 +212,8 @@ def save_state(state: dict[str, np.ndarray], path: Path) -> None:
 def load_state(path: Path) -> dict[str, np.ndarray]:
     """Load arrays saved by `save_state`. Raises `ImageError`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Of a damaged file, numpy would leave its own stream open.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ImageError(f"{path}: is no saved state") from error
