@@ -159,6 +159,7 @@ class ClipJob:
             self.source,
             self.target,
             notes=(*done.notes, *there),
+            size=done.size,
             frames=done.made,
             resumed=done.there,
             **used(restorer),
@@ -177,7 +178,12 @@ class ClipJob:
             self.source, self.target, frames, self.progress, self.mark, self.ready
         )
         return Outcome(
-            self.source, self.target, notes=done.notes, frames=done.made, **used(restorer)
+            self.source,
+            self.target,
+            notes=done.notes,
+            size=done.size,
+            frames=done.made,
+            **used(restorer),
         )
 
     def _restorer(

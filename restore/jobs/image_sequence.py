@@ -27,11 +27,12 @@ from restore.media.video.stream import Clip
 @dataclass(frozen=True)
 class RestoredFrames:
     """Finished images. ``made``: restored now. ``there``: existed before. ``notes``: on parts that
-    are lost."""
+    are lost. ``size``: (height, width) of the last one restored; (0, 0) if there is none."""
 
     made: int
     there: int = 0
     notes: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
 
 
 def restore_numbered(
@@ -43,14 +44,15 @@ def restore_numbered(
     _refuse(target, list(found), list(found.values()))
     _refuse_existing(target, list(found), policy)
     wanted = {n: path for n, path in found.items() if not _is_there(target, n, policy)}
-    notes = NotesOfFiles()
+    notes, size = NotesOfFiles(), (0, 0)
     for done, (number, path) in enumerate(wanted.items()):
         progress(done, len(wanted))
         picture, place = media.read(path), numbered(target, number)
         notes.add(path, (*picture.notes, *media.check_fits(picture, place)))
         media.write(_through(picture, restore), place)
+        size = picture.pixels.shape[0], picture.pixels.shape[1]
     progress(len(wanted), len(wanted))
-    return RestoredFrames(len(wanted), len(found) - len(wanted), notes.lines())
+    return RestoredFrames(len(wanted), len(found) - len(wanted), notes.lines(), size)
 
 
 def extract(
@@ -79,7 +81,7 @@ def extract(
         media.write(as_picture(source, result, shot.alpha), place)
         made += 1
     progress(made + there, made + there)
-    return RestoredFrames(made, there, notes.lines())
+    return RestoredFrames(made, there, notes.lines(), source.size if made else (0, 0))
 
 
 def restore_animation(
@@ -109,7 +111,7 @@ def restore_animation(
 
     animation.write(moving, pictures(), target, mark, ready)
     progress(total, total)
-    return RestoredFrames(total, notes=notes)
+    return RestoredFrames(total, notes=notes, size=moving.size)
 
 
 def extract_animation(
@@ -133,7 +135,8 @@ def extract_animation(
         media.write(_through(picture, restore), place)
         made += 1
     progress(len(all_), len(all_))
-    return RestoredFrames(made, len(all_) - made, notes.lines())
+    there = len(all_) - made
+    return RestoredFrames(made, there, notes.lines(), moving.size if made else (0, 0))
 
 
 def _through(picture: Picture, restore: Restore) -> Picture:

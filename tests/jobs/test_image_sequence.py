@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import ClipRecipe, frames, make, scene, stamps
+from clips import SIZE, ClipRecipe, frames, make, scene, stamps
 from pictures import ICC, metadata, saved
 from PIL import Image
 
@@ -83,7 +83,7 @@ def test_a_folder_is_numbered_from_1_and_what_is_lost_is_said_once(tmp_path: Pat
         )
     done = restore_numbered(folder, tmp_path / "f%d.jpg", same, ResumePolicy(), quiet)
     note = "16 bits per channel become 8, the most that JPEG holds; also 2 more"
-    assert done == RestoredFrames(3, 0, (f"{folder / '0.tif'}: {note}",))
+    assert done == RestoredFrames(3, 0, (f"{folder / '0.tif'}: {note}",), SIZE)
     assert numbers(tmp_path / "f%d.jpg") == [1, 2, 3]
 
 
@@ -192,7 +192,7 @@ def animated(path: Path, **options: object) -> Path:
 def test_an_animated_webp_stays_as_exact_as_it_was(tmp_path: Path, lossless: bool) -> None:
     source = animated(tmp_path / "in.webp", lossless=lossless)
     target = tmp_path / "out.webp"
-    assert restore_animation(source, target, same, quiet) == RestoredFrames(4)
+    assert restore_animation(source, target, same, quiet) == RestoredFrames(4, size=SIZE)
     assert animation.read(target).lossless == lossless
     pairs = zip(animation.read(source).pictures(), animation.read(target).pictures(), strict=True)
     exact = [np.array_equal(old.pixels, new.pixels) for old, new in pairs]
@@ -268,21 +268,23 @@ def test_an_animation_too_large_for_memory_is_refused_before_any_work(
         restore_animation(source, tmp_path / "out.gif", never, quiet)
     assert extract_animation(
         source, tmp_path / "%d.png", same, ResumePolicy(), quiet
-    ) == RestoredFrames(4)
+    ) == RestoredFrames(4, size=SIZE)
 
 
 def test_an_animated_webp_becomes_pictures_and_a_clip(tmp_path: Path) -> None:
     source = animated(tmp_path / "in.webp", lossless=True)
     assert animation_format(source) == "WEBP"
     pattern = tmp_path / "out%d.png"
-    assert extract_animation(source, pattern, same, ResumePolicy(), quiet) == RestoredFrames(4)
+    assert extract_animation(source, pattern, same, ResumePolicy(), quiet) == RestoredFrames(
+        4, size=SIZE
+    )
     np.testing.assert_array_equal(read(tmp_path / "out4.png").pixels, scene(3))
     with pytest.raises(ImageError, match=r"out1.png: exists already"):
         extract_animation(source, pattern, never, ResumePolicy(), quiet)
     (tmp_path / "out2.png").unlink()
     assert extract_animation(
         source, pattern, same, ResumePolicy(resume=True), quiet
-    ) == RestoredFrames(1, 3)
+    ) == RestoredFrames(1, 3, size=SIZE)
     notes = extract_animation(source, tmp_path / "out%d.gif", same, ResumePolicy(), quiet).notes
     first = tmp_path / "out1.gif"
     assert notes == (f"{first}: GIF has at most 256 colours; also 3 more",)

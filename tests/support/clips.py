@@ -17,7 +17,11 @@ TURNED = [0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30]
 """A display matrix: a quarter turn."""
 
 
-def scene(number: int, height: int = 48, width: int = 64) -> np.ndarray:
+SIZE = 48, 64
+"""(height, width) of all pictures, unless another is asked for."""
+
+
+def scene(number: int, height: int = SIZE[0], width: int = SIZE[1]) -> np.ndarray:
     """The picture with this number, height x width x 3 uint8, of something that moves smoothly."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     phase = number / 7
@@ -25,7 +29,9 @@ def scene(number: int, height: int = 48, width: int = 64) -> np.ndarray:
     return np.rint(128 + 90 * np.dstack(waves)).astype(np.uint8)
 
 
-def frame(number: int, pixel_format: str, height: int = 48, width: int = 64) -> av.VideoFrame:
+def frame(
+    number: int, pixel_format: str, height: int = SIZE[0], width: int = SIZE[1]
+) -> av.VideoFrame:
     """`scene` in a pixel format."""
     picture = av.VideoFrame.from_ndarray(scene(number, height, width), format="rgb24")
     return picture.reformat(format=pixel_format)
@@ -53,8 +59,8 @@ class ClipRecipe:
 
     codec: str = "libx264"
     pixel_format: str = "yuv420p"
-    height: int = 48
-    width: int = 64
+    height: int = SIZE[0]
+    width: int = SIZE[1]
     stamps: tuple[int, ...] = tuple(range(0, 20 * 512, 512))
     tick: Fraction = Fraction(1, RATE * 512)
     options: dict[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import ClipRecipe, frames, make, scene, stamps
+from clips import SIZE, ClipRecipe, frames, make, scene, stamps
 from pictures import ICC, coverage, metadata, saved, smooth
 from PIL import Image
 
@@ -46,7 +46,9 @@ def numbered(tmp_path: Path) -> Path:
 
 def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "f%d.png"
-    assert restore_numbered(numbered, out, inverted, ResumePolicy(), quiet) == RestoredFrames(3)
+    assert restore_numbered(numbered, out, inverted, ResumePolicy(), quiet) == RestoredFrames(
+        3, size=SIZE
+    )
     assert sorted(p.name for p in out.parent.iterdir()) == ["f10.png", "f12.png", "f9.png"]
     made = read(out.with_name("f9.png"))
     np.testing.assert_array_equal(made.pixels, 255 - scene(9))
@@ -59,10 +61,10 @@ def test_numbers_and_what_stands_beside_the_pixels_are_kept(numbered: Path, tmp_
     out.with_name("f10.png").unlink()
     assert restore_numbered(
         numbered, out, inverted, ResumePolicy(resume=True), quiet
-    ) == RestoredFrames(1, 2)
+    ) == RestoredFrames(1, 2, size=SIZE)
     assert restore_numbered(
         numbered, out, inverted, ResumePolicy(overwrite=True), quiet
-    ) == RestoredFrames(3)
+    ) == RestoredFrames(3, size=SIZE)
     with pytest.raises(ImageError, match="would replace the input"):
         restore_numbered(numbered, numbered, inverted, ResumePolicy(), quiet)
     with pytest.raises(ImageError, match="no images of this pattern"):
@@ -109,7 +111,7 @@ def test_a_clip_becomes_upright_pictures_of_its_depth(tmp_path: Path) -> None:
         source = make(tmp_path / name, recipe)
         pattern = tmp_path / f"{name}-%03d.png"
         assert extract(probe(source), pattern, inverted, ResumePolicy(), quiet) == RestoredFrames(
-            20
+            20, size=SIZE
         )
         picture = read(detect.numbered(pattern, 20))
         assert picture.pixels.dtype == dtype
