@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,14 @@ from restore.serve.served_job import CANCELLED, DONE, FAILED, FINISHED, RUNNING,
 
 _TICK = 1.0
 """Seconds between two looks for results that have been kept long enough."""
+_NOT_KEPT = "there is no such job, or it is no longer kept"
 
 
 class JobQueue:
     """Jobs that wait, the one that runs, and those that are done and kept.
 
     A restoration uses all processors, so jobs run one at a time. ``output``: a folder that gets a
-    copy of every result of a kept job.
+    copy of every result.
     """
 
     def __init__(self, runner: JobRunner, limits: Limits, output: Path | None = None):
@@ -92,8 +93,16 @@ class JobQueue:
         """Return a job. Raises `UnknownJobError`."""
         job = self._jobs.get(identity)
         if job is None:
-            raise UnknownJobError("there is no such job, or it is no longer kept")
+            raise UnknownJobError(_NOT_KEPT)
         return job
+
+    def results(self, identities: Sequence[str]) -> list[ServedJob]:
+        """Return those of the jobs that are done and kept. Raises `UnknownJobError` if none is
+        kept."""
+        kept = [job for identity in identities if (job := self._jobs.get(identity))]
+        if not kept:
+            raise UnknownJobError(_NOT_KEPT)
+        return [job for job in kept if job.state == DONE]
 
     def position(self, job: ServedJob) -> int:
         """Count the jobs that come before a waiting one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -48,6 +49,12 @@ class RequestBody:
         self._seen += len(message.get("body", b""))
         self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
+
+
+def announced_size(headers: Mapping[str, str]) -> int | None:
+    """Return the bytes of a request's body by its headers, None where they do not state it."""
+    stated = headers.get("content-length", "")
+    return int(stated) if stated.isdecimal() else None
 
 
 def too_large(most: int) -> str:

@@ -16,8 +16,9 @@ from restore.errors import RestoreError
 from restore.heads import HEADS
 from restore.serve import openapi
 from restore.serve.limits import JobCancelledError, UnknownJobError
+from restore.serve.request_body import announced_size
 from restore.serve.served_job import CANCELLED, DONE, FAILED, FINISHED, ServedJob
-from restore.serve.uploads import announced_size, received
+from restore.serve.uploads import received
 
 if TYPE_CHECKING:
     from restore.serve.http_api import Service
@@ -47,7 +48,7 @@ def router(service: Service) -> APIRouter:
     )
     async def restore(head: Head, request: Request) -> Response:
         """Restore a file and return it. A closed connection cancels the work."""
-        with queue.place(announced_size(request)):
+        with queue.place(announced_size(request.headers)):
             job = await received(request, service.workspace, head)
             queue.add(job)
         try:
@@ -67,7 +68,7 @@ def router(service: Service) -> APIRouter:
     )
     async def create(request: Request) -> dict[str, Any]:
         """Put a file into the queue and return the job, whose events tell its progress."""
-        with queue.place(announced_size(request)):
+        with queue.place(announced_size(request.headers)):
             job = await received(request, service.workspace)
             queue.add(job)
         return job.described(queue.position(job))

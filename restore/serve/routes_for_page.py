@@ -15,10 +15,11 @@ from fastapi.responses import StreamingResponse as Stream
 from restore.errors import ImageError
 from restore.heads import HEADS, QUALITIES
 from restore.serve import openapi
+from restore.serve.request_body import announced_size
 from restore.serve.routes_for_files import Jobs
 from restore.serve.security import COOKIE, Rules
 from restore.serve.served_job import DONE, ServedJob, Wish
-from restore.serve.uploads import announced_size, received
+from restore.serve.uploads import received
 from restore.version import __version__
 
 if TYPE_CHECKING:
@@ -68,12 +69,11 @@ def router(service: Service, rules: Rules) -> APIRouter:
         responses=openapi.binary("A ZIP file."),
     )
     async def archive(job: Jobs) -> Stream:
-        """Return the results of several jobs in one ZIP file."""
+        """Return the results of several jobs in one ZIP file, without those no longer kept."""
         from restore.serve.archive import zipped
 
-        jobs = [queue.get(one) for one in job]
+        done = queue.results(job)
         name = {"Content-Disposition": 'attachment; filename="restored.zip"'}
-        done = [one for one in jobs if one.state == DONE]
         return Stream(zipped(done), media_type="application/zip", headers=name)
 
     _add_inspections(routes, service)
@@ -87,7 +87,7 @@ def _add_inspections(routes: APIRouter, service: Service) -> None:
     @routes.post("/api/inspect", tags=["files"], openapi_extra=openapi.form(file_only=True))
     async def inspect(request: Request) -> dict[str, Any]:
         """Estimate noise, blur, haze, rain, darkness and JPEG blocks, and suggest a head."""
-        with queue.place(announced_size(request)):
+        with queue.place(announced_size(request.headers)):
             job = await received(request, service.workspace, next(iter(HEADS)))
             try:
                 async with service.reading:

@@ -16,7 +16,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from restore.serve.request_body import RequestBody, too_large
+from restore.serve.request_body import RequestBody, announced_size, too_large
 
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -130,7 +130,7 @@ class Guard:
             await refuse(answer, 403, why)
         elif not self._rules.is_allowed(path, headers, query):
             await refuse(answer, 401, "a token is required: send Authorization: Bearer TOKEN")
-        elif _length(headers) > self._most:
+        elif (announced_size(headers) or 0) > self._most:
             await refuse(answer, 413, too_large(self._most))
         else:
             await self._app(scope, body, answer)
@@ -158,11 +158,6 @@ def cookie(header: str) -> str:
     except CookieError:
         return ""
     return found.value if found is not None else ""
-
-
-def _length(headers: MutableMapping[str, str]) -> int:
-    stated = headers.get("content-length", "")
-    return int(stated) if stated.isdecimal() else 0
 
 
 async def refuse(send: Any, status: int, why: str) -> None:

@@ -114,8 +114,8 @@ class ServedJob:
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
-        return sum(file.stat().st_size for file in self.folder.glob("*") if file.is_file())
+        """Bytes on the disk. A file that vanishes meanwhile, such as a temporary one, has none."""
+        return sum(_size(file) for file in self.folder.glob("*"))
 
     def begin(self) -> None:
         """Store the beginning of the work."""
@@ -195,6 +195,13 @@ def is_text(first: bytes) -> bool:
     if start.startswith((b"YUV4MPEG2", b"RIFF")):
         return False
     return all(byte >= 0x20 or byte in b"\t\r\n" for byte in start)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _frame(source: Path) -> tuple[int, int]:

@@ -52,12 +52,6 @@ async def received(request: Request, workspace: Workspace, head: str = "") -> Se
         return await _stored(upload, wish, workspace)
 
 
-def announced_size(request: Request) -> int | None:
-    """Return the bytes of a request's body by its header, None where that does not say."""
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
-
-
 async def _stored(upload: UploadFile, wish: Wish, workspace: Workspace) -> ServedJob:
     from starlette.concurrency import run_in_threadpool
 

@@ -73,6 +73,12 @@ def test_results_come_as_one_archive(server: Served) -> None:
         for job, name in zip(jobs, archive.namelist(), strict=True):
             one = server.client.get(f"/api/jobs/{job['id']}/result").content
             assert archive.read(name) == one
+    server.client.delete(f"/api/jobs/{jobs[0]['id']}")
+    content = server.client.get(f"/api/zip?{query}").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["same-denoise.png"]
+    server.client.delete(f"/api/jobs/{jobs[1]['id']}")
+    assert server.client.get(f"/api/zip?{query}").status_code == 404
 
 
 def test_views_are_in_8_bits_and_srgb(server: Served) -> None:

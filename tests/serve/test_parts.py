@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
+import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -209,3 +211,24 @@ def test_the_body_of_an_answer_does_not_wait_for_its_headers() -> None:
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_files_that_vanish_while_they_are_counted_have_no_size(tmp_path: Path) -> None:
+    job = ServedJob(tmp_path, "in.png", tmp_path / "in.png", Wish("denoise"))
+    job.source.write_bytes(bytes(1000))
+    ended = threading.Event()
+
+    def replace() -> None:
+        while not ended.is_set():
+            (tmp_path / ".view.part").write_bytes(bytes(10))
+            (tmp_path / ".view.part").unlink()
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert 1000 <= job.size <= 1010
+    finally:
+        ended.set()
+        thread.join()
