@@ -15,13 +15,18 @@ from restore.jobs.shard import Shard
 
 _WITH_VALUE = ("--devices", "--shard")
 _FLAGS = ("--json", "--quiet", "-q")
+_END = "--"
+"""After it, all words are names of files."""
 
 
 def shared_words(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the words of a command without the options that each process gets for itself."""
     words = iter(arguments)
     for word in words:
-        if word in _WITH_VALUE:
+        if word == _END:
+            yield word
+            yield from words
+        elif word in _WITH_VALUE:
             next(words, None)
         elif word.partition("=")[0] not in _WITH_VALUE and word not in _FLAGS:
             yield word
@@ -33,12 +38,13 @@ def part_of_shard(shard: Shard, number: int, count: int) -> Shard:
 
 def start(words: list[str], shard: Shard, number: int, count: int) -> "subprocess.Popen[str]":
     own = ["--shard", f"{shard.index}/{shard.count}", "--json", "--quiet"]
+    end = words.index(_END) if _END in words else len(words)
     environment = dict(os.environ)
     if gpus := visible_gpus(environment):
         environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
     environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cpus() // count)))
     return subprocess.Popen(
-        [sys.executable, "-m", "restore.cli", *words, *own],
+        [sys.executable, "-m", "restore.cli", *words[:end], *own, *words[end:]],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,21 +63,29 @@ def visible_gpus(environment: Mapping[str, str]) -> list[str]:
 
 
 def read_outcomes(process: "subprocess.Popen[str]", found: "Queue[Outcome | None]") -> None:
+    """Put the outcomes that a process prints into ``found``, and None once it has ended."""
     assert process.stdout is not None
     for line in process.stdout:
-        row = json.loads(line)
-        found.put(
-            Outcome(
-                as_path(row["input"]),
-                as_path(row["output"]),
-                row["status"],
-                row["reason"],
-                tuple(row["notes"]),
-                (1, round(row["megapixels"] * 1e6)),
-                seconds=row["seconds"],
-            )
-        )
+        if outcome := _outcome(line):
+            found.put(outcome)
     found.put(None)
+
+
+def _outcome(line: str) -> Outcome | None:
+    """Return the outcome in a line; None for a line of another kind, as a library may print."""
+    try:
+        row = json.loads(line)
+        return Outcome(
+            as_path(row["input"]),
+            as_path(row["output"]),
+            row["status"],
+            row["reason"],
+            tuple(row["notes"]),
+            (1, round(row["megapixels"] * 1e6)),
+            seconds=row["seconds"],
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def keep_errors(process: "subprocess.Popen[str]", lines: list[str]) -> None:

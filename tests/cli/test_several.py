@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from models import save_model
 from pictures import saved, smooth
 from PIL import Image
 
-from restore.cli.shard_processes import shared_words, visible_gpus
+from restore.cli.shard_processes import read_outcomes, shared_words, visible_gpus
+from restore.jobs.outcome import Outcome
 
 
 @pytest.fixture
@@ -27,15 +31,15 @@ def photos(tmp_path: Path) -> Path:
 def test_processes_share_a_folder(photos: Path, tmp_path: Path) -> None:
     model, out = save_model(tmp_path, identity=True), tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
-    words = ("denoise", photos, out, "--model", model, "--device", "cpu", "--devices", "2")
-    done = restore(*words)
+    words = ("denoise", "--model", model, "--device", "cpu")
+    done = restore(*words, "--devices", "2", "--", photos, out)  # all words after -- are files
     assert done.code == 1
     assert done.stdout.startswith("7 done, 1 failed (")
     reason = "not a picture in a format that can be read"
     assert f"failed: {photos / '0.png'}: {reason}" in done.stderr
     assert np.array_equal(np.asarray(Image.open(out / "7.png")), smooth())
     assert len([*out.glob(".restore-batch.*-of-2.jsonl")]) == 2
-    rows = restore(*words[:-2], "--json").stdout.splitlines()  # one process knows it all
+    rows = restore(*words, photos, out, "--json").stdout.splitlines()  # one process knows it all
     assert sorted(json.loads(row)["status"] for row in rows) == ["failed", *["skipped"] * 7]
 
 
@@ -64,6 +68,21 @@ def test_an_error_of_a_process_is_that_of_the_run(photos: Path, tmp_path: Path) 
 def test_each_process_gets_its_own_words() -> None:
     words = ["denoise", "in", "out", "--devices", "2", "--shard=1/2", "-q", "--json", "--crf", "3"]
     assert [*shared_words(words)] == ["denoise", "in", "out", "--crf", "3"]
+    assert [*shared_words(["denoise", "-q", "--", "-q", "out"])] == ["denoise", "--", "-q", "out"]
+
+
+def test_lines_that_are_no_outcomes_are_passed_over() -> None:
+    row = {"input": "a.png", "output": "b.png", "status": "done", "reason": "", "notes": []}
+    line = json.dumps(row | {"megapixels": 0.5, "seconds": 0.25})
+    code = f"print('hello'); print('[1]'); print({line!r}); print('{{}}')"
+    found: Queue[Outcome | None] = Queue()
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with process:
+        read_outcomes(process, found)
+    outcome = found.get_nowait()
+    assert outcome is not None
+    assert (outcome.target, outcome.megapixels, outcome.seconds) == (Path("b.png"), 0.5, 0.25)
+    assert found.get_nowait() is None
 
 
 def test_processes_take_the_gpus_that_are_visible() -> None:
