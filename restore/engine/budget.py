@@ -6,9 +6,9 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from restore.engine import control_groups
 from restore.errors import RestoreError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ SHARE = 0.6
 SMALLEST = 64
 """Pixels per side, below which tiles show a network too little."""
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 class NotEnoughMemoryError(RestoreError):
@@ -36,31 +35,15 @@ def parsed(amount: str) -> int:
 
 
 def free(device: DeviceLike) -> int:
-    """Return the free bytes of a device: of a GPU, or of the machine or the container."""
+    """Return the free bytes of a device: of a GPU, or of the machine or of the control
+    groups of this process."""
     if device.type == "cuda" and "torch" in sys.modules:
         return int(sys.modules["torch"].cuda.mem_get_info(device.index)[0])
     import psutil
 
-    return min([int(psutil.virtual_memory().available), *_left_of_container()])
-
-
-def _left_of_container() -> list[int]:
-    """Bytes below the limit of the container this process runs in, if there is one."""
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        taken = int((_CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):
-        return []
-    # Cached files count as used, although they are dropped when memory is needed.
-    return [] if limit == "max" else [max(0, int(limit) - taken + _cached())]
-
-
-def _cached() -> int:
-    try:
-        lines = (_CGROUP / "memory.stat").read_text().split("\n")
-        return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
-    except (OSError, ValueError, IndexError):
-        return 0
+    available = int(psutil.virtual_memory().available)
+    left = control_groups.memory_left()
+    return available if left is None else min(available, left)
 
 
 def share_of_free(device: DeviceLike) -> int:

@@ -113,10 +113,3 @@ def bfloat16_is_fast(device: torch.device) -> bool:
         features = cpu_features()
         return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
     return False
-
-
-def share_cores(workers: int) -> None:
-    """Share the CPU's cores among this many threads that run networks at once."""
-    import torch
-
-    torch.set_num_threads(max(1, torch.get_num_threads() // workers))

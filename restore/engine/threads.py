@@ -7,9 +7,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from functools import cache
 from math import ceil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from restore.engine import control_groups
+from restore.engine.control_groups import ROOT
 
 COUNT, SPIN, WAIT = "OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"
 _SPINS = "2000"
@@ -17,7 +21,6 @@ _SPINS = "2000"
 charged 9.4 CPU seconds with GNU's default of 300,000, 2.8 with 10,000, 2.4 with 1000 or 0. On an
 idle machine, short layers wait less for a call of the kernel with more: the judge takes 0.28
 seconds a picture with 1000, 0.23 with 2000 (``restore bench judge``)."""
-_ROOT = Path("/")
 _SHARED_OUT = 1 << 18
 """Elements of a tensor, enough for torch to share them out among its threads."""
 _MOST_TEAMS = 4
@@ -25,7 +28,7 @@ _MOST_TEAMS = 4
 spinning threads keep nothing from running."""
 
 
-def prepare(environment: MutableMapping[str, str] = os.environ, root: Path = _ROOT) -> None:
+def prepare(environment: MutableMapping[str, str] = os.environ, root: Path = ROOT) -> None:
     """Set the environment of OpenMP for this process and its children.
 
     Threads sleep soon after they have nothing to do, and their number follows the CPU quota.
@@ -41,7 +44,7 @@ def prepare(environment: MutableMapping[str, str] = os.environ, root: Path = _RO
         environment.setdefault(COUNT, str(granted))
 
 
-def settle(root: Path = _ROOT) -> None:
+def settle(root: Path = ROOT) -> None:
     """Apply the same to a process that imported torch before `prepare`, as far as possible.
 
     The number of threads is lowered to the CPU quota, unless ``OMP_NUM_THREADS`` is set. Further
@@ -95,14 +98,27 @@ def _throttle() -> None:
     held.wait()
 
 
-def quota(root: Path = _ROOT) -> int | None:
+@contextmanager
+def shared_out(workers: int) -> Iterator[None]:
+    """Share the threads of torch among this many threads that run networks at once, while the
+    context is open."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before // workers))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def quota(root: Path = ROOT) -> int | None:
     """Return the CPUs that the control groups of this process grant, rounded up; None: no limit.
 
-    ``root`` is the folder that holds ``proc`` and ``sys``. Versions 1 and 2 are read, and every
-    group from that of the process to the outermost one that is visible; the lowest counts.
+    ``root`` is the folder that holds ``proc`` and ``sys``.
     """
-    granted = [cpus for folder in _groups(root) if (cpus := _granted(folder)) is not None]
-    return max(1, ceil(min(granted))) if granted else None
+    granted = control_groups.cpus(root)
+    return None if granted is None else max(1, ceil(granted))
 
 
 def usable_cpus() -> int:
@@ -110,44 +126,3 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _groups(root: Path) -> Iterator[Path]:
-    """Folders of the control groups that may limit this process, innermost first.
-
-    A container often sees its own group where the hierarchy is mounted, while ``/proc`` names it
-    as the host does. Therefore the place of the mount is always among them.
-    """
-    mounts = root / "sys" / "fs" / "cgroup"
-    try:
-        lines = (root / "proc" / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in (*lines, "0::/", "1:cpu:/"):
-        _, _, rest = line.partition(":")
-        controllers, _, name = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        hierarchies = {"cpu", controllers} if controllers else {"", "unified"}
-        inside = PurePosixPath(name.lstrip("/"))
-        if ".." in inside.parts:  # of a group outside of what this container sees
-            inside = PurePosixPath()
-        for hierarchy in hierarchies:
-            yield mounts / hierarchy / inside
-            yield from (mounts / hierarchy / outer for outer in inside.parents)
-
-
-def _granted(folder: Path) -> float | None:
-    """CPUs that the limit of one control group amounts to; None where it has none."""
-    try:
-        if (folder / "cpu.max").is_file():
-            limit, period = (folder / "cpu.max").read_text().split()
-        else:
-            limit, period = (
-                (folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
-            )
-        if limit == "max" or int(limit) <= 0 or int(period) <= 0:
-            return None
-        return int(limit) / int(period)
-    except (OSError, ValueError):
-        return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -35,20 +36,15 @@ def open_restorer(
     """Return ``head`` if it is a `Restorer`, else load the head of this name with ``options``.
 
     Args:
-        workers: threads that restore files at a time, and share the cores and the memory.
+        workers: threads that restore files at a time, in `shared_cores`, and share the memory.
         processes: processes of ``workers`` threads that share the memory, each with its own cores.
 
     Raises `UsageError` for an unknown option, and as `Restorer` does.
     """
     from inspect import signature
 
-    from restore.engine.backend import ONNXRUNTIME, TORCH
-    from restore.engine.precision import share_cores
     from restore.engine.restorer import Restorer
 
-    backend = options.get("backend", TORCH) if isinstance(head, str) else head.backend.name
-    if workers > 1 and backend != ONNXRUNTIME:  # whose calls share one set of threads
-        share_cores(workers)
     if not isinstance(head, str):
         return head
     known = [name for name in signature(Restorer).parameters if name not in ("task", "workers")]
@@ -56,6 +52,18 @@ def open_restorer(
         if name not in known:
             raise UsageError(f"there is no option {name!r}{did_you_mean(name, known)}")
     return Restorer(head, workers=workers * processes, **options)
+
+
+@contextmanager
+def shared_cores(head: Head, options: Mapping[str, Any], workers: int) -> Iterator[None]:
+    """Give each of several ``workers`` its part of the CPU's cores while the context is open."""
+    from restore.engine.backend import ONNXRUNTIME, TORCH
+    from restore.engine.threads import shared_out
+
+    backend = options.get("backend", TORCH) if isinstance(head, str) else head.backend.name
+    own_threads = workers > 1 and backend != ONNXRUNTIME  # whose calls share one set of threads
+    with shared_out(workers) if own_threads else nullcontext():
+        yield
 
 
 def used(restorer: Restorer) -> Used:

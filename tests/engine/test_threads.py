@@ -12,21 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_machine import machine
 
 from restore.engine import threads
 
 CPUS = threads.usable_cpus()
-
-
-def machine(root: Path, groups: str, **limits: str) -> Path:
-    """Made-up ``proc`` and ``sys``: ``/proc/self/cgroup``, and files below ``/sys/fs/cgroup``."""
-    (root / "proc" / "self").mkdir(parents=True)
-    (root / "proc" / "self" / "cgroup").write_text(groups)
-    for name, text in limits.items():
-        path = root / "sys" / "fs" / "cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def test_version_2_grants_what_cpu_max_says(tmp_path: Path) -> None:

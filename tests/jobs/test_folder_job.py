@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from clips import ClipRecipe, frames, make, packets, scene
 from models import save_model
 from pictures import saved
@@ -46,6 +47,30 @@ def mixed(tmp_path: Path) -> Path:
 
 def statuses(done: restore.Outcome) -> dict[str, str]:
     return {file.source.name: file.status for file in done.files}
+
+
+def test_several_workers_share_the_cores_during_a_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    saved(tmp_path / "photos" / "a.png", scene(0))
+    before, counts = torch.get_num_threads(), []
+    model = save_model(tmp_path, identity=True)
+    own = restore.Restorer("denoise", model, device="cpu")
+    torch.set_num_threads(6)
+    try:
+        for number, head in enumerate(("denoise", own, own)):
+            options = {} if head is own else {"model": model, "device": "cpu"}
+            restore.restore_folder(
+                tmp_path / "photos",
+                tmp_path / f"out{number}",
+                head,
+                workers=2,
+                on_tiles=lambda source, done, total: counts.append(torch.get_num_threads()),
+                **options,
+            )
+            assert torch.get_num_threads() == 6
+    finally:
+        torch.set_num_threads(before)
+    assert set(counts) == {3}
 
 
 def test_every_file_is_restored_as_alone(restorer: restore.Restorer, mixed: Path) -> None:

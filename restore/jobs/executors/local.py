@@ -13,7 +13,7 @@ from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_options import FolderOptions
 from restore.jobs.folder_work import FolderWork, LoadedWork
 from restore.jobs.input_sizes import sizes_of_jobs
-from restore.jobs.job_restorer import Notify, Used, announce, with_borders
+from restore.jobs.job_restorer import Notify, Used, announce, shared_cores, with_borders
 from restore.jobs.job_table import Job, Jobs
 from restore.jobs.manifest import Manifest
 from restore.jobs.outcome import Outcome
@@ -26,7 +26,8 @@ def opened(
 ) -> Iterator[LocalExecutor]:
     """An `Opener`."""
     workers = how.workers or 1
-    yield LocalExecutor(work.load(workers), workers, calls.notify)
+    with shared_cores(work.head, work.options, workers):
+        yield LocalExecutor(work.load(workers), workers, calls.notify)
 
 
 @dataclass(frozen=True)
