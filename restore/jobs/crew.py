@@ -87,7 +87,8 @@ class Hand:
 
 
 class Crew:
-    """All workers of a run. ``on_loss`` is called with each one that has died, and the reason."""
+    """All workers of a run. ``on_loss`` is called with each one that has died or been dismissed, and
+    the reason."""
 
     def __init__(self, pool: Pool, work: FolderWork, calls: FolderCallbacks):
         self.pool, self.work, self.calls = pool, work, calls
@@ -154,12 +155,13 @@ class Crew:
             then(result)
 
     def dismiss(self, hand: Hand, error: Exception) -> None:
-        """Go on without a worker that cannot restore anything. Raises ``error`` if it was the last
-        one."""
+        """Go on without a worker that cannot restore anything; others get its files. Raises
+        ``error`` if it was the last one."""
         self.hands.remove(hand)
         hand.worker.end()
         if not self.hands:
             raise error if isinstance(error, RestoreError) else RestoreError(_in_a_line(error))
+        self.on_loss(hand, _in_a_line(error))
         self._say(f"{hand.node or 'a worker'} is left out: {_in_a_line(error)}")
 
     def thrive(self) -> None:

@@ -156,7 +156,9 @@ class FileWorker:
 
     def reports(self) -> list[TileReport]:
         """Return how far the files in work are, where that has changed."""
-        return [self._reports.pop(number) for number in [*self._reports]]
+        # Threads that finish their files remove the reports on them meanwhile.
+        found = (self._reports.pop(number, None) for number in [*self._reports])
+        return [report for report in found if report is not None]
 
     def stop(self) -> None:
         """Drop all files but those being written."""

@@ -16,11 +16,12 @@ from pictures import saved
 from PIL import Image
 
 from restore.errors import RestoreError
+from restore.jobs import dispatch
 from restore.jobs.clip_options import ClipOptions
 from restore.jobs.crew import Crew, WorkerLost
 from restore.jobs.dispatch import Dispatch
 from restore.jobs.file_stages import JobCallbacks, OutputPolicy
-from restore.jobs.file_worker import FileWorker
+from restore.jobs.file_worker import FileWorker, TileReport
 from restore.jobs.folder_callbacks import FolderCallbacks
 from restore.jobs.folder_plan import plan
 from restore.jobs.folder_work import FolderWork
@@ -51,7 +52,7 @@ class Mortal:
                     if not when and not self._dead.is_set():
                         self._waiting.discard(answer)
                         answer.set_result(result)
-            except RestoreError as error:
+            except Exception as error:  # noqa: BLE001  # as of a worker in another process
                 self._waiting.discard(answer)
                 answer.set_exception(error)
             if when or self._dead.is_set():
@@ -224,3 +225,22 @@ def test_a_model_that_is_not_there_is_named(photos: Path, tmp_path: Path) -> Non
     work = FolderWork("denoise", options, IoOptions(), ClipOptions(), OutputPolicy())
     with pytest.raises(RestoreError, match=r"none\.safetensors"):
         list(run(photos, work, SmallPool(2)))
+
+
+def test_the_files_of_a_dismissed_worker_are_restored_by_others(
+    photos: Path, work: FolderWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong: list[FileWorker] = []
+
+    def reports(worker: FileWorker) -> list[TileReport]:
+        wrong[:] = wrong or [worker]
+        if worker is wrong[0]:
+            raise KeyError(3)
+        return []
+
+    monkeypatch.setattr(FileWorker, "reports", reports)
+    monkeypatch.setattr(dispatch, "_ASK_EVERY", 0)
+    found = statuses(run(photos, work, SmallPool(2)))
+    assert wrong
+    assert found == {f"{number}.png": "done" for number in range(COUNT)}
+    check(photos, range(COUNT))
