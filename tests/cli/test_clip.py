@@ -150,7 +150,7 @@ def test_wrong_usage_is_one_line(tmp_path: Path, identity: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny: Path) -> None:
-    recipe = ClipRecipe(height=96, width=96, stamps=tuple(range(0, 300 * 512, 512)))
+    recipe = ClipRecipe(height=64, width=64, stamps=tuple(range(0, 240 * 512, 512)))
     source, target = make(tmp_path / "in.mp4", recipe), tmp_path / "out.mp4"
     words = ("denoise", source, target, "--model", tiny, "--device", "cpu", "--temporal")
     command = [sys.executable, "-m", "restore.cli", *map(str, words)]

@@ -170,4 +170,5 @@ def test_a_large_picture_is_never_held(ending: str, tmp_path: Path) -> None:
         return int(done.stdout)
 
     assert taken(above=24_000_000) < 2.2 * whole_picture
-    assert taken(above=1 << 40) > 2.2 * whole_picture
+    if ending == ".tif":  # one control, which takes long, shows that the limit tells both apart
+        assert taken(above=1 << 40) > 2.2 * whole_picture

@@ -203,7 +203,7 @@ def test_a_network_computes_the_same(walk: WholeMaps) -> None:
 
 def both_views(dtype: torch.dtype = torch.float32, out: float = 1.0) -> nn.Module:
     """Build a layer of blocks and one of grids; ``out`` scales what they add to a map."""
-    layers = [layer(8, view).to(DEVICE, dtype) for view in (BlockView((4, 4)), GridView((4, 4)))]
+    layers = [layer(8, view).to(DEVICE, dtype) for view in (BlockView((2, 3)), GridView((2, 3)))]
     for plain in layers:
         for parameter in plain.out_project.parameters():
             parameter.mul_(out)
@@ -232,17 +232,15 @@ def test_correct_layers_with_small_changes_pass_the_check() -> None:
 def test_a_wrong_layer_is_found_even_if_its_change_is_small(
     view: type[TokenView], windowed: bool, factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = TritonAxisGmlp.forward
-
     def wrong(layer: TritonAxisGmlp, x: Tensor, window: Pair | None = None) -> Tensor:
-        y = right(layer, x, window)
+        y = FastAxisGmlp.forward(layer, x, window)  # the kernels would take long, and find no more
         if isinstance(layer.gate.view, view) and (window is not None) == windowed:
             y[1] += factor * (y[1] - x[1])
         return y
 
     network = both_views(out=0.001)
     monkeypatch.setattr(TritonAxisGmlp, "forward", wrong)
-    with pytest.raises(ArithmeticError, match=rf"\A{view.__name__} of 4 x 4, \d+ channels: off by"):
+    with pytest.raises(ArithmeticError, match=rf"\A{view.__name__} of 2 x 3, \d+ channels: off by"):
         kernels.check(network)
 
 
