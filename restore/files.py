@@ -31,9 +31,11 @@ def atomic_path(
         temporary.touch()
         mode = (path if path.exists() else temporary).stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # some writers make files that only their owner can read
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        # Some writers make files that only their owner can read. Last, as nobody may write to the
+        # file afterwards that replaces a read-only one.
+        temporary.chmod(mode)
         ready(temporary)
         os.replace(temporary, path)
     finally:
