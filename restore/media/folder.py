@@ -9,11 +9,12 @@ from restore.media.formats import SUFFIXES
 
 
 def pictures(folder: Path) -> list[Path]:
-    """List the images directly in a folder, sorted by name. Raises `ImageError` if there are
-    none."""
+    """List the images directly in a folder, sorted by name, without hidden files. Raises
+    `ImageError` if there are none."""
     if not folder.is_dir():
         raise ImageError(f"{folder}: no such folder")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    shown = (path for path in folder.iterdir() if not path.name.startswith("."))
+    paths = sorted(path for path in shown if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise ImageError(f"{folder}: holds no pictures")
     return paths
