@@ -98,7 +98,7 @@ def load(trainer: Trainer) -> bool:
     moments = {name: _part(tensors, name) for name in _MOMENTS}
     for name, parameter in trainer.model.named_parameters():
         trainer.optimizer.state[parameter] = {
-            "step": torch.tensor(float(step - skipped)),
+            "step": torch.tensor(float(step - skipped), device=trainer.device),  # as it is fused
             **{moment: moments[moment][name] for moment in _MOMENTS},
         }
     if lengthened:
