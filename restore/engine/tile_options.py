@@ -17,7 +17,7 @@ _log = logging.getLogger("restore")
 AUTO, WINDOW, EXACT, OFF = "auto", "window", "exact", "off"
 ALL, SOME, LEAST = "all", "some", "least"
 """How much of every layer is kept in memory (see `Backend`)."""
-_UNLIMITED = 2**62
+UNLIMITED = 2**62
 """More pixels than any image has."""
 _PATCH = 128
 """Side of the windows of a model whose card has no training patch."""
@@ -92,7 +92,7 @@ def _cut(tile: str | int | TilePolicy, overlap: int | None, card: Card) -> TileP
         return policy
     if tile in (OFF, EXACT):
         # The overlap is for the tiles that replace the whole image when memory runs out.
-        return TilePolicy(size=0, overlap=policy.overlap, whole_up_to=_UNLIMITED)
+        return TilePolicy(size=0, overlap=policy.overlap, whole_up_to=UNLIMITED)
     if tile == WINDOW:
         return windowed(policy.window or card.training_patch or _PATCH, policy.overlap)
     size = _whole_number(tile)
@@ -116,7 +116,7 @@ def _reduced(policy: TilePolicy, reduce: int | str | None, card: Card) -> TilePo
         return policy
     if reduce == OFF:
         # Tiles would be judged one by one, so a scene that is not reduced is shown whole.
-        return replace(policy, whole_up_to=_UNLIMITED, reduce_to=0) if policy.reduce_to else policy
+        return replace(policy, whole_up_to=UNLIMITED, reduce_to=0) if policy.reduce_to else policy
     side = 0 if isinstance(reduce, bool) else _whole_number(reduce)
     if side < _LEAST_SIDE:
         raise UsageError(
@@ -143,7 +143,7 @@ def is_fitted(tile: object) -> bool:
 def uncut(card: Card) -> TilePolicy:
     """Return a policy that shows a network all pixels of an image of any size at once, in the
     windows of the card."""
-    return replace(card.tiles, whole_up_to=_UNLIMITED, reduce_to=0)
+    return replace(card.tiles, whole_up_to=UNLIMITED, reduce_to=0)
 
 
 def windowed(window: int, overlap: int = TILES.overlap) -> TilePolicy:

@@ -16,7 +16,7 @@ from restore.errors import ImageError
 from restore.evaluate.flicker import PROTOCOL, Flicker
 from restore.evaluate.protocol import BASIC
 from restore.evaluate.report import to_uint8
-from restore.evaluate.subjects import INPUT
+from restore.evaluate.subjects import INPUT, how_restored
 from restore.media import folder
 from restore.media import image as media
 
@@ -89,7 +89,7 @@ def _paired(clip: Path, target: Path) -> Iterator[Pair]:
 class Result:
     """Figures of a clip. ``values``: maps a version and a metric to the mean over frames, or over
     pairs of frames for flicker, which is missing if no two frames could be compared. ``protocols``:
-    how each metric is measured. ``how``: where ``model`` ran. ``conditions``: hold for all figures.
+    how each metric is measured. ``how``: as `how_restored`. ``conditions``: hold for all figures.
     """
 
     model: str
@@ -171,10 +171,9 @@ def evaluate(restorer: Restorer, cases: Iterable[Pair], conditions: str = COMMON
         }
         for name in versions
     }
-    compute = restorer.compute
     return Result(
         model,
-        f"MAXIM {restorer.card.variant}, {compute.device} {compute.precision}",
+        how_restored(restorer),
         count,
         measured.cuts,
         values,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from restore.checkpoints import store
 from restore.errors import ModelNotFoundError, UsageError
 from restore.evaluate.classical import methods_of
 from restore.evaluate.report import Subject, to_uint8
+
+if TYPE_CHECKING:
+    from restore.engine.restorer import Restorer
 
 INPUT = "input"
 
@@ -52,10 +55,34 @@ def model_subject(task: str, model: str | Path, **options: Any) -> Subject:
     from restore.engine.restorer import Restorer  # torch, which the classical methods do without
 
     restorer = Restorer(task, model, **options)
-    compute = restorer.compute
-    tile = options.get("tile", "auto")
-    how = f"MAXIM {restorer.card.variant}, {compute.device} {compute.precision}, tile {tile}"
-    return Subject(restorer.card.name, how, restorer)
+    return Subject(restorer.card.name, how_restored(restorer), restorer)
+
+
+def how_restored(restorer: Restorer) -> str:
+    """Return the network, where it runs, and all options that change its results, in one line."""
+    from restore.engine.tile_options import UNLIMITED
+    from restore.networks import architecture_of
+
+    card, compute, tiles = restorer.card, restorer.compute, restorer.tiles
+    parts = [
+        f"{architecture_of(card.network).title} {card.variant}",
+        f"{compute.device} {compute.precision}",
+    ]
+    if tiles.reduce_to:
+        parts.append(f"reduced to {tiles.reduce_to} pixels")
+    if tiles.whole_up_to >= UNLIMITED:
+        parts.append("whole")
+    else:
+        parts.append(f"tiles of {tiles.size} with {tiles.overlap} shared")
+        if tiles.whole_up_to:
+            parts.append(f"whole up to {tiles.whole_up_to / 1e6:.3g} megapixels")
+    if tiles.window:
+        parts.append(f"windows of {tiles.window}")
+    if restorer.strength != 1:
+        parts.append(f"strength {restorer.strength:g}")
+    if restorer.ensemble:
+        parts.append("ensemble")
+    return ", ".join(parts)
 
 
 def _on_uint8(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from models import save_model
 
+from restore.checkpoints.card import TilePolicy
 from restore.errors import ModelNotFoundError, UsageError
 from restore.evaluate import subjects
 from restore.heads import HEADS
@@ -22,13 +23,27 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_model_comes_first_and_says_how_it_ran(tmp_path: Path) -> None:
     model = save_model(tmp_path, identity=True)
     (alone,) = subjects.choose("denoise", model, device="cpu", precision="float32", tile="64")
-    assert (alone.name, alone.how) == ("tiny", "MAXIM custom, cpu float32, tile 64")
+    cut = "tiles of 64 with 64 shared"
+    assert (alone.name, alone.how) == ("tiny", f"MAXIM custom, cpu float32, {cut}")
     everyone = subjects.choose("denoise", model, methods=True, input_itself=True, device="cpu")
     assert [s.name for s in everyone] == ["tiny", *HEADS["denoise"].rivals, "input"]
     image = np.random.default_rng(0).uniform(-0.1, 1.1, (20, 30, 3)).astype(np.float32)
     rounded = np.rint(np.clip(image, 0, 1) * 255)
     np.testing.assert_array_equal(everyone[-1].restore(image), rounded)
     assert all(s.restore(image).shape == image.shape for s in everyone)
+
+
+def test_options_that_change_results_are_stated(tmp_path: Path) -> None:
+    model = save_model(tmp_path, tile=TilePolicy(96, 16, 96 * 96, reduce_to=64))
+
+    def how(**options: object) -> str:
+        given = {"device": "cpu", "precision": "float32", "strength": 1.0} | options
+        return subjects.model_subject("denoise", model, **given).how
+
+    cut = "tiles of 96 with 16 shared, whole up to 0.00922 megapixels"
+    assert how().endswith(f"float32, reduced to 64 pixels, {cut}")
+    assert how(reduce="off", strength=0.5).endswith("float32, whole, strength 0.5")
+    assert how(tile="off", ensemble=True).endswith("float32, whole, ensemble")
 
 
 @pytest.mark.parametrize("task", HEADS)
