@@ -13,7 +13,7 @@ Severity = Annotated[
     float,
     typer.Option(min=0, max=1, help="0 is none, 1 is the worst that heads are trained against."),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="What fixes everything random.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything random.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from restore.compare.views import View
 from restore.errors import ImageError, UsageError
-from restore.files import atomic_path
+from restore.files import atomic_path, check_target
 from restore.media.screen import JPEG_QUALITY, LOSSLESS_UP_TO
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -38,11 +38,8 @@ def write_page(path: Path, title: str, views: Sequence[View], overwrite: bool = 
 
 
 def check_page(path: Path, overwrite: bool = False) -> None:
-    """Raise `ImageError` for a page that cannot be written: it exists, or its folder does not."""
-    if path.exists() and not overwrite:
-        raise ImageError(f"{path}: exists already; overwrite=True replaces it")
-    if not path.absolute().parent.is_dir():
-        raise ImageError(f"{path}: there is no folder {path.parent}")
+    """Raise `ImageError` for a page that cannot be written."""
+    check_target(path, overwrite, ImageError)
 
 
 def write_text(path: Path, content: str) -> None:

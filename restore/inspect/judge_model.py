@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from restore.checkpoints.store import shipped_folder
 from restore.errors import CheckpointError
 from restore.files import sha256_of
 from restore.networks.judge.config import FAULTS, JudgeConfig
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from restore.networks.judge.network import JudgeNetwork
 
 NAME = "judge-small"
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,8 @@ def _pair(values: Any) -> tuple[float, float]:
 
 
 def path_of_weights() -> Path:
-    """Return the weights inside the package or, in a source checkout, in ``weights`` next to it."""
-    inside = _PACKAGE / "weights"
-    folder = inside if inside.is_dir() else _PACKAGE.parent / "weights"
-    return folder / "judge" / f"{NAME}.safetensors"
+    """Return the shipped weights."""
+    return shipped_folder() / "judge" / f"{NAME}.safetensors"
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What a picture has too much of, how much, and where: the judgement of the shipped network."""
+"""Faults of an image, their severity and their places, as judged by the shipped network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judgement means: a line on each fault, and the head that helps most."""
+"""Findings of a judgement in words, and the head that helps most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a picture the estimators look at, so that large ones take no longer."""
+"""The part of an image that estimators look at, so that large images take no longer."""
 
 from __future__ import annotations
 

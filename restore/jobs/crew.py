@@ -87,8 +87,8 @@ class Hand:
 
 
 class Crew:
-    """All workers of a run. ``on_loss`` is called with each one that has died or been dismissed, and
-    the reason."""
+    """All workers of a run. ``on_loss`` is called with each one that has died or been dismissed,
+    and the reason."""
 
     def __init__(self, pool: Pool, work: FolderWork, calls: FolderCallbacks):
         self.pool, self.work, self.calls = pool, work, calls

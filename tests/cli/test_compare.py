@@ -51,7 +51,7 @@ def test_wrong_usage_is_one_line(photo: Path, tmp_path: Path) -> None:
     assert "--strengths much: give numbers, such as 0.5,1" in line
     html.write_text("mine")
     line = one_error_line(restore("compare", photo, photo, "--html", html))
-    assert "exists already; --overwrite replaces it" in line
+    assert "exists already; give --overwrite to replace it" in line
     small = saved(tmp_path / "small.png", np.zeros((8, 8, 3), np.uint8))
     other = tmp_path / "other.html"
     line = one_error_line(restore("compare", photo, small, "--html", other), code=2)
@@ -73,4 +73,4 @@ def test_a_folder_run_writes_a_report(photo: Path, tmp_path: Path) -> None:
     line = one_error_line(restore("denoise", photo, out / "x.png", "--report", page), code=2)
     assert "--report is for folders" in line
     line = one_error_line(restore("denoise", tmp_path / "photos", out, "--report", page, *words))
-    assert "exists already; --overwrite replaces it" in line
+    assert "exists already; give --overwrite to replace it" in line

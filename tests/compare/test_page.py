@@ -91,10 +91,10 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         write_page(target, "x", [view])
     with pytest.raises(UsageError, match=r"different sizes .* in 56x40, small 56x20"):
         write_page(target, "x", [view, View("small", smooth()[:20])])
-    with pytest.raises(ImageError, match="no folder"):
+    with pytest.raises(ImageError, match="absent does not exist"):
         write_page(tmp_path / "absent" / "look.html", "x", [view, view])
     target.write_text("mine")
-    with pytest.raises(ImageError, match="exists already; overwrite=True replaces it"):
+    with pytest.raises(ImageError, match="exists already; give overwrite=True to replace it"):
         write_page(target, "x", [view, view])
     assert target.read_text() == "mine"
     write_page(target, "x", [view, view], overwrite=True)
