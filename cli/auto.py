@@ -92,7 +92,6 @@ def _one(
     reporter: Reporter,
 ) -> None:
     from restore.jobs.auto_job import auto_picture, plan_picture, refuse_moving
-    from restore.media.io_options import IoOptions
 
     refuse_moving(source, target)
     if target == PIPE and not dry_run:
@@ -104,8 +103,9 @@ def _one(
     with reporter.progress(f"auto {source.name}") as progress:
         outcome = auto_picture(
             *(picture, source, target, restorer),
-            copies=chosen == IoOptions(),
+            copies=chosen.keeps_encoding,
             save=save,
+            copy=standard_streams.copier(source, target) if PIPE in (source, target) else None,
             progress=progress,
             notify=None if reporter.quiet else reporter.note,
         )

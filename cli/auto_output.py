@@ -17,7 +17,7 @@ def print_plan(plan: "AutoPlan", source: Path, reporter: Reporter) -> None:
 
     lines = [f"{source}: would apply {step}" for step in plan.steps]
     reporter.result(
-        "\n".join(lines or [f"{source}: nothing to restore; would be copied as it is"]),
+        "\n".join(lines or [f"{source}: nothing to restore"]),
         input=str(source),
         steps=[as_values(step) for step in plan.steps],
         judgement=asdict(plan.judgement),
@@ -35,7 +35,7 @@ def print_outcome(outcome: "AutoOutcome", reporter: Reporter) -> None:
         how += f"{outcome.seconds:.1f} s"
     else:
         why = "no step helped" if outcome.steps else "nothing to restore"
-        how = f"{why}; copied as it is"
+        how = f"{why}; {'copied as it is' if outcome.copied else 'encoded again'}"
     lines = [*map(str, outcome.steps), f"{outcome.source} -> {outcome.target} ({how})"]
     reporter.result(
         "\n".join(lines),
@@ -43,6 +43,7 @@ def print_outcome(outcome: "AutoOutcome", reporter: Reporter) -> None:
         output=str(outcome.target),
         status=outcome.status,
         heads=heads,
+        copied=outcome.copied,
         steps=[as_values(step) for step in outcome.steps],
         judgement=None if outcome.judgement is None else asdict(outcome.judgement),
         device=outcome.device,

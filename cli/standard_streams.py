@@ -2,7 +2,8 @@
 
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,35 @@ def refuse_clips(paths: Iterable[Path]) -> None:
 
 def read(options: "IoOptions") -> "Picture":
     """Read the picture on standard input. Raises `ImageError`."""
+    return options.read("standard input", io.BytesIO(content()))
+
+
+@cache
+def content() -> bytes:
+    """Return all of standard input. Raises `ImageError` if it is empty."""
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; send a picture into it")
-    content = sys.stdin.buffer.read()
-    if not content:
+    found = sys.stdin.buffer.read()
+    if not found:
         raise ImageError("standard input: is empty")
-    return options.read("standard input", io.BytesIO(content))
+    return found
+
+
+def copier(source: Path, target: Path) -> "Callable[[Picture], bool]":
+    """Return a function that copies the input to the output, one of them a pipe, as `image.copy`
+    does."""
+    from restore.media import image as media
+
+    def copy(picture: "Picture") -> bool:
+        if source != PIPE and not source.is_file():  # a named pipe has been read
+            return False
+        given = content() if source == PIPE else source.read_bytes()
+        if target != PIPE:
+            return media.copy(picture, given, target)
+        _send(given)  # standard output has the input's format
+        return True
+
+    return copy
 
 
 def silent(reporter: Reporter) -> Reporter:
@@ -68,6 +92,9 @@ def write(picture: "Picture", name: Path) -> None:
     """Write a picture to standard output, all of it or nothing, in the format of ``name``."""
     from restore.media import image as media
 
-    content = media.encoded(picture, name)
-    sys.stdout.buffer.write(content)
+    _send(media.encoded(picture, name))
+
+
+def _send(given: bytes) -> None:
+    sys.stdout.buffer.write(given)
     sys.stdout.buffer.flush()

@@ -93,7 +93,7 @@ def _work(auto: AutoRestorer, chosen: IoOptions, notify: Notify | None) -> Movin
         if is_moving_source(source):
             return Outcome(source, target, SKIPPED, NO_PICTURE)
         picture = with_losses(chosen.read(source), source, target, None)
-        copies = chosen == IoOptions()
+        copies = chosen.keeps_encoding
         return auto_picture(picture, source, target, auto, copies=copies, notify=notify, **rest)
 
     return MovingWork(restore, lambda source: {}, takes=lambda source, target: True)

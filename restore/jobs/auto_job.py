@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from restore.inspect import Judgement
 
 Report = Callable[[float, int], None]
-_AS_IT_IS = IoOptions()
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class AutoOutcome(Outcome):
     """Heads that were tried, in order; see `Step.kept`."""
     judgement: Judgement | None = None
     """The judgement of the input; None if it could not be read."""
+    copied: bool = False
+    """Whether the output is the input, byte for byte; otherwise it was encoded."""
 
     @property
     def kept(self) -> tuple[Step, ...]:
@@ -61,7 +62,8 @@ def auto_file(
     notify: Notify | None = None,
     **options: Any,
 ) -> AutoOutcome:
-    """Restore a picture with the heads that it needs; a healthy one is copied byte for byte.
+    """Restore a picture with the heads that it needs; a healthy one is copied byte for byte if the
+    output has its format and no option asks for another encoding.
 
     Args:
         source: a picture. Of an animation, UsageError.
@@ -87,7 +89,7 @@ def auto_file(
     picture = with_losses(chosen.read(source), source, target, notify)
     return auto_picture(
         *(picture, source, target, auto),
-        copies=chosen == _AS_IT_IS,
+        copies=chosen.keeps_encoding,
         progress=progress,
         on_step=on_step,
         notify=notify,
@@ -127,6 +129,7 @@ def auto_picture(
     *,
     copies: bool = True,
     save: Callable[[Picture], object] | None = None,
+    copy: Callable[[Picture], bool] | None = None,
     mark: str = "",
     ready: Callable[[Path], object] = lambda temporary: None,
     progress: Report | None = None,
@@ -136,8 +139,9 @@ def auto_picture(
     """Restore a picture that was read from ``source``, and write it.
 
     Args:
-        copies: whether a healthy picture is copied as a file; otherwise it is encoded.
+        copies: whether a healthy picture is copied; otherwise it is encoded.
         save: writes the result; by default to ``target``.
+        copy: copies the input as `image.copy` does, which is the default.
         mark, ready: as for `image.write`.
         progress, on_step, notify: as for `auto_file`.
 
@@ -161,10 +165,14 @@ def auto_picture(
 
     restored = picture.through(better)
     write = save or partial(media.write, path=target, mark=mark, ready=ready)
+
+    def copy_file(picture: Picture) -> bool:
+        return source.is_file() and media.copy(picture, source, target, mark, ready)
+
     if found.kept:
         write(_recorded(restored, found, used))
-    elif save is None and copies and source.is_file():
-        media.copy(picture, source, target, mark, ready)
+    elif copies and (copy or copy_file)(picture):
+        found = replace(found, copied=True)
     else:
         write(picture)
     return replace(_described(found, used), seconds=time.perf_counter() - started)

@@ -218,26 +218,31 @@ def write(
 
 def copy(
     picture: Picture,
-    source: str | Path,
-    target: str | Path,
+    source: Path | bytes,
+    target: Path,
     mark: str = "",
     ready: Callable[[Path], object] = lambda temporary: None,
-) -> None:
-    """Write the picture read from ``source`` to ``target``: the same bytes if both suffixes name
-    one format, else encoded again.
+) -> bool:
+    """Store the file that a picture was read from, or its bytes, if ``target`` names its format.
 
     Args:
         mark, ready: as for `atomic_path`.
 
-    Raises `ImageError` if it cannot be written. ``target`` is then unchanged.
+    Returns:
+        False, without doing anything, if ``target`` names another format.
+
+    Raises:
+        ImageError: if it cannot be written. ``target`` is then unchanged.
     """
-    source, target = Path(source), Path(target)
-    format_ = BY_SUFFIX.get(source.suffix.lower())
-    if format_ is None or format_ != BY_SUFFIX.get(target.suffix.lower()):
-        write(picture, target, mark, ready)
-        return
+    format_ = BY_SUFFIX.get(target.suffix.lower())
+    if format_ is None or format_.name != picture.info["format"]:
+        return False
     with placed(target, mark, ready) as temporary, unwritable(target):
-        shutil.copyfile(source, temporary)
+        if isinstance(source, bytes):
+            temporary.write_bytes(source)
+        else:
+            shutil.copyfile(source, temporary)
+    return True
 
 
 @contextmanager

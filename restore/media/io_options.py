@@ -38,6 +38,11 @@ class IoOptions:
         if self.max_pixels is not None and self.max_pixels < 1:
             raise UsageError(f"max pixels is {self.max_pixels}; it must be positive")
 
+    @property
+    def keeps_encoding(self) -> bool:
+        """Whether a picture that is not changed may be stored as the bytes it was read from."""
+        return not self.bit_depth and self.encode_quality is None
+
     def read(
         self,
         path: str | Path,

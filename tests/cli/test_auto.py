@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +77,7 @@ def test_a_dry_run_writes_nothing(monkeypatch: pytest.MonkeyPatch, source: Path)
     assert [step["head"] for step in values["steps"]] == ["denoise", "deblur"]
     assert values["steps"][0]["quality_after"] is None
     healthy = run(source, out, "--dry-run").stdout
-    assert healthy == f"{source}: nothing to restore; would be copied as it is\n"
+    assert healthy == f"{source}: nothing to restore\n"
     assert not out.exists()
 
 
@@ -89,6 +91,20 @@ def test_says_why_a_picture_was_copied(monkeypatch: pytest.MonkeyPatch, source: 
     assert out.read_bytes() == source.read_bytes()
 
 
+def test_says_that_a_healthy_picture_was_encoded_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, source: Path
+) -> None:
+    use(monkeypatch, *[judgement(0.95)] * 3)
+    other, deep = source.with_name("out.bmp"), source.with_name("deep.png")
+    assert run(source, other, *CPU).stdout.endswith("(nothing to restore; encoded again)\n")
+    words = (source, deep, *CPU, "--bit-depth", "16")
+    assert json.loads(run(*words, "--json").stdout)["copied"] is False
+    same = source.with_name("same.png")
+    words = (source, same, *CPU, "--stamp", "--max-pixels", "100000")
+    assert json.loads(run(*words, "--json").stdout)["copied"] is True
+    assert same.read_bytes() == source.read_bytes()
+
+
 def test_a_folder_prints_every_picture_and_the_count(
     monkeypatch: pytest.MonkeyPatch, source: Path
 ) -> None:
@@ -100,7 +116,7 @@ def test_a_folder_prints_every_picture_and_the_count(
     saved(folder / "b.png", smooth())
     planned = run(folder, out, "--dry-run").stdout.splitlines()
     assert planned[0].startswith(f"{folder / 'a.png'}: would apply denoise (denoise-s1, ")
-    assert planned[-1] == f"{folder / 'b.png'}: nothing to restore; would be copied as it is"
+    assert planned[-1] == f"{folder / 'b.png'}: nothing to restore"
     assert not out.exists()
     lines = run(folder, out, *CPU).stdout.splitlines()
     assert lines[2].startswith(f"{folder / 'a.png'} -> {out / 'a.png'} (denoise; cpu float32, ")
@@ -151,3 +167,12 @@ def test_the_shipped_judge_sees_noise_go(tmp_path: Path) -> None:
             return float(np.square(np.asarray(file, float) - np.asarray(clean, float)).mean())
 
     assert error(out) < error(NOISY) / 3
+
+
+def test_a_clean_picture_goes_through_pipes_byte_for_byte(tmp_path: Path) -> None:
+    content, out = CLEAN.read_bytes(), tmp_path / "out.png"
+    command = [sys.executable, "-m", "restore.cli", "auto", "-"]
+    piped = subprocess.run([*command, "-"], input=content, capture_output=True, check=True)
+    assert piped.stdout == content
+    subprocess.run([*command, out], input=content, capture_output=True, check=True)
+    assert out.read_bytes() == content
