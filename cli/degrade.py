@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from restore.cli.console import Reporter
+
 app = typer.Typer(help="Degrade a picture, to try a head on it.", no_args_is_help=True)
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A clean picture.")]
@@ -33,6 +35,10 @@ def _root(
     if context.invoked_subcommand is not None:
         if contact_sheet or picture:
             raise typer.BadParameter("--contact-sheet draws all kinds; name none")
+        for name in ("seed", "overwrite"):
+            given = context.get_parameter_source(name)
+            if given is not None and given.name != "DEFAULT":
+                raise typer.BadParameter(f"give --{name} after {context.invoked_subcommand}")
         return
     if contact_sheet is None or picture is None:
         raise typer.BadParameter("name a kind, or give --contact-sheet OUT and --picture IN")
@@ -83,13 +89,13 @@ _command("lowlight", "Take most of the light away.")
 def _degrade(
     kind: str, source: Path, target: Path, severity: float, seed: int, overwrite: bool
 ) -> None:
+    from restore.jobs.picture_job import with_losses
     from restore.media import image as media
 
     media.check_target(target, overwrite)
-    picture = media.read(source).in_8_bits()
-    media.check_fits(picture, target)
+    picture = with_losses(media.read(source), source, target, Reporter().note)
     from restore.degrade.examples import degrade
 
-    degraded = degrade(kind, picture.pixels, severity, seed)
-    media.write(picture.with_pixels(degraded), target)
+    degraded = picture.through(lambda pixels: degrade(kind, pixels, severity, seed))
+    media.write(degraded, target)
     typer.echo(f"{source} -> {target} ({kind}, severity {severity:g}, seed {seed})")

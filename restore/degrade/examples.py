@@ -28,7 +28,8 @@ KINDS: Mapping[str, Callable[[Tensor, float, Generator], Tensor]] = {
 
 
 def degrade(kind: str, image: np.ndarray, severity: float, seed: int) -> np.ndarray:
-    """Degrade a uint8 image, H x W x 3 or H x W; returns the same shape and dtype.
+    """Degrade an image, H x W x 3 or H x W, uint8, uint16 or float32 in [0, 1]; returns the same
+    shape and dtype.
 
     ``kind`` is a key of `KINDS`. ``severity`` in [0, 1] goes from none to the worst that the heads
     are trained on. The same seed gives the same image on the same machine.
@@ -36,9 +37,10 @@ def degrade(kind: str, image: np.ndarray, severity: float, seed: int) -> np.ndar
     if severity == 0:
         return image
     generator = torch.Generator().manual_seed(seed)
-    clean = torch.from_numpy(rgb(image).copy()).permute(2, 0, 1)[None].float() / 255
-    degraded = KINDS[kind](clean, severity, generator)
-    rounded = (degraded.clamp(0, 1) * 255).round().to(torch.uint8)
-    result = rounded[0].permute(1, 2, 0).numpy()
+    white = 1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max
+    clean = torch.from_numpy(rgb(image).astype(np.float32)).permute(2, 0, 1)[None] / white
+    degraded = KINDS[kind](clean, severity, generator).clamp(0, 1) * white
+    result = degraded[0].permute(1, 2, 0).numpy()
+    result = (np.rint(result) if white > 1 else result).astype(image.dtype)
     # Grey images stay grey. Green alone has the noise and the light of a grey image.
     return np.ascontiguousarray(result[..., 1] if image.ndim == 2 else result)

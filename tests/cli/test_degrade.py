@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from command import one_error_line, restore
 from pictures import ICC, saved, smooth
 from PIL import Image
@@ -48,6 +49,8 @@ def test_a_contact_sheet_is_drawn(photo: Path) -> None:
         ("--contact-sheet", "sheet.png"),
         ("--picture", "photo.png"),
         ("--contact-sheet", "sheet.png", "--picture", "photo.png", "rain", "a.png", "b.png"),
+        ("--seed", "5", "rain", "a.png", "b.png"),
+        ("--overwrite", "rain", "a.png", "b.png"),
     ],
 )
 def test_wrong_usage_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
@@ -62,3 +65,14 @@ def test_names_files_that_cannot_be_read_or_written(photo: Path) -> None:
         restore("degrade", "haze", photo.with_name("no.png"), "x.png")
     )
     assert "exists" in one_error_line(restore("degrade", "haze", photo, photo))
+
+
+def test_depth_stays_and_what_is_lost_is_said(tmp_path: Path) -> None:
+    pages = np.stack([smooth(48, 64).astype(np.uint16) * 257] * 2)
+    tifffile.imwrite(tmp_path / "in.tif", pages, photometric="rgb")
+    outcome = restore("degrade", "haze", tmp_path / "in.tif", tmp_path / "out.tif")
+    assert outcome.code == 0
+    assert "in.tif: holds 2 pictures; only the first is read" in outcome.stderr
+    degraded = tifffile.imread(tmp_path / "out.tif")
+    assert (degraded.dtype, degraded.shape) == (np.uint16, (48, 64, 3))
+    assert (degraded % 257).any()

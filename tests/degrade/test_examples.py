@@ -23,6 +23,17 @@ def test_a_seed_fixes_the_picture(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_every_depth_is_degraded_alike(kind: str) -> None:
+    clean = smooth(40, 52)
+    eight = degrade(kind, clean, 0.6, 3)
+    deep = degrade(kind, clean.astype(np.uint16) * 257, 0.6, 3)
+    real = degrade(kind, clean.astype(np.float32) / 255, 0.6, 3)
+    assert (deep.dtype, real.dtype) == (np.uint16, np.float32)
+    assert np.abs(deep / 257 - eight).max() <= 0.5 + 1e-3
+    assert np.abs(real * 255 - eight).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_zero_is_the_picture_itself_and_more_is_worse(kind: str) -> None:
     clean = smooth(96, 96)
     errors = [
