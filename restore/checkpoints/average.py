@@ -20,7 +20,8 @@ def average(
 ) -> Card:
     """Write the model ``(1 - share) * first + share * second`` and return its card.
 
-    The card is that of ``second`` without figures, and its source names both. Raises `UsageError`
+    The card is that of ``second`` without figures. Its source, licence and training data are those
+    of both, its precisions those that both have. Raises `UsageError`
     for a share outside [0, 1], and `CheckpointError` for models of different networks or heads, and
     where the file cannot be written.
     """
@@ -42,5 +43,13 @@ def average(
         "share_of_second": share,
     }
     source = {**second.card.source, "averaged": origin}
-    card = replace(second.card, name=target.stem, figures=(), source=source)
+    card = replace(
+        second.card,
+        name=target.stem,
+        figures=(),
+        source=source,
+        licence=" and ".join(dict.fromkeys(card.licence for card in cards)),
+        precisions=tuple(p for p in cards[1].precisions if p in cards[0].precisions),
+        training_data=tuple(dict.fromkeys(one for card in cards for one in card.training_data)),
+    )
     return weights.save(network, card, target)

@@ -8,6 +8,7 @@ from models import save_model
 
 from restore.checkpoints import store, weights
 from restore.checkpoints.average import average
+from restore.checkpoints.card import TrainingSet
 from restore.errors import CheckpointError, UsageError
 
 
@@ -34,6 +35,23 @@ def test_weights_lie_between_those_of_the_models(
     assert card.figures == ()
     assert card.source["averaged"]["share_of_second"] == 0.25
     assert [text.split()[0] for text in card.source["averaged"]["models"]] == ["first", "second"]
+
+
+def test_what_holds_for_one_model_holds_for_the_average(tmp_path: Path) -> None:
+    photos, pairs = TrainingSet("photographs", "CC0"), TrainingSet("pairs", "research use")
+    facts = {
+        "first": {"licence": "CC-BY-NC-4.0", "training_data": (photos, pairs)},
+        "second": {
+            "licence": "Apache-2.0",
+            "training_data": (photos,),
+            "precisions": ("float32", "bfloat16"),
+        },
+    }
+    models = (store.locate(save_model(tmp_path, name=n, **rest)) for n, rest in facts.items())
+    card = average(*models, tmp_path / "third.safetensors")
+    assert card.licence == "CC-BY-NC-4.0 and Apache-2.0"
+    assert card.precisions == ("float32",)
+    assert card.training_data == (photos, pairs)
 
 
 def test_refuses_shares_beyond_one_and_models_that_differ(
