@@ -12,6 +12,9 @@ from pathlib import Path
 from restore.errors import ImageError
 from restore.jobs.routing import is_glob
 
+RECURSIVE = "**"
+"""Part of a pattern that stands for any number of folders."""
+
 
 @dataclass(frozen=True)
 class ListedFile:
@@ -67,12 +70,24 @@ def _of_folder(folder: str, place: str, recursive: bool, skip: Path) -> Iterator
 def _of_pattern(source: Path, skip: Path) -> Iterator[ListedFile]:
     base = fixed_part(source)
     within = skip not in (base.resolve(), *base.resolve().parents)
-    for name in glob.iglob(str(source), recursive=True):
-        path = Path(name)
+    for path in _matches(source, base):
         if within and skip in path.resolve().parents:
             continue
         below = str(path.relative_to(base))
         yield ListedFile(str(path), below, path.is_file(), path.is_symlink())
+
+
+def _matches(pattern: Path, base: Path) -> Iterator[Path]:
+    if RECURSIVE not in pattern.parts:
+        yield from map(Path, glob.iglob(str(pattern)))
+        return
+    # Unlike glob, pathlib enters no links to folders, which may lead back to a folder above.
+    rest = pattern.relative_to(base)
+    takes_hidden = any(part.startswith(".") for part in rest.parts)
+    for path in base.glob(str(rest / "*" if rest.name == RECURSIVE else rest)):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
+        if takes_hidden or not is_hidden:
+            yield path
 
 
 def fixed_part(pattern: Path) -> Path:

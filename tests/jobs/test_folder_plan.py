@@ -11,6 +11,7 @@ import pytest
 from restore.errors import ImageError, UsageError
 from restore.jobs import folder_plan
 from restore.jobs.folder_plan import Job, Naming
+from restore.jobs.listing import files_in
 from restore.jobs.routing import is_folder_run
 
 TREE = (
@@ -256,3 +257,23 @@ def test_some_jobs_are_evenly_spread(tmp_path: Path) -> None:
     found = folder_plan.plan([tmp_path], tmp_path / "out")
     assert [job.source.stem for job in found.some(3)] == ["0", "4", "8"]
     assert len(found.some(100)) == len(found) == 10
+
+
+def test_patterns_of_any_depth_enter_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link to a folder above would hold all of it again, forty levels deep."""
+    (tmp_path / "lp" / "sub" / ".cache").mkdir(parents=True)
+    (tmp_path / "lp" / "loop").symlink_to(".")
+    for name in ("1.jpg", "sub/2.jpg", "sub/.cache/3.jpg", "sub/.4.jpg"):
+        (tmp_path / "lp" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    for base in (Path("lp"), tmp_path / "lp"):
+        for pattern in ("**/*.jpg", "**"):
+            found = files_in([base / pattern], tmp_path / "out", recursive=False)
+            places = sorted(file.place for file in found if file.is_regular)
+            assert places == ["1.jpg", "sub/2.jpg"], pattern
+    found = files_in([Path("lp/sub/**/.*/*.jpg")], tmp_path / "out", recursive=False)
+    assert [file.place for file in found] == [".cache/3.jpg"]
+    found = files_in([Path("lp/loop/*.jpg")], tmp_path / "out", recursive=False)
+    assert [file.path for file in found] == ["lp/loop/1.jpg"]
