@@ -62,9 +62,11 @@ def compare(
     reporter = Reporter(json, quiet)
     picture = media.read(source)
     truth = None if reference is None else media.read(reference)
-    views = [view_of(picture, source.name, truth, crop)]
+    one_name = restored is not None and restored.name == source.name
+    views = [view_of(picture, str(source) if one_name else source.name, truth, crop)]
     if restored is not None:
-        views.append(view_of(media.read(restored), restored.name, truth, crop))
+        label = str(restored) if one_name else restored.name
+        views.append(view_of(media.read(restored), label, truth, crop))
     options: dict[str, Any] = {"device": device, "max_memory": max_memory}
     with reporter.progress("Restoring") as report:
         views += restored_views(picture, chosen, truth, crop, report, quality=quality, **options)

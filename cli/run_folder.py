@@ -28,7 +28,7 @@ def run(request: Request) -> None:
     if request.report is not None:
         from restore.compare.page import check_page
 
-        check_page(request.report, request.overwrite)
+        check_page(request.report, request.overwrite, request.target)
     options = {**request.folders, **vars(request.pictures), **vars(request.clips)}
     with (
         deferred(second=end_at_once) as signalled,

@@ -54,12 +54,14 @@ def write_report(
     progress: Progress = lambda done, total: None,
 ) -> tuple[ReportedFile, ...]:
     """Write the page and return its entries in order. Reads the pictures of the run again, one at a
-    time. Raises `ImageError` for a page that cannot be written (`check_page`)."""
+    time. A file that was restored again, as it arrived in parts, has its last outcome. Raises
+    `ImageError` for a page that cannot be written (`check_page`)."""
     check_page(path, overwrite)
+    last = {(outcome.source, outcome.target): outcome for outcome in outcomes}
     found = []
-    for number, outcome in enumerate(outcomes, start=1):
+    for number, outcome in enumerate(last.values(), start=1):
         found.append(entry(outcome, head))
-        progress(number, len(outcomes))
+        progress(number, len(last))
     entries = tuple(sorted(found, key=lambda one: one.rank))
     write_text(path, report(head, entries))
     return entries

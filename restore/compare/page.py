@@ -18,6 +18,7 @@ from restore.errors import ImageError, UsageError
 from restore.files import atomic_path, check_target
 from restore.media.screen import JPEG_QUALITY, LOSSLESS_UP_TO
 
+_ENDINGS = (".html", ".htm")
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
@@ -37,9 +38,13 @@ def write_page(path: Path, title: str, views: Sequence[View], overwrite: bool = 
     write_text(path, page(title, views))
 
 
-def check_page(path: Path, overwrite: bool = False) -> None:
-    """Raise `ImageError` for a page that cannot be written."""
-    check_target(path, overwrite, ImageError)
+def check_page(path: Path, overwrite: bool = False, folder: Path | None = None) -> None:
+    """Raise `ImageError` for a page that cannot be written, or that is named as something else,
+    such as an input. ``folder`` will be made before the page, if it does not exist."""
+    if path.suffix.lower() not in _ENDINGS:
+        raise ImageError(f"{path}: is no name of a page; use one that ends in .html")
+    if folder is None or folder.exists() or path.absolute().parent != folder.absolute():
+        check_target(path, overwrite, ImageError)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -38,6 +38,11 @@ def test_a_file_is_compared_without_a_model(photo: Path, tmp_path: Path) -> None
     outcome = restore("compare", photo, done, "--html", tmp_path / "look.html")
     assert outcome.code == 0
     assert outcome.stdout == f"{tmp_path / 'look.html'}: 2 pictures\n"
+    (tmp_path / "out").mkdir()
+    same = saved(tmp_path / "out" / photo.name, smooth())
+    outcome = restore("compare", photo, same, "--html", tmp_path / "same.html", "--json")
+    labels = [view["label"] for view in json.loads(outcome.stdout)["views"]]
+    assert labels == [str(photo), str(same)]
 
 
 def test_wrong_usage_is_one_line(photo: Path, tmp_path: Path) -> None:
@@ -49,6 +54,8 @@ def test_wrong_usage_is_one_line(photo: Path, tmp_path: Path) -> None:
     bad = ("--heads", "denoise", "--strengths", "much")
     line = one_error_line(restore("compare", photo, *bad, "--html", html), code=2)
     assert "--strengths much: give numbers, such as 0.5,1" in line
+    line = one_error_line(restore("compare", photo, photo, "--html", photo, "--overwrite"))
+    assert "use one that ends in .html" in line  # and the photo is still there
     html.write_text("mine")
     line = one_error_line(restore("compare", photo, photo, "--html", html))
     assert "exists already; give --overwrite to replace it" in line
@@ -64,8 +71,8 @@ def test_a_folder_run_writes_a_report(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     saved(tmp_path / "photos" / "a.png", smooth())
     (tmp_path / "photos" / "b.png").write_bytes(b"no picture")
-    page, words = tmp_path / "report.html", ("--model", model, "--device", "cpu")
-    out = tmp_path / "out"
+    out, words = tmp_path / "out", ("--model", model, "--device", "cpu")
+    page = out / "report.html"  # in a folder that the run makes
     outcome = restore("denoise", tmp_path / "photos", out, "--report", page, *words)
     assert outcome.code == 1
     assert f"note: {page}: 2 files: 1 failed, 0 to look at" in outcome.stderr

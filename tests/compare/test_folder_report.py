@@ -48,6 +48,13 @@ def test_failures_and_suspicious_pictures_come_first(tmp_path: Path) -> None:
     assert not re.search(r"https?://|<script", text)
 
 
+def test_a_file_that_arrived_in_parts_counts_as_it_ended(tmp_path: Path) -> None:
+    photo, target = saved(tmp_path / "in.png", smooth()), saved(tmp_path / "out.png", smooth())
+    torn = outcome(photo, target, status=FAILED, reason="is cut off")
+    (found,) = write_report(tmp_path / "report.html", "denoise", [torn, outcome(photo, target)])
+    assert found.outcome.status == DONE
+
+
 def test_pictures_that_cannot_be_read_again_are_listed(tmp_path: Path) -> None:
     lost = outcome(tmp_path / "gone.png", tmp_path / "out.png", status=SKIPPED, reason="exists")
     (found,) = write_report(tmp_path / "report.html", "denoise", [lost])
@@ -59,7 +66,10 @@ def test_thumbnails_are_few_and_small(tmp_path: Path, monkeypatch: pytest.Monkey
     assert folder_report.thumbnail(smooth(20, 30)).shape == (20, 30, 3)
     monkeypatch.setattr(folder_report, "MOST_SHOWN", 1)
     photo = saved(tmp_path / "a.png", smooth())
-    write_report(tmp_path / "report.html", "denoise", [outcome(photo, photo)] * 3)
+    outcomes = [outcome(photo, tmp_path / f"{number}.png") for number in range(3)]
+    for made in outcomes:
+        saved(made.target, smooth())
+    write_report(tmp_path / "report.html", "denoise", outcomes)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text.count("<img ") == 2
     assert text.count("<article") == 3
