@@ -89,6 +89,10 @@ def restore_folder(
     chosen = IoOptions(**_taken(IoOptions, options))
     moving = ClipOptions(**_taken(ClipOptions, options))
     sources = [*map(Path, [source] if isinstance(source, str | os.PathLike) else source)]
+    if not sources:
+        raise UsageError("there are no inputs")
+    if how.skip_existing and overwrite:
+        raise UsageError("skip_existing=True keeps what overwrite=True replaces; give one of them")
     rest = key_options(head, options)
     given = (progress, on_outcome, on_frames, on_tiles, on_all_frames, notify, should_stop)
     calls = FolderCallbacks.of(*given)
@@ -212,7 +216,8 @@ class _FolderRun:
     def _refuse_useless(self, jobs: JobTable) -> None:
         """Raise `UsageError` for options of clips that no input has a use for."""
         self.moving.check()
-        self.moving.refuse("fps", "allow_gaps", what="for numbered pictures; use restore_clip")
+        what = "for numbered pictures, whose name is a pattern such as frames/%05d.png"
+        self.moving.refuse("fps", "allow_gaps", what=what)
         names = [n for n in vars(self.moving) if n != "resume"]
         if self.how.watch or any(is_moving(job.source, job.target) for job in self._asked(jobs)):
             return

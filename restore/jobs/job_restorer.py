@@ -41,17 +41,24 @@ def open_restorer(
 
     Raises `UsageError` for an unknown option, and as `Restorer` does.
     """
-    from inspect import signature
-
     from restore.engine.restorer import Restorer
 
     if not isinstance(head, str):
         return head
+    check_known(options)
+    return Restorer(head, workers=workers * processes, **options)
+
+
+def check_known(options: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for an option that `Restorer` does not have."""
+    from inspect import signature
+
+    from restore.engine.restorer import Restorer
+
     known = [name for name in signature(Restorer).parameters if name not in ("task", "workers")]
     for name in options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}{did_you_mean(name, known)}")
-    return Restorer(head, workers=workers * processes, **options)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import UsageError
+from restore.jobs.job_restorer import check_known
 
 if TYPE_CHECKING:
     from restore.engine.restorer import Restorer
@@ -30,6 +31,7 @@ def key_options(head: Head, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     if isinstance(head, str):
         return dict(options)
+    check_known(options)
     if options:
         raise UsageError(f"{next(iter(options))} is an option of the Restorer that is given")
     return {

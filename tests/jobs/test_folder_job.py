@@ -186,10 +186,13 @@ def test_rejects_options_that_have_no_effect(restorer: restore.Restorer, mixed: 
     out = mixed.with_name("out")
     for source, options, complaint in (
         (mixed / "a.jfif", {"crf": 20}, "crf is for clips; .* holds none"),
-        (mixed, {"fps": 25}, "fps is for numbered pictures; use restore_clip"),
+        (mixed, {"fps": 25}, "fps is for numbered pictures, whose name is a pattern such as"),
         (mixed, {"bit_depth": "12"}, "bit depth is '12'"),
         (mixed, {"format": "doc"}, "format is 'doc'"),
         (mixed, {"strength": 0.5}, "strength is an option of the Restorer"),
+        (mixed, {"strenght": 0.5}, "there is no option 'strenght'; did you mean"),
+        (mixed, {"skip_existing": True, "overwrite": True}, "give one of them"),
+        ([], {}, "there are no inputs"),
     ):
         with pytest.raises(UsageError, match=complaint):
             restore.restore_folder(source, out, restorer, **options)

@@ -194,7 +194,7 @@ def test_a_wide_picture_is_no_bomb(tmp_path: Path) -> None:
     ("name", "what"),
     [
         ("out.sgi", "unknown output format '.sgi'; use one of .avif, .bmp"),
-        ("out", "unknown output format ''"),
+        ("out", "has no ending that names a format, and is no folder"),
         ("folder.png", "is a folder; name the output file"),
         ("none/out.png", "folder .*none does not exist"),
         ("old.png", "exists already; give overwrite=True to replace it"),

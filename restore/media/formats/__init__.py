@@ -82,6 +82,10 @@ def recognised(head: bytes, suffix: str) -> Format | None:
 def of_target(path: PurePath) -> Format:
     """Return the format to write to a path, by its suffix. Raises `ImageError`."""
     format_ = BY_SUFFIX.get(path.suffix.lower())
+    if not path.suffix:
+        raise ImageError(
+            f"{path}: has no ending that names a format, and is no folder; use one of {known()}"
+        )
     if format_ is None:
         raise ImageError(f"{path}: unknown output format {path.suffix!r}; use one of {known()}")
     if not format_.writable:
