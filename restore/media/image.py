@@ -95,7 +95,7 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
     """Return notes on parts of a picture that the format of ``path`` cannot keep.
 
     Raises `ImageError` if the format is unknown or cannot hold the picture: because of its size,
-    its transparency, or the bit depth requested.
+    its colours, its transparency, or the bit depth requested.
     """
     path = Path(path)
     format_ = formats.of_target(path)
@@ -103,6 +103,9 @@ def check_fits(picture: Picture, path: str | Path) -> tuple[str, ...]:
         raise ImageError(
             f"{path}: {format_.name} cannot hold more than {format_.longest} pixels a side"
         )
+    if path.suffix.lower() in format_.for_grey and picture.pixels.ndim == 3:
+        other = next(s for s in format_.suffixes if s not in format_.for_grey)
+        raise ImageError(f"{path}: holds greyscale alone; use {other}")
     if format_.extra:
         _check_library(path, format_)
     _check_alpha(picture, path, format_)

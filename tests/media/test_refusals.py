@@ -225,6 +225,16 @@ def test_transparency_is_not_lost_in_silence(tmp_path: Path, suffix: str) -> Non
     assert not any(tmp_path.iterdir())
 
 
+def test_colours_are_not_written_under_an_ending_for_grey(tmp_path: Path) -> None:
+    """Many readers go by it."""
+    for refuse in (check_fits, write):
+        with pytest.raises(ImageError, match=r"\A.*out.pgm: holds greyscale alone; use .ppm\Z"):
+            refuse(Picture(smooth(), None, {}), tmp_path / "out.pgm")
+    assert not any(tmp_path.iterdir())
+    write(Picture(smooth()[..., 0], None, {}), tmp_path / "out.pgm")
+    assert (tmp_path / "out.pgm").read_bytes().startswith(b"P5")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
 def test_alpha_that_hides_nothing_may_go(tmp_path: Path, suffix: str) -> None:
     picture = Picture(smooth(), np.full((40, 56), 255, np.uint8), {})

@@ -40,6 +40,7 @@ class Format:
     ``depths``: keys of `DEPTHS`, from shallow to deep.
     ``most_bits``: bits per channel that are stored of 16.
     ``grey``: supports images of one channel.
+    ``for_grey``: endings under which files hold one channel alone.
     ``alpha``: `NO_ALPHA`, `ON_OR_OFF` or `FULL_ALPHA`.
     ``keeps``: keys of `Picture.info` that are written.
     ``longest``: the largest side in pixels.
@@ -65,6 +66,7 @@ class Format:
     depths: tuple[str, ...] = ("8",)
     most_bits: int = 16
     grey: bool = True
+    for_grey: tuple[str, ...] = ()
     alpha: str = FULL_ALPHA
     keeps: tuple[str, ...] = ()
     longest: int | None = None

@@ -105,5 +105,6 @@ PPM = Format(
     encode,
     size=pillow_helpers.sizer(_NAME),
     depths=("8", "16"),
+    for_grey=(".pgm",),
     alpha=NO_ALPHA,
 )
