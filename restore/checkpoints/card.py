@@ -113,6 +113,11 @@ class Card:
             object.__setattr__(self, "paper", architecture_of(self.network).paper)
 
     @property
+    def network_title(self) -> str:
+        """The architecture and its shape, such as "MAXIM S-1"."""
+        return f"{architecture_of(self.network).title} {self.variant}"
+
+    @property
     def tiles(self) -> TilePolicy:
         """The tile policy of the card, or that of the head if the card has no measured one.
 

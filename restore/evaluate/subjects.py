@@ -61,13 +61,9 @@ def model_subject(task: str, model: str | Path, **options: Any) -> Subject:
 def how_restored(restorer: Restorer) -> str:
     """Return the network, where it runs, and all options that change its results, in one line."""
     from restore.engine.tile_options import UNLIMITED
-    from restore.networks import architecture_of
 
-    card, compute, tiles = restorer.card, restorer.compute, restorer.tiles
-    parts = [
-        f"{architecture_of(card.network).title} {card.variant}",
-        f"{compute.device} {compute.precision}",
-    ]
+    compute, tiles = restorer.compute, restorer.tiles
+    parts = [restorer.card.network_title, f"{compute.device} {compute.precision}"]
     if tiles.reduce_to:
         parts.append(f"reduced to {tiles.reduce_to} pixels")
     if tiles.whole_up_to >= UNLIMITED:

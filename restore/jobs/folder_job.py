@@ -89,10 +89,6 @@ def restore_folder(
     chosen = IoOptions(**_taken(IoOptions, options))
     moving = ClipOptions(**_taken(ClipOptions, options))
     sources = [*map(Path, [source] if isinstance(source, str | os.PathLike) else source)]
-    if not sources:
-        raise UsageError("there are no inputs")
-    if how.skip_existing and overwrite:
-        raise UsageError("skip_existing=True keeps what overwrite=True replaces; give one of them")
     rest = key_options(head, options)
     given = (progress, on_outcome, on_frames, on_tiles, on_all_frames, notify, should_stop)
     calls = FolderCallbacks.of(*given)
@@ -133,6 +129,12 @@ class _FolderRun:
     sums: FolderSums
 
     def run(self) -> Outcome:
+        if not self.sources:
+            raise UsageError("there are no inputs")
+        if self.how.skip_existing and self.overwrite:
+            raise UsageError(
+                "skip_existing=True keeps what overwrite=True replaces; give one of them"
+            )
         if any(map(is_remote, (*self.sources, self.target))):
             return self._run_remote()
         _refuse_clip_name(self.sources, self.target)
