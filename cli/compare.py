@@ -62,11 +62,10 @@ def compare(
     reporter = Reporter(json, quiet)
     picture = media.read(source)
     truth = None if reference is None else media.read(reference)
-    one_name = restored is not None and restored.name == source.name
-    views = [view_of(picture, str(source) if one_name else source.name, truth, crop)]
+    labels = _labels(source, restored)
+    views = [view_of(picture, labels[0], truth, crop)]
     if restored is not None:
-        label = str(restored) if one_name else restored.name
-        views.append(view_of(media.read(restored), label, truth, crop))
+        views.append(view_of(media.read(restored), labels[1], truth, crop))
     options: dict[str, Any] = {"device": device, "max_memory": max_memory}
     with reporter.progress("Restoring") as report:
         views += restored_views(picture, chosen, truth, crop, report, quality=quality, **options)
@@ -75,6 +74,13 @@ def compare(
     write_page(html, source.name, views, overwrite)
     told = [{"label": view.label, "psnr": view.psnr} for view in views]
     reporter.result(f"{html}: {len(views)} pictures", output=str(html), views=told)
+
+
+def _labels(source: Path, restored: Path | None) -> list[str]:
+    """Return the names of the files, or their paths where both have one name."""
+    paths = [source] if restored is None else [source, restored]
+    one_name = restored is not None and restored.name == source.name
+    return [str(path) if one_name else path.name for path in paths]
 
 
 def treatments(heads: str, models: str, strengths: str) -> "list[Treatment]":
