@@ -33,8 +33,8 @@ def atomic_path(
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        # Some writers make files that only their owner can read. Last, as nobody may write to the
-        # file afterwards that replaces a read-only one.
+        # Some writers make private files. This comes last: a file that replaces a read-only one
+        # cannot be opened for writing afterwards.
         temporary.chmod(mode)
         ready(temporary)
         os.replace(temporary, path)
