@@ -21,9 +21,10 @@ def average(
     """Write the model ``(1 - share) * first + share * second`` and return its card.
 
     The card is that of ``second`` without figures. Its source, licence and training data are those
-    of both, its precisions those that both have. Raises `UsageError`
-    for a share outside [0, 1], and `CheckpointError` for models of different networks or heads, and
-    where the file cannot be written.
+    of both, its precisions those that both have.
+
+    Raises `UsageError` for a share outside [0, 1], and `CheckpointError` for models of different
+    networks or heads, and where the file cannot be written.
     """
     if not 0 <= share <= 1:
         raise UsageError(f"share is {share!r}; it must be between 0 and 1")

@@ -35,8 +35,8 @@ def parsed(amount: str) -> int:
 
 
 def free(device: DeviceLike) -> int:
-    """Return the free bytes of a device: of a GPU, or of the machine or of the control
-    groups of this process."""
+    """Return the free bytes of a device: of a GPU, or of the machine or of the control groups of
+    this process."""
     if device.type == "cuda" and "torch" in sys.modules:
         return int(sys.modules["torch"].cuda.mem_get_info(device.index)[0])
     import psutil

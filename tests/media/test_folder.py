@@ -11,7 +11,7 @@ from restore.media import folder
 
 
 def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
-    """MacOS writes one beside each file on a disk of another system."""
+    """MacOS writes hidden companions next to images on foreign disks."""
     (tmp_path / "._a.jpg").touch()
     with pytest.raises(ImageError, match="holds no pictures"):
         folder.pictures(tmp_path)

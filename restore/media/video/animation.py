@@ -139,8 +139,7 @@ def _kept(read: dict[str, Any], unread: dict[str, Any]) -> dict[str, Any]:
 
 def _stored_as(name: str) -> AnimationFormat:
     """Return the animations of a format by its name."""
-    found = (format_.animation for format_ in ANIMATED.values() if format_.name == name)
-    return next(found) or AnimationFormat()
+    return next(f.animation for f in ANIMATED.values() if f.animation and f.name == name)
 
 
 @contextmanager
