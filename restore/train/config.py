@@ -49,7 +49,8 @@ _AT_LEAST = {
     "target_draws": 1,
 }
 _ABOVE_ZERO = ("learning_rate", "clip_norm", "charbonnier_eps")
-_NOT_NEGATIVE = ("weight_decay", "fft_weight")
+_LOSSES = ("charbonnier_weight", "fft_weight", "psnr_weight")
+_NOT_NEGATIVE = ("weight_decay", *_LOSSES)
 _TEXTS = ("task", "init", "target_model")
 _FRACTIONS = (
     "final_learning_rate",
@@ -122,10 +123,15 @@ class TrainConfig:
     """Largest global norm of the gradient; larger gradients are scaled down to it."""
     ema_decay: float = 0.999
     """Decay per step of the average of the weights, which is what gets validated and exported."""
+    charbonnier_weight: float = 1.0
+    """Weight of the Charbonnier loss."""
     charbonnier_eps: float = 1e-3
     """Rounding of the Charbonnier loss at zero, for images in [0, 1]."""
     fft_weight: float = 0.05
     """Weight of the L1 loss between spectra."""
+    psnr_weight: float = 0.0
+    """Weight of minus the PSNR in dB, a mean over images. 0.003 gives it gradients about as large
+    as the Charbonnier loss has."""
     batches_per_step: int = 1
     """Batches of ``pixels_per_step`` in a step, shared by the devices or computed one after the
     other. Up to rounding, the result is the same."""
@@ -164,6 +170,8 @@ class TrainConfig:
             self._refuse("sides", "it must list at least one")
         if not all(_is_whole(side, least=0) for side in self.sides):
             self._refuse("sides", "they must be whole numbers of at least 0")
+        if not any(getattr(self, name) for name in _LOSSES):
+            self._refuse("charbonnier_weight", "some loss must have a weight above 0")
         if not isinstance(self.align, bool):
             self._refuse("align", "it must be true or false")
         self._check_patches()

@@ -19,7 +19,7 @@ from restore.train import state
 from restore.train.config import TrainConfig
 from restore.train.data import Sampler
 from restore.train.devices import Team
-from restore.train.losses import charbonnier, fft_l1
+from restore.train.losses import weighted_loss
 from restore.train.schedule import Schedule
 
 SAVE_EVERY_SECONDS = 100.0
@@ -183,8 +183,7 @@ class Trainer:
         for stage in stages:  # eq. 6 of MAXIM: every stage and scale has the same weight
             for level, picture in enumerate(reversed(stage)):
                 output, target = picture.float(), nearest_shrink(clean, level)
-                loss = loss + charbonnier(output, target, config.charbonnier_eps)
-                loss = loss + config.fft_weight * fft_l1(output, target)
+                loss = loss + weighted_loss(output, target, config)
         return loss, stages[-1][-1]
 
     def _average(self, totals: Tensor) -> Tensor:
